@@ -1,0 +1,132 @@
+/**
+ * The limits of a call in time: timeout, deadline, abort. Here one call is held to them; whom to call, and in which
+ * order, is the bus's affair.
+ */
+
+/** What travels beside a payload or a query. */
+export interface Call {
+  /** Correlates what is done for one cause, such as an HTTP request. */
+  readonly id?: string | undefined
+  /** Aborts when the answer is no longer wanted. */
+  readonly signal?: AbortSignal | undefined
+  /** When the answer is no longer wanted, in milliseconds since the epoch. */
+  readonly deadline?: number | undefined
+}
+
+/** What is called: a listener or a provider. */
+export interface Callee<Input, Output> {
+  /** Answers at once or with a promise. */
+  readonly run: (input: Input, call: LimitedCall) => Output | PromiseLike<Output>
+  /** Makes the error for an answer that took longer than `ms` milliseconds. */
+  readonly late: (ms: number) => Error
+}
+
+/** Why a call is over. An object, since the reason of an abort may be any value, `undefined` too. */
+interface End {
+  readonly reason: unknown
+}
+
+/** The longest delay that `setTimeout` takes, about 24 days. What is longer is no limit. */
+const longestDelay = 2 ** 31 - 1
+
+/**
+ * The call as listeners and providers are handed it: with a `signal` and a `deadline`, each made when first read, since
+ * most calls never look. Pass it on as it is: a copy made by spreading has neither, for they are getters of the class.
+ */
+export class LimitedCall implements Call {
+  readonly id: string | undefined
+  readonly #given: Call | undefined
+  readonly #timeout: number
+  #deadline: number | undefined
+  #controller: AbortController | undefined
+  #end: End | undefined
+
+  /**
+   * @param given the call as the caller made it
+   * @param timeout how long the answer may take, in milliseconds, within what `given` allows; `Infinity` is no limit
+   */
+  constructor(given: Call | undefined, timeout: number) {
+    this.id = given?.id
+    this.#given = given
+    this.#timeout = timeout
+  }
+
+  /** When the answer is no longer wanted, in milliseconds since the epoch; `Infinity` is never. */
+  get deadline(): number {
+    const own = () => (this.#timeout === Infinity ? Infinity : Date.now() + this.#timeout)
+    this.#deadline ??= Math.min(this.#given?.deadline ?? Infinity, own())
+    return this.#deadline
+  }
+
+  /** Aborts when the time is over and when the caller's own signal aborts, for the reason that the caller is told. */
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController()
+    const end = LimitedCall.#endOf(this)
+    if (end) this.#controller.abort(end.reason)
+    return this.#controller.signal
+  }
+
+  /**
+   * Has the callee answer within the limits. An answer given at once costs no timer and no signal, and a promise
+   * without limits is handed on as it is.
+   * @throws the reason, without calling, when the call is over already; else whatever the callee throws
+   */
+  hold<Input, Output>(callee: Callee<Input, Output>, input: Input): Output | PromiseLike<Output> {
+    const end = LimitedCall.#endOf(this.#given)
+    if (end) throw end.reason
+    if (this.#inheritedTime() <= 0) throw callee.late(0)
+    const answer = callee.run(input, this)
+    return isPromise(answer) ? this.#race(answer, callee.late) : answer
+  }
+
+  /** Settles as the answer does, or is rejected as soon as the call is over, whether or not the callee takes notice. */
+  #race<Output>(answer: PromiseLike<Output>, late: (ms: number) => Error): PromiseLike<Output> {
+    const ms = Math.max(0, Math.min(this.#timeout, this.#inheritedTime()))
+    const signal = this.#given?.signal
+    if (ms > longestDelay && !signal) return answer
+    return new Promise((resolve, reject) => {
+      const giveUp = (reason: unknown) => {
+        release()
+        this.#end = { reason }
+        this.#controller?.abort(reason)
+        reject(reason)
+      }
+      const abort = () => giveUp(signal?.reason)
+      const cancel = after(ms, () => giveUp(late(ms)))
+      const release = () => {
+        cancel()
+        signal?.removeEventListener('abort', abort)
+      }
+      signal?.addEventListener('abort', abort)
+      if (signal?.aborted) abort()
+      answer.then(resolve, reject).then(release)
+    })
+  }
+
+  /** What the caller's deadline leaves, in milliseconds. */
+  #inheritedTime(): number {
+    const deadline = this.#given?.deadline
+    return deadline === undefined ? Infinity : deadline - Date.now()
+  }
+
+  static #endOf(call: Call | undefined): End | undefined {
+    if (call instanceof LimitedCall) return call.#end ?? LimitedCall.#endOf(call.#given)
+    return call?.signal?.aborted ? { reason: call.signal.reason } : undefined
+  }
+}
+
+export function isPromise<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+  return typeof (value as PromiseLike<T> | undefined)?.then === 'function'
+}
+
+/** Runs something after a delay in milliseconds, and answers with what calls that off. No limit, `Infinity`, is never. */
+export function after(ms: number, run: () => void): () => void {
+  if (ms > longestDelay) return () => {}
+  const timer = setTimeout(run, ms)
+  return () => clearTimeout(timer)
+}
+
+/** @throws RangeError if this is no duration: a number of milliseconds, not negative, or `Infinity` for no limit */
+export function checkDuration(ms: number): void {
+  if (!(ms >= 0)) throw new RangeError(`a duration is a number of milliseconds, or Infinity for no limit, not ${ms}`)
+}

@@ -1,0 +1,57 @@
+/** Who is wired to whom. Kept apart from the roster, which only knows who hears; here are also those who speak. */
+import type { Channel } from './channel.ts'
+import { DuplicateChannel, type Need } from './errors.ts'
+import type { Roster } from './roster.ts'
+
+/** One entry for each channel that somebody subscribed to, provides, or declared to use. */
+export type Topology = {
+  readonly channel: string
+  readonly kind: 'event' | 'request'
+  /** The listeners or the provider, in the order of delivery. */
+  readonly heardBy: readonly string[]
+  /** Those who declared, with `publisher` or `requester`, that they use it. */
+  readonly usedBy: readonly string[]
+}[]
+
+type AnyChannel = Channel<never, unknown>
+
+export class Wiring {
+  readonly #roster: Roster
+  readonly #channels = new Map<string, { channel: AnyChannel; usedBy: Set<string> }>()
+
+  constructor(roster: Roster) {
+    this.#roster = roster
+  }
+
+  /** @throws DuplicateChannel if another channel object of this name is known */
+  check(channel: AnyChannel): void {
+    const known = this.#channels.get(channel.name)
+    if (known && known.channel !== channel) throw new DuplicateChannel(channel.name)
+  }
+
+  /**
+   * Makes the channel known, and its user if somebody publishes or requests here.
+   * @throws DuplicateChannel if another channel object of this name is known
+   */
+  know(channel: AnyChannel, user?: string): void {
+    this.check(channel)
+    const usedBy = this.#channels.get(channel.name)?.usedBy ?? new Set()
+    this.#channels.set(channel.name, { channel, usedBy: user === undefined ? usedBy : usedBy.add(user) })
+  }
+
+  /** Requests that somebody declared and nobody provides. */
+  unmet(): Need[] {
+    return this.topology().filter(
+      ({ kind, heardBy, usedBy }) => kind === 'request' && usedBy.length > 0 && heardBy.length === 0,
+    )
+  }
+
+  topology(): Topology {
+    return [...this.#channels.values()].map(({ channel, usedBy }) => ({
+      channel: channel.name,
+      kind: channel.kind,
+      heardBy: this.#roster.roll(channel).map(({ name }) => name),
+      usedBy: [...usedBy],
+    }))
+  }
+}

@@ -1,0 +1,47 @@
+/** Every channel of the service. Those of the process itself are in `bus/lifecycle.ts`. */
+import type { FastifyInstance } from 'fastify'
+import { event, request } from './bus/channel.ts'
+import type { Secret, SecretQuery, StoredSecret } from './secret.ts'
+
+/** What this service is, for people who find it running. */
+export interface Identity {
+  /** Link to, or name of, the image it runs from. */
+  readonly container: string
+  /** Link to the repository. */
+  readonly project: string
+}
+
+/** What one subscriber says of its health, after draft-inadarei-api-health-check-06. */
+export interface HealthCheck {
+  /** What was looked at. */
+  readonly name: string
+  /** `warn` is worth a look; `fail` means that no traffic should come. */
+  readonly status: 'pass' | 'warn' | 'fail'
+  /** Why it is not `pass`. Anybody may read it. */
+  readonly output?: string
+}
+
+/** Where a DynamoDB is, and as whom to ask it. */
+export interface DynamodbLocation {
+  readonly endpoint: string
+  readonly region: string
+  readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string }
+}
+
+/** A secret, for whoever may have it. Routes ask, the cache answers. */
+export const getSecret = request<SecretQuery, Secret>('secret.get')
+
+/** A secret, read from where it is kept. The cache asks, the source answers. */
+export const fetchSecret = request<SecretQuery, StoredSecret>('secret.fetch', { timeout: 5_000 })
+
+/** Which container and project this is. The health route asks once, at start. */
+export const getIdentity = request<void, Identity>('identity.get')
+
+/** May traffic come? The readiness route asks whoever has something to say. */
+export const checkHealth = event<void, HealthCheck>('health.check', { concurrent: true })
+
+/** The HTTP server starts: add your routes. It listens once all have. */
+export const httpRoutes = event<FastifyInstance>('http.routes')
+
+/** The DynamoDB source starts: who knows of another DynamoDB than the one of the options? The first answer counts. */
+export const locateDynamodb = event<void, DynamodbLocation>('dynamodb.locate')

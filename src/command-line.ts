@@ -1,0 +1,62 @@
+/** The command line: what it may hold, its help, and what it holds. What the values mean is in `options.ts`. */
+import yargs, { type Options as YargsOptions } from 'yargs'
+import { UsageError } from './option-errors.ts'
+import { flag } from './option-types.ts'
+import { type Definition, definitions, flagOf } from './options.ts'
+
+const epilogue = `Each option can also be a variable (SECRET_BUS_CACHE_TTL=10m; a repeatable one
+splits at commas) or stand in the JSON file of --config ({"cache-ttl": "10m"}).
+The command line goes first, then variables, then the file.
+Times are written 500ms, 5s, 10m, 1h. Credentials are found by the AWS SDK.`
+
+/** What was written for each flag, without its dashes, in the order written. */
+export type Written = ReadonlyMap<string, readonly string[]>
+
+/**
+ * Reads the arguments. Help, version or a completion script is printed where asked for, and then nothing is returned.
+ * @throws UsageError for what is no option, no command, or lacks its value
+ */
+export async function readCommandLine(args: readonly string[], version: string): Promise<Written | undefined> {
+  const { _: commands, $0: _name, ...flags } = await parser(args, version).parseAsync()
+  const printed = ['help', 'version', 'get-yargs-completions'].some((flag) => flags[flag])
+  if (printed || commands[0] === 'completion') return undefined
+  return new Map(Object.entries(flags).map(([flag, value]) => [flag, [value].flat().map(String)]))
+}
+
+function parser(args: readonly string[], version: string) {
+  const command = yargs(args)
+    .scriptName('secret-bus')
+    .locale('en')
+    .usage('$0 [serve] [options]\n\nHands out a secret kept in DynamoDB over HTTP.')
+    .command(['serve', '$0'], 'Serve secrets over HTTP')
+    .completion('completion', 'Print a completion script for bash or zsh')
+  for (const [name, definition] of Object.entries<Definition>(definitions)) {
+    command.option(flagOf(name, definition), shape(definition))
+  }
+  return command
+    .option('config', { group: 'Process', describe: 'JSON file with options', nargs: 1 })
+    .help()
+    .alias('help', 'h')
+    .version(version)
+    .epilogue(epilogue)
+    .wrap(80)
+    .strict()
+    .parserConfiguration({
+      'boolean-negation': false,
+      'camel-case-expansion': false,
+      'dot-notation': false,
+      'parse-numbers': false,
+      'parse-positional-numbers': false,
+      'strip-aliased': true,
+    })
+    .exitProcess(false)
+    .fail((message, error) => {
+      throw error ?? new UsageError(message)
+    })
+}
+
+/** Types other than a flag are not told to yargs: they are checked in one place, for variables and the file too. */
+function shape({ group, describe, type, default: byDefault }: Definition): YargsOptions {
+  if (type === flag) return { group, describe, boolean: true }
+  return { group, describe, nargs: 1, ...(byDefault !== undefined && { defaultDescription: byDefault }) }
+}

@@ -1,0 +1,32 @@
+/** What a client is told whose bytes never became a request. There is no reply object yet, only the socket. */
+import { randomUUID } from 'node:crypto'
+import { STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
+
+/** By Node's code of the error; anything else is a bad request. */
+const statuses: ReadonlyMap<string | undefined, number> = new Map([
+  ['HPE_HEADER_OVERFLOW', 431],
+  ['ERR_HTTP_REQUEST_TIMEOUT', 408],
+])
+
+/** Says what is wrong, as a problem (RFC 9457) like every other, and closes. */
+export function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (!socket.writable) {
+    socket.destroy()
+    return
+  }
+  const status = statuses.get(error.code) ?? 400
+  const title = STATUS_CODES[status]
+  const id = randomUUID()
+  const detail = 'The request could not be read as HTTP.'
+  const body = JSON.stringify({ type: 'about:blank', title, status, detail, instance: id })
+  const head = [
+    `HTTP/1.1 ${status} ${title}`,
+    'connection: close',
+    'cache-control: no-store',
+    'content-type: application/problem+json',
+    `content-length: ${Buffer.byteLength(body)}`,
+    `x-request-id: ${id}`,
+  ]
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
+}

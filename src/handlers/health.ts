@@ -1,0 +1,51 @@
+/** `GET /health`: is the process alive. `GET /ready`: may traffic come. */
+import { ChannelFailures } from '../bus/errors.ts'
+import type { Subscriber } from '../bus/process-bus.ts'
+import { checkHealth, getIdentity, type HealthCheck, httpRoutes } from '../channels.ts'
+
+/** How long a check may take, in milliseconds, before it counts as failed. */
+const patience = 1_000
+
+const text = { type: 'string' }
+const schema = {
+  response: { 200: { type: 'object', properties: { status: text, container: text, project: text } } },
+}
+
+export const healthRoutes = (): Subscriber => (bus) => {
+  const askIdentity = bus.requester(getIdentity)
+  const check = bus.publisher(checkHealth)
+
+  const checks = async (id: string): Promise<HealthCheck[]> => {
+    try {
+      return await check(undefined, { id, deadline: Date.now() + patience })
+    } catch (error) {
+      if (!(error instanceof ChannelFailures)) throw error
+      const failed = error.failures.map(({ listener }): HealthCheck => ({ name: listener, status: 'fail' }))
+      return [...(error.outputs as HealthCheck[]), ...failed] // what the others on this channel answered
+    }
+  }
+
+  bus.subscribe(httpRoutes, async (app) => {
+    const { container, project } = await askIdentity()
+    const health = { status: 'healthy', container, project }
+    app.get('/health', { schema }, async () => health)
+
+    app.get('/ready', async (request, reply) => {
+      const document = readiness(await checks(request.id))
+      return reply
+        .code(document.status === 'fail' ? 503 : 200)
+        .header('cache-control', 'no-store')
+        .type('application/health+json')
+        .send(document)
+    })
+  })
+}
+
+/** https://datatracker.ietf.org/doc/html/draft-inadarei-api-health-check-06 */
+function readiness(checks: HealthCheck[]) {
+  const worst = (['fail', 'warn'] as const).find((status) => checks.some((check) => check.status === status))
+  return {
+    status: worst ?? 'pass',
+    checks: Object.fromEntries(checks.map(({ name, ...check }) => [name, [check]])),
+  }
+}

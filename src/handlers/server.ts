@@ -1,0 +1,89 @@
+/** The HTTP server: listens when the process starts, drains when it stops. What it serves is added by the routes. */
+import { setTimeout } from 'node:timers/promises'
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import { messageOf } from '../bus/errors.ts'
+import { lifecycle } from '../bus/lifecycle.ts'
+import type { ProcessBus, Subscriber } from '../bus/process-bus.ts'
+import { checkHealth, httpRoutes } from '../channels.ts'
+import { refuseConnection } from './client-error.ts'
+import { replyWithProblem } from './problem.ts'
+import { requestId } from './request-id.ts'
+
+export interface HttpServerOptions {
+  readonly host: string
+  /** 0 has the system choose one. */
+  readonly port: number
+  /** Takes the client's address from `X-Forwarded-For`. */
+  readonly trustProxy: boolean
+  /** How long to go on serving once told to stop, in milliseconds: a load balancer takes a while to notice. */
+  readonly drain: number
+}
+
+/** Longer than the 60 s after which a load balancer closes what idles, or it would send into a closing connection. */
+const keepAliveTimeout = 72_000
+
+/** Connections that wait to be accepted: many clients may come at once. The kernel has the last word. */
+const backlog = 4_096
+
+/** The longest key that DynamoDB takes, in characters. */
+const longestParameter = 2_048
+
+export const httpServer =
+  (options: HttpServerOptions): Subscriber =>
+  (bus) => {
+    const addRoutes = bus.publisher(httpRoutes)
+    let app: FastifyInstance | undefined
+    let draining = false
+
+    bus.subscribe(lifecycle.start, async () => {
+      draining = false
+      app = newApp(bus, options, () => draining)
+      await addRoutes(app)
+      await app.listen({ host: options.host, port: options.port, backlog })
+      const address = app.listeningOrigin
+      bus.log('info', `Listening on ${address}`, { address })
+    })
+
+    bus.subscribe(lifecycle.stop, async (_, { signal }) => {
+      draining = true
+      if (app?.server.listening) await setTimeout(options.drain, undefined, { signal })
+      await app?.close()
+    })
+
+    bus.subscribe(checkHealth, () =>
+      draining ? { name: 'http-server', status: 'fail', output: 'draining' } : { name: 'http-server', status: 'pass' },
+    )
+  }
+
+function newApp(bus: ProcessBus, options: HttpServerOptions, isDraining: () => boolean): FastifyInstance {
+  const sign = (request: FastifyRequest, reply: FastifyReply) => {
+    reply.header('x-request-id', request.id)
+    if (isDraining()) reply.header('connection', 'close')
+  }
+  const app = fastify({
+    genReqId: requestId,
+    trustProxy: options.trustProxy,
+    keepAliveTimeout,
+    return503OnClosing: false, // what still comes while we close is served too
+    routerOptions: { maxParamLength: longestParameter },
+    clientErrorHandler: refuseConnection,
+    // No hook runs for what fails before a route is found.
+    frameworkErrors: (error, request, reply) => {
+      sign(request, reply)
+      replyWithProblem(error, request, reply)
+    },
+  })
+  app.addHook('onSend', (request, reply, _payload, done) => {
+    sign(request, reply)
+    done()
+  })
+  app.setErrorHandler((error, request, reply) => {
+    replyWithProblem(error, request, reply)
+    if (reply.statusCode !== 500) return
+    bus.log('error', `${request.method} failed: ${messageOf(error)}`, { reqId: request.id, err: error })
+  })
+  app.setNotFoundHandler((request, reply) => {
+    replyWithProblem({ statusCode: 404, message: 'There is nothing at this path.' }, request, reply)
+  })
+  return app
+}

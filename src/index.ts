@@ -1,0 +1,20 @@
+/** What a program imports that builds on the bus, or on this service. */
+export {
+  Bus,
+  type Listener,
+  type Provider,
+  type RequestCall,
+  type SubscribeOptions,
+  type Unsubscribe,
+} from './bus/bus.ts'
+export type { Call, LimitedCall } from './bus/call.ts'
+export { type EventChannel, event, type RequestChannel, request } from './bus/channel.ts'
+export * from './bus/errors.ts'
+export { type LogLevel, type LogRecord, lifecycle, type State } from './bus/lifecycle.ts'
+export { log } from './bus/log.ts'
+export { ProcessBus, type Subscriber } from './bus/process-bus.ts'
+export { signals } from './bus/signals.ts'
+export type { Activity } from './bus/taps.ts'
+export type { Topology } from './bus/topology.ts'
+export * as channels from './channels.ts'
+export * from './secret.ts'

@@ -1,0 +1,41 @@
+/** The pino that the log of the bus is written with: JSON lines, or something for people on a terminal. */
+import { type DestinationStream, type Logger, pino } from 'pino'
+import { messageOf } from './bus/errors.ts'
+
+export interface LoggerOptions {
+  readonly logLevel: string
+  readonly logFormat: 'auto' | 'json' | 'pretty'
+}
+
+/** @param terminal whether a person is looking, which `auto` goes by */
+export async function createLogger({ logLevel, logFormat }: LoggerOptions, terminal: boolean): Promise<Logger> {
+  const pretty = logFormat === 'pretty' || (logFormat === 'auto' && terminal)
+  return pino(
+    {
+      level: logLevel,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (level) => ({ level }) },
+      serializers: { err: describe },
+    },
+    pretty ? await prettyStream(terminal) : pino.destination({ sync: true }),
+  )
+}
+
+/** Loaded only here: where logs are read by machines it is never needed. */
+async function prettyStream(colorize: boolean): Promise<DestinationStream> {
+  const { default: pretty } = await import('pino-pretty')
+  return pretty({ colorize, sync: true, translateTime: 'SYS:HH:MM:ss.l' })
+}
+
+/**
+ * An error in the log. One with a code is known, and says all in its message; for any other the stack is needed. The
+ * message of a parse error is left out, wherever it stands, since it quotes what could not be read.
+ */
+function describe(error: unknown): unknown {
+  if (!(error instanceof Error)) return String(error)
+  const code = 'code' in error ? error.code : undefined
+  const stack = code === undefined ? error.stack?.replace(error.message, messageOf(error)) : undefined
+  const cause = error.cause === undefined ? undefined : describe(error.cause)
+  return { type: error.name, message: messageOf(error), code, stack, cause }
+}

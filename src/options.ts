@@ -1,0 +1,135 @@
+/** Every option, once: its group and flag, what it is for, what may be given, and what is taken if nothing is. */
+
+import type { OptionType } from './option-types.ts'
+import * as type from './option-types.ts'
+
+export interface Definition<Value = unknown> {
+  readonly group: string
+  readonly describe: string
+  readonly type: OptionType<Value>
+  /** As it would be written. */
+  readonly default?: string
+  /** May be given several times; the value is a list. */
+  readonly repeatable?: true
+  /** Without the dashes, where it is not simply the name of the property. */
+  readonly flag?: string
+}
+
+export const definitions = {
+  host: { group: 'HTTP', describe: 'Address to listen on', type: type.host, default: '127.0.0.1' },
+  port: { group: 'HTTP', describe: 'Port to listen on; 0 takes a free one', type: type.port, default: '5000' },
+  trustProxy: {
+    group: 'HTTP',
+    describe: "Take the client's address from X-Forwarded-For",
+    type: type.flag,
+    default: 'false',
+  },
+  codeNames: {
+    group: 'Secrets',
+    flag: 'code-name',
+    describe: 'Key of a secret to serve (repeatable); /secret serves the first',
+    type: type.codeName,
+    default: 'thedoctor',
+    repeatable: true,
+  },
+  table: { group: 'DynamoDB', describe: 'Table that holds them', type: type.table, default: 'devops-challenge' },
+  keyAttribute: {
+    group: 'DynamoDB',
+    describe: 'Attribute with their key',
+    type: type.attribute,
+    default: 'code_name',
+  },
+  valueAttribute: {
+    group: 'DynamoDB',
+    describe: 'Attribute with their value',
+    type: type.attribute,
+    default: 'secret_code',
+  },
+  region: { group: 'DynamoDB', describe: "AWS region [default: the AWS SDK's]", type: type.region },
+  dynamodbEndpoint: { group: 'DynamoDB', describe: "URL of DynamoDB [default: the AWS SDK's]", type: type.httpUrl },
+  consistentRead: { group: 'DynamoDB', describe: 'Read strongly consistent', type: type.flag, default: 'false' },
+  connectTimeout: {
+    group: 'DynamoDB',
+    describe: 'Longest time to connect',
+    type: type.timeLimit,
+    default: '1s',
+  },
+  requestTimeout: {
+    group: 'DynamoDB',
+    describe: 'Longest silence of DynamoDB in one try',
+    type: type.timeLimit,
+    default: '2s',
+  },
+  maxAttempts: { group: 'DynamoDB', describe: 'Tries of one read', type: type.integer(1, 10), default: '3' },
+  fetchTimeout: {
+    group: 'DynamoDB',
+    describe: 'Longest time for all tries of one read',
+    type: type.timeLimit,
+    default: '5s',
+  },
+  embedded: {
+    group: 'DynamoDB',
+    describe: 'Run an emulator in this process, with made-up secrets',
+    type: type.flag,
+    default: 'false',
+  },
+  cacheTtl: {
+    group: 'Cache',
+    describe: 'Lifetime of a secret, give or take 10%; 0 caches nothing',
+    type: type.lifetime,
+    default: 'forever',
+  },
+  maxStale: {
+    group: 'Cache',
+    describe: 'How long beyond it to serve what cannot be refetched',
+    type: type.lifetime,
+    default: '1h',
+  },
+  negativeTtl: {
+    group: 'Cache',
+    describe: 'How long to remember that there is no such secret',
+    type: type.duration,
+    default: '2s',
+  },
+  drain: {
+    group: 'Process',
+    describe: 'How long to go on serving when told to exit',
+    type: type.duration,
+    default: '0s',
+  },
+  shutdownTimeout: {
+    group: 'Process',
+    describe: 'Longest time to exit after that',
+    type: type.timeLimit,
+    default: '10s',
+  },
+  container: { group: 'Process', describe: 'Link to the image [default: from ECS, or ours]', type: type.link },
+  project: { group: 'Process', describe: 'Link to the repository [default: ours]', type: type.link },
+  logLevel: { group: 'Logs', describe: 'Least level to log', type: type.logLevel, default: 'info' },
+  logFormat: {
+    group: 'Logs',
+    describe: 'json, pretty, or auto: pretty on a terminal',
+    type: type.logFormat,
+    default: 'auto',
+  },
+} as const satisfies Record<string, Definition>
+
+type Definitions = typeof definitions
+type ValueOf<D> = D extends { type: OptionType<infer Value> } ? Value : never
+
+/** The options as the service takes them: read, checked and converted. Durations are milliseconds. */
+export type Options = {
+  readonly [Name in keyof Definitions]: Definitions[Name] extends { repeatable: true }
+    ? readonly [ValueOf<Definitions[Name]>, ...ValueOf<Definitions[Name]>[]]
+    : Definitions[Name] extends { default: string }
+      ? ValueOf<Definitions[Name]>
+      : ValueOf<Definitions[Name]> | undefined
+} & {
+  /** Base of the task metadata endpoint, where ECS says that there is one. */
+  readonly ecsMetadataUri: string | undefined
+}
+
+/** The flag without its dashes: `code-name`. */
+export function flagOf(name: string, definition: Definition): string {
+  return definition.flag ?? name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+}

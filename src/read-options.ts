@@ -1,0 +1,98 @@
+/** The options of this run, gathered from where they may stand: command line, variables, file, and defaults. */
+import { readFile } from 'node:fs/promises'
+import { messageOf } from './bus/errors.ts'
+import type { Written } from './command-line.ts'
+import { UnusableFile, UsageError } from './option-errors.ts'
+import { type Definition, definitions, flagOf, type Options } from './options.ts'
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+/** A place where options are written, and how it calls each. */
+interface Place {
+  readonly written: Written
+  readonly label: (flag: string) => string
+}
+
+const all: [name: string, definition: Definition][] = Object.entries(definitions)
+
+/**
+ * The first place that has an option decides: the command line, then the environment, then the file of `--config`.
+ * @throws UsageError naming the option, what was given and what is allowed; UnusableFile for the file
+ */
+export async function readOptions(commandLine: Written, environment: Environment): Promise<Options> {
+  const line: Place = { written: commandLine, label: (flag) => `--${flag}` }
+  const variables: Place = { written: fromVariables(environment), label: variableOf }
+  const file = commandLine.get('config')?.at(-1) || environment['SECRET_BUS_CONFIG']
+  const places = [line, variables, ...(file ? [await fromFile(file)] : []), defaults]
+  const values = all.map(([name, definition]) => [name, chosen(flagOf(name, definition), definition, places)])
+  return { ...Object.fromEntries(values), ecsMetadataUri: environment['ECS_CONTAINER_METADATA_URI_V4'] || undefined }
+}
+
+function chosen(flag: string, { type, repeatable }: Definition, places: Place[]): unknown {
+  for (const { written, label } of places) {
+    const texts = written.get(flag)
+    if (!texts) continue
+    if (texts.length > 1 && !repeatable) throw new UsageError(`${label(flag)} may be given only once`)
+    const values = texts.map((text) => {
+      const value = type.parse(text)
+      if (value !== undefined) return value
+      throw new UsageError(`${label(flag)} is ${JSON.stringify(text)}, but must be ${type.allowed}`)
+    })
+    return repeatable ? [...new Set(values)] : values[0]
+  }
+  return undefined
+}
+
+function variableOf(flag: string): string {
+  return `SECRET_BUS_${flag.toUpperCase().replaceAll('-', '_')}`
+}
+
+/** An empty variable is unset. Others of our prefix are none of our business: container platforms set some. */
+function fromVariables(environment: Environment): Written {
+  const written = new Map<string, string[]>()
+  for (const [name, definition] of all) {
+    const flag = flagOf(name, definition)
+    const text = environment[variableOf(flag)]
+    if (text) written.set(flag, definition.repeatable ? text.split(',') : [text])
+  }
+  return written
+}
+
+async function fromFile(file: string): Promise<Place> {
+  const label = (flag: string) => `"${flag}" in ${file}`
+  const written = new Map<string, string[]>()
+  const flags = new Set(all.map(([name, definition]) => flagOf(name, definition)))
+  for (const [flag, value] of Object.entries(await readObject(file))) {
+    if (!flags.has(flag)) throw new UsageError(`${label(flag)} is not an option`)
+    const texts = [value].flat().map((item) => (typeof item === 'object' ? JSON.stringify(item) : String(item)))
+    if (texts.length > 0) written.set(flag, texts)
+  }
+  return { written, label }
+}
+
+async function readObject(file: string): Promise<object> {
+  const text = await readFile(file, 'utf8').catch((cause) => {
+    throw new UnusableFile(`--config cannot be read: ${messageOf(cause)}`, { cause })
+  })
+  const value: unknown = parse(text)
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
+  throw new UnusableFile(`--config ${file} does not hold a JSON object`)
+}
+
+/** Nothing is told of why it is no JSON, for that would quote the file. */
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+const defaults: Place = {
+  written: new Map(
+    all.flatMap(([name, definition]) =>
+      definition.default === undefined ? [] : [[flagOf(name, definition), [definition.default]]],
+    ),
+  ),
+  label: (flag) => `the default of --${flag}`,
+}

@@ -1,0 +1,43 @@
+/** The service: one bus, and everything that it does as a subscriber of it. */
+import type { Logger } from 'pino'
+import { log } from './bus/log.ts'
+import { ProcessBus, type Subscriber } from './bus/process-bus.ts'
+import { signals } from './bus/signals.ts'
+import { healthRoutes } from './handlers/health.ts'
+import { secretRoutes } from './handlers/secret.ts'
+import { httpServer } from './handlers/server.ts'
+import type { Options } from './options.ts'
+import type { Package } from './package.ts'
+import { dynamodb } from './sources/dynamodb.ts'
+import { embeddedDynamodb } from './sources/embedded-dynamodb.ts'
+import { identity } from './sources/identity.ts'
+import { secretCache } from './sources/secret-cache.ts'
+
+/** What the service does not make itself. */
+export interface Surroundings {
+  readonly logger: Logger
+  readonly process: NodeJS.Process
+  readonly package: Package
+}
+
+/** In start order. The process starts down the list and stops up it. */
+function subscribers(options: Options, { logger, process, package: { container, project } }: Surroundings) {
+  return {
+    log: log(logger),
+    signals: signals(process),
+    identity: identity({ image: container, ...options, project: options.project ?? project }),
+    ...(options.embedded && { 'embedded-dynamodb': embeddedDynamodb(options) }),
+    dynamodb: dynamodb(options),
+    'secret-cache': secretCache(options),
+    'health-routes': healthRoutes(),
+    'secret-routes': secretRoutes(options),
+    'http-server': httpServer(options),
+  } satisfies Record<string, Subscriber>
+}
+
+/** Wires the service; nothing runs until the bus is started. */
+export function service(options: Options, surroundings: Surroundings): ProcessBus {
+  const bus = new ProcessBus({ shutdownTimeout: options.drain + options.shutdownTimeout })
+  for (const [name, subscriber] of Object.entries(subscribers(options, surroundings))) bus.use(name, subscriber)
+  return bus
+}
