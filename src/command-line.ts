@@ -13,13 +13,11 @@ Times are written 500ms, 5s, 10m, 1h. Credentials are found by the AWS SDK.`
 export type Written = ReadonlyMap<string, readonly string[]>
 
 /**
- * Reads the arguments. Help, version or a completion script is printed where asked for, and then nothing is returned.
+ * Reads the arguments. Where help, the version or a completion script is asked for, yargs prints it and ends the process.
  * @throws UsageError for what is no option, no command, or lacks its value
  */
-export async function readCommandLine(args: readonly string[], version: string): Promise<Written | undefined> {
-  const { _: commands, $0: _name, ...flags } = await parser(args, version).parseAsync()
-  const printed = ['help', 'version', 'get-yargs-completions'].some((flag) => flags[flag])
-  if (printed || commands[0] === 'completion') return undefined
+export async function readCommandLine(args: readonly string[], version: string): Promise<Written> {
+  const { _: _commands, $0: _name, ...flags } = await parser(args, version).parseAsync()
   return new Map(Object.entries(flags).map(([flag, value]) => [flag, [value].flat().map(String)]))
 }
 
@@ -49,14 +47,20 @@ function parser(args: readonly string[], version: string) {
       'parse-positional-numbers': false,
       'strip-aliased': true,
     })
-    .exitProcess(false)
     .fail((message, error) => {
-      throw error ?? new UsageError(message)
+      throw new UsageError(clear(message || error.message))
     })
 }
 
-/** Types other than a flag are not told to yargs: they are checked in one place, for variables and the file too. */
+/** No types are told to yargs: values are checked in one place, for variables and the file too. */
 function shape({ group, describe, type, default: byDefault }: Definition): YargsOptions {
-  if (type === flag) return { group, describe, boolean: true }
+  if (type === flag) return { group, describe }
   return { group, describe, nargs: 1, ...(byDefault !== undefined && { defaultDescription: byDefault }) }
+}
+
+/** What yargs says, in the words of our other messages. */
+function clear(message: string): string {
+  return message
+    .replace(/^Not enough arguments following: (.*)$/, '--$1 needs a value')
+    .replace(/^Unknown argument/, 'unknown argument')
 }

@@ -16,7 +16,7 @@ export async function createLogger({ logLevel, logFormat }: LoggerOptions, termi
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (level) => ({ level }) },
-      serializers: { err: describe },
+      serializers: { err: (error) => (error === undefined ? undefined : describe(error)) },
     },
     pretty ? await prettyStream(terminal) : pino.destination({ sync: true }),
   )
@@ -29,13 +29,18 @@ async function prettyStream(colorize: boolean): Promise<DestinationStream> {
 }
 
 /**
- * An error in the log. One with a code is known, and says all in its message; for any other the stack is needed. The
+ * An error in the log. One with a code is known, and says all in its messages; of any other the stack is needed. The
  * message of a parse error is left out, wherever it stands, since it quotes what could not be read.
  */
-function describe(error: unknown): unknown {
-  if (!(error instanceof Error)) return String(error)
+function describe(error: unknown, known = false): object {
+  if (!(error instanceof Error)) return { message: String(error) }
   const code = 'code' in error ? error.code : undefined
-  const stack = code === undefined ? error.stack?.replace(error.message, messageOf(error)) : undefined
-  const cause = error.cause === undefined ? undefined : describe(error.cause)
-  return { type: error.name, message: messageOf(error), code, stack, cause }
+  const plain = known || code !== undefined
+  return {
+    type: error.name,
+    message: messageOf(error),
+    code,
+    stack: plain ? undefined : error.stack?.replace(error.message, messageOf(error)),
+    cause: error.cause === undefined ? undefined : describe(error.cause, plain),
+  }
 }

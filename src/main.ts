@@ -10,7 +10,6 @@ import { service } from './service.ts'
 async function main(): Promise<number> {
   const self = readPackage()
   const commandLine = await readCommandLine(process.argv.slice(2), self.version)
-  if (!commandLine) return 0
   const options = await readOptions(commandLine, process.env)
   const logger = await createLogger(options, process.stdout.isTTY)
   const bus = service(options, { logger, process, package: self })

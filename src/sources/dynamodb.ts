@@ -31,8 +31,8 @@ class NoRegion extends Error {
   readonly code = 'NO_REGION'
   readonly exitCode = 64
 
-  constructor(cause: unknown) {
-    super('no region: give --region or AWS_REGION, or set one in the AWS profile', { cause })
+  constructor() {
+    super('no region: give --region or AWS_REGION, or set one in the AWS profile')
   }
 }
 
@@ -45,8 +45,8 @@ export const dynamodb =
     bus.subscribe(lifecycle.start, async () => {
       const [elsewhere] = await locate()
       client = connect(options, elsewhere)
-      await client.config.region().catch((error) => {
-        throw new NoRegion(error)
+      await client.config.region().catch(() => {
+        throw new NoRegion()
       })
     })
 

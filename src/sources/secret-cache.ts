@@ -60,7 +60,8 @@ export const secretCache =
     bus.subscribe(lifecycle.graceful, async () => {
       const reloads = await Promise.allSettled([...secrets.values()].map((secret) => secret.reload()))
       const failures = reloads.filter((reload) => reload.status === 'rejected').map(({ reason }) => reason)
-      if (failures.length > 0) throw new AggregateError(failures, failures.map(messageOf).join('; '))
+      if (failures.length > 1) throw new AggregateError(failures, failures.map(messageOf).join('; '))
+      if (failures.length > 0) throw failures[0]
       return { reloaded: options.codeNames }
     })
 
