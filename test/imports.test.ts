@@ -1,0 +1,86 @@
+/** Who may import whom. What is not allowed here does not need to be known there. */
+import { globSync, readFileSync } from 'node:fs'
+import { builtinModules } from 'node:module'
+import { dirname, join, matchesGlob, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, test } from 'vitest'
+
+const root = fileURLToPath(new URL('../src', import.meta.url))
+const aws = ['@aws-sdk/*', '@smithy/**']
+
+/** The first line that matches a file decides. Node's own modules and a folder's own files are free to all. */
+const allowed: [files: string, imports: string[]][] = [
+  ['bus/*', ['bus/*', 'mitt', 'pino']],
+  ['secret.ts', []],
+  ['channels.ts', ['bus/channel.ts', 'secret.ts', 'fastify']],
+  ['handlers/*', ['handlers/*', 'bus/*', 'channels.ts', 'secret.ts', 'fastify', '@fastify/*', 'prom-client']],
+  ['sources/*', ['sources/*', 'bus/*', 'channels.ts', 'secret.ts', ...aws, 'undici', 'dynalite']],
+  ['service.ts', ['bus/*', 'handlers/*', 'sources/*', 'options.ts', 'package.ts', 'pino']],
+  ['option*.ts', ['option*.ts', 'bus/lifecycle.ts']],
+  ['command-line.ts', ['option*.ts', 'yargs']],
+  ['read-options.ts', ['option*.ts', 'command-line.ts', 'bus/errors.ts']],
+  ['logger.ts', ['bus/errors.ts', 'pino', 'pino-pretty']],
+  ['package.ts', []],
+  ['main.ts', ['service.ts', '*option*.ts', 'command-line.ts', 'logger.ts', 'package.ts', 'bus/errors.ts']],
+  ['index.ts', ['bus/*', 'channels.ts', 'secret.ts']],
+]
+
+/** Where a type is all that is taken, nothing is at run time. */
+const onlyTypes: [file: string, specifier: string][] = [
+  ['channels.ts', 'fastify'],
+  ['service.ts', 'options.ts'],
+  ['service.ts', 'package.ts'],
+  ['service.ts', 'pino'],
+  ['bus/log.ts', 'pino'],
+]
+
+const statement = /^(?:import|export)(?<type> type)?\b[^'"]*?\bfrom '(?<from>[^']+)'|\bimport\('(?<dynamic>[^']+)'\)/gms
+
+interface Import {
+  readonly file: string
+  /** A path below `src`, or the name of a package. */
+  readonly target: string
+  readonly typeOnly: boolean
+}
+
+const files = globSync('**/*.ts', { cwd: root })
+const imports = files.flatMap((file): Import[] => {
+  const source = readFileSync(join(root, file), 'utf8')
+  return [...source.matchAll(statement)].map(({ groups = {} }) => {
+    const specifier = groups['from'] ?? groups['dynamic'] ?? ''
+    const target = specifier.startsWith('.') ? relative('.', join(dirname(file), specifier)) : specifier
+    return { file, target, typeOnly: groups['type'] !== undefined }
+  })
+})
+const isBuiltin = (target: string) => target.startsWith('node:') || builtinModules.includes(target)
+
+describe('imports', () => {
+  test('are found where they are known to be', () => {
+    const found = (file: string) => imports.filter((entry) => entry.file === file).map(({ target }) => target)
+    expect(found('bus/roster.ts')).toEqual(['mitt', 'bus/call.ts', 'bus/channel.ts'])
+    expect(found('sources/embedded-dynamodb.ts')).toContain('dynalite')
+    expect(found('service.ts')).toContain('handlers/server.ts')
+  })
+
+  test.for(files)('of %s are allowed', (file) => {
+    const [, may = []] = allowed.find(([pattern]) => matchesGlob(file, pattern)) ?? []
+    const forbidden = imports
+      .filter((entry) => entry.file === file && !isBuiltin(entry.target))
+      .filter(({ target }) => !may.some((pattern) => target === pattern || matchesGlob(target, pattern)))
+    expect(forbidden).toEqual([])
+  })
+
+  test.for(onlyTypes)('%s takes only types from %s', ([file, target]) => {
+    const taken = imports.filter((entry) => entry.file === file && entry.target === target)
+    expect(taken).not.toEqual([])
+    expect(taken.filter(({ typeOnly }) => !typeOnly)).toEqual([])
+  })
+
+  test('mitt is touched in one file, the environment in one, and nothing imports main.ts', () => {
+    const importers = (target: string) => imports.filter((entry) => entry.target === target).map(({ file }) => file)
+    expect(importers('mitt')).toEqual(['bus/roster.ts'])
+    expect(importers('main.ts')).toEqual([])
+    const readers = files.filter((file) => /\bprocess\.env\b/.test(readFileSync(join(root, file), 'utf8')))
+    expect(readers).toEqual(['main.ts'])
+  })
+})
