@@ -1,0 +1,58 @@
+/** The README is held to what the program does. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { httpServer } from '../src/handlers/server.ts'
+import { definitions, flagOf } from '../src/options.ts'
+import { recordedBus } from './support/recorded-bus.ts'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const read = (file: string) => readFileSync(join(root, file), 'utf8')
+const readme = read('README.md')
+
+describe('the README', () => {
+  test('has every option with its default, and no other', () => {
+    const rows = [...readme.matchAll(/^\| `--([a-z-]+)` \| (?:`(.*?)` )?\|/gm)].map(([, flag, value]) => [flag, value])
+    const options = Object.entries(definitions).map(([name, definition]) => [
+      flagOf(name, definition),
+      'default' in definition ? definition.default : undefined,
+    ])
+    expect(rows).toEqual([...options, ['config', undefined]])
+  })
+
+  test('has every type of problem with its status', () => {
+    const known = [...read('src/handlers/problem.ts').matchAll(/problem\((\d+), '([a-z-]+)'/g)]
+    expect(known.length).toBeGreaterThan(5)
+    for (const [, status, slug] of known) expect(readme).toContain(`| ${status} | \`urn:secret-bus:problem:${slug}\` |`)
+  })
+
+  test('names only scripts that there are', () => {
+    const { scripts } = JSON.parse(read('package.json'))
+    const named = [...readme.matchAll(/npm (?:run )?([a-z:]+)/g)].map(([, name]) => name ?? '')
+    expect(named).toContain('demo')
+    for (const name of named.filter((name) => name !== 'ci')) expect(Object.keys(scripts)).toContain(name)
+  })
+
+  test('shows a subscriber that works as it stands', async () => {
+    const [channel, subscriber] = [...readme.matchAll(/```ts\n(.*?)```/gs)].map(([, code]) => code ?? '')
+    const folder = mkdtempSync(join(root, 'test/.readme-'))
+    onTestFinished(() => rmSync(folder, { recursive: true }))
+    writeFileSync(
+      join(folder, 'channels.ts'),
+      `import { request } from '../../src/bus/channel.ts'\nexport { httpRoutes } from '../../src/channels.ts'\n${channel}`,
+    )
+    writeFileSync(join(folder, 'greeting.ts'), subscriber?.replace('../channels.ts', './channels.ts') ?? '')
+    const { greeting } = await import(join(folder, 'greeting.ts'))
+
+    const { bus, records } = recordedBus({
+      greeting: greeting({ words: 'Hello' }),
+      'http-server': httpServer({ host: '127.0.0.1', port: 0, trustProxy: false, drain: 0 }),
+    })
+    onTestFinished(async () => void (await bus.exit()))
+    await bus.start()
+    const address = records.map(({ fields }) => 'address' in fields && fields.address).find(Boolean)
+
+    expect(await (await fetch(`${address}/greeting/you`)).text()).toBe('Hello, you!')
+  })
+})
