@@ -4,25 +4,16 @@
  */
 import { type Call, checkDuration, isPromise, LimitedCall } from './call.ts'
 import type { Channel, EventChannel, RequestChannel } from './channel.ts'
-import {
-  ChannelFailures,
-  DuplicateProvider,
-  type Failure,
-  ListenerTimeout,
-  messageOf,
-  type Need,
-  NoProvider,
-  RequestTimeout,
-} from './errors.ts'
+import { type Answer, Delivery } from './delivery.ts'
+import { DuplicateProvider, ListenerTimeout, type Need, NoProvider, RequestTimeout } from './errors.ts'
 import { type LogLevel, lifecycle } from './lifecycle.ts'
 import { Roster, type Subscription } from './roster.ts'
-import { type Observer, Taps } from './taps.ts'
+import type { Observer } from './taps.ts'
 import { type Topology, Wiring } from './topology.ts'
 
 /** Takes a subscription off again; doing so twice is silent. */
 export type Unsubscribe = () => void
 
-type Answer<Output> = Output | PromiseLike<Output>
 export type Listener<Payload, Output> = (payload: Payload, call: LimitedCall) => Answer<Output>
 export type Provider<Query, Reply> = (query: Query, call: LimitedCall) => Answer<Reply>
 
@@ -45,7 +36,7 @@ export class Bus {
   protected readonly owner: string | undefined = undefined
   private readonly roster = new Roster()
   private readonly wiring = new Wiring(this.roster)
-  private readonly taps = new Taps((error) => this.log('error', 'A tap on the bus failed', { err: error }))
+  protected readonly delivery = new Delivery((level, message, fields) => this.log(level, message, fields))
 
   /**
    * Has the listener called with whatever is published on the channel. Subscribing it again renews its options.
@@ -81,22 +72,7 @@ export class Bus {
     payload: Payload,
     call?: Call,
   ): Promise<Output[]> {
-    const turns = this.roll(channel).map((listener) => {
-      const hear = () => this.hear(channel, listener, payload, call)
-      return { listener: listener.name, hear: channel.concurrent ? begun(hear) : hear }
-    })
-    const outputs: Output[] = []
-    const failures: Failure[] = []
-    for (const { listener, hear } of turns) {
-      try {
-        const output = hear()
-        outputs.push(isPromise(output) ? await output : output)
-      } catch (error) {
-        failures.push({ listener, error })
-      }
-    }
-    if (failures.length > 0) throw new ChannelFailures(channel.name, failures, outputs)
-    return outputs
+    return this.delivery.publish(channel, this.roll(channel), payload, call)
   }
 
   /**
@@ -136,7 +112,7 @@ export class Bus {
       if (!provider) throw new NoProvider(channel.name, this.asker())
       const timeout = call?.timeout ?? channel.timeout
       checkDuration(timeout)
-      return asPromise(this.call(channel, provider, query, call, timeout))
+      return asPromise(this.delivery.call(channel, provider, query, call, timeout))
     } catch (error) {
       return Promise.reject(error)
     }
@@ -164,7 +140,7 @@ export class Bus {
 
   /** Has the observer told of every listener and provider called. It runs within the call: let it be quick. */
   tap(observer: Observer): Unsubscribe {
-    return this.taps.add(observer)
+    return this.delivery.taps.add(observer)
   }
 
   /** Who is wired to whom, as subscribed, provided and declared until now. */
@@ -201,40 +177,6 @@ export class Bus {
     return this.wiring.unmet()
   }
 
-  /** Calls one listener. What it fails with is logged here, where it happens, unless a publish within it has done so. */
-  protected hear<Payload, Output>(
-    channel: EventChannel<Payload, Output>,
-    listener: Subscription<Payload, Output>,
-    payload: Payload,
-    call: Call | undefined,
-  ): Answer<Output> {
-    const fail = (error: unknown) => {
-      if (error instanceof ChannelFailures) throw error
-      const fields = { channel: channel.name, listener: listener.name, reqId: call?.id, err: error }
-      this.log('error', `${listener.name} failed on ${channel.name}: ${messageOf(error)}`, fields)
-      throw error
-    }
-    try {
-      const answer = this.call(channel, listener, payload, call, listener.timeout)
-      return isPromise(answer) ? answer.then(undefined, fail) : answer
-    } catch (error) {
-      return fail(error)
-    }
-  }
-
-  private call<Input, Output>(
-    channel: Channel<Input, Output>,
-    callee: Subscription<Input, Output>,
-    input: Input,
-    given: Call | undefined,
-    timeout: number,
-  ): Answer<Output> {
-    const limited = new LimitedCall(given, timeout)
-    if (this.taps.size === 0) return limited.hold(callee, input)
-    const subject = { channel: channel.name, by: callee.name, id: limited.id }
-    return this.taps.observe(subject, () => limited.hold(callee, input))
-  }
-
   private nameOf(callee: { readonly name: string }): string {
     return this.owner ?? (callee.name || 'anonymous')
   }
@@ -245,13 +187,6 @@ export class Bus {
 }
 
 const alarming: ReadonlySet<LogLevel> = new Set<LogLevel>(['warn', 'error', 'fatal'])
-
-/** Begins at once. The answer is taken up in its turn, and a failure waits for that. */
-function begun<Output>(hear: () => Answer<Output>): () => Promise<Output> {
-  const answer = (async () => hear())()
-  answer.catch(() => {})
-  return () => answer
-}
 
 function asPromise<Output>(answer: Answer<Output>): Promise<Output> {
   return answer instanceof Promise ? answer : Promise.resolve(answer)

@@ -1,12 +1,22 @@
 /**
- * The process as a state machine on a bus. What the transitions do is subscribed to the channels of `lifecycle`; here
- * is only when they happen.
+ * The process as a state machine on a bus. What is done in a transition is subscribed to the channels of `lifecycle`;
+ * here is only when. The process begins STOPPED, and from everywhere `exit()` leads by STOPPING to EXITING:
+ * ```
+ *        ┌─────────────────────── start() ───────────────────────┐
+ *        ▼                                                       │
+ *     STARTING ──▶ STARTED ── stop() ──▶ STOPPING ──▶ STOPPED ───┤
+ *        │            │                      ▲                   │
+ *        │ fails      │ exit()               │                   │ exit()
+ *        │ or exit()  │                      │                   ▼
+ *        └────────────┴──────────────────────┘                EXITING
+ * ```
  */
 import { Bus } from './bus.ts'
 import { checkDuration } from './call.ts'
 import { Exiting, UnmetNeeds } from './errors.ts'
 import { lifecycle, type State } from './lifecycle.ts'
 import { Patience } from './patience.ts'
+import { Serial } from './serial.ts'
 import { SingleFlight } from './single-flight.ts'
 
 /** What everything on the bus is: a function that is handed the bus, to subscribe, provide and declare its needs. */
@@ -16,27 +26,18 @@ export type Subscriber = (bus: ProcessBus) => void
 const failed = 70
 
 /**
- * ```
- *                 start()                      stop()
- *     STOPPED ────────────▶ STARTING ──▶ STARTED ──▶ STOPPING ──▶ STOPPED
- *        │                     │ failed     │ exit()    ▲            │
- *        │                     │ or exit()  ▼           │            │ exit()
- *        └─────────────────────┴────────────┴───────────┘            ▼
- *                              exit()                             EXITING
- * ```
- * Transitions run one after another, in the order they were asked for. Do not await one in a listener of another: it
- * would wait for itself.
+ * Transitions run one after another, in the order they were asked for. A listener of one must not await another: it would
+ * wait for itself.
  */
 export class ProcessBus extends Bus {
   // One object that all views of the bus share; a property of the bus itself would be set on a view alone.
   private readonly life: {
     state: State
-    /** Settles when the transition asked for last is through. */
-    busy?: Promise<unknown> | undefined
     exiting?: Promise<number>
     /** What the process will exit with if all goes well. */
     code: number
   } = { state: 'STOPPED', code: 0 }
+  private readonly transitions = new Serial()
   private readonly starts = new SingleFlight<void>()
   private readonly stops = new SingleFlight<void>()
   private readonly patience = new Patience()
@@ -48,10 +49,10 @@ export class ProcessBus extends Bus {
     const { shutdownTimeout = 10_000 } = options
     checkDuration(shutdownTimeout)
     this.shutdownTimeout = shutdownTimeout
+    const { start, stop, graceful, exit, state } = lifecycle
     this.use('process', (bus) => {
-      for (const channel of [lifecycle.start, lifecycle.stop, lifecycle.graceful, lifecycle.exit])
-        bus.publisher(channel)
-      bus.publisher(lifecycle.state)
+      for (const channel of [start, stop, graceful, exit]) bus.publisher(channel)
+      bus.publisher(state)
     })
   }
 
@@ -68,7 +69,7 @@ export class ProcessBus extends Bus {
   start(): Promise<void> {
     return this.starts.run(async () => {
       try {
-        await this.inTurn(() => this.bringUp())
+        await this.transitions.run(() => this.bringUp())
       } catch (error) {
         await this.exit()
         throw error
@@ -81,7 +82,7 @@ export class ProcessBus extends Bus {
    * @throws ChannelFailures if any failed; the process is stopped all the same
    */
   stop(): Promise<void> {
-    return this.stops.run(() => this.inTurn(() => this.takeDown()))
+    return this.stops.run(() => this.transitions.run(() => this.takeDown()))
   }
 
   /**
@@ -90,7 +91,7 @@ export class ProcessBus extends Bus {
    * @throws ChannelFailures if any failed; the process goes on all the same
    */
   graceful(): Promise<unknown[]> {
-    return this.inTurn(() => this.reload())
+    return this.transitions.run(() => this.reload())
   }
 
   /**
@@ -138,7 +139,7 @@ export class ProcessBus extends Bus {
     this.checkNeeds()
     for (const listener of this.roll(lifecycle.start)) {
       if (this.life.exiting) throw new Exiting()
-      await this.hear(lifecycle.start, listener, undefined, this.patience)
+      await this.delivery.hear(lifecycle.start, listener, undefined, this.patience)
     }
     if (this.life.exiting) throw new Exiting()
     this.enter('STARTED')
@@ -165,7 +166,7 @@ export class ProcessBus extends Bus {
     this.patience.begin(this.shutdownTimeout)
     const stopped = await succeeds(this.stop())
     const exited = await succeeds(
-      this.inTurn(() => {
+      this.transitions.run(() => {
         this.enter('EXITING')
         return this.publish(lifecycle.exit, undefined, this.patience)
       }),
@@ -189,18 +190,6 @@ export class ProcessBus extends Bus {
     const error = new UnmetNeeds(needs)
     this.log('error', `Cannot start: ${error.message}`, { err: error })
     throw error
-  }
-
-  /** Runs a transition as soon as those asked for earlier are through. */
-  private inTurn<Result>(transition: () => Promise<Result>): Promise<Result> {
-    const { promise: through, resolve } = Promise.withResolvers<void>()
-    const earlier = this.life.busy
-    this.life.busy = through
-    const result = earlier ? earlier.then(transition) : transition()
-    return result.finally(() => {
-      if (this.life.busy === through) this.life.busy = undefined
-      resolve()
-    })
   }
 }
 

@@ -55,7 +55,7 @@ describe('a tap', () => {
 
     expect(await bus.request(getAnswer)).toBe(42)
     expect(other).toHaveBeenCalledTimes(1)
-    expect(messages('error')).toEqual(['A tap on the bus failed'])
+    expect(messages('error')).toEqual(['A tap on the bus failed: broken'])
   })
 
   test('is told nothing more once it is taken off', async () => {

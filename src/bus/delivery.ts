@@ -1,0 +1,86 @@
+/** How listeners and providers are called: within their limits, watched by the taps, and every failure logged once. */
+import { type Call, isPromise, LimitedCall } from './call.ts'
+import type { Channel, EventChannel } from './channel.ts'
+import { ChannelFailures, type Failure, messageOf } from './errors.ts'
+import type { LogLevel } from './lifecycle.ts'
+import type { Subscription } from './roster.ts'
+import { Taps } from './taps.ts'
+
+export type Answer<Output> = Output | PromiseLike<Output>
+
+export class Delivery {
+  readonly taps: Taps
+  readonly #log: (level: LogLevel, message: string, fields: object) => void
+
+  constructor(log: (level: LogLevel, message: string, fields: object) => void) {
+    this.#log = log
+    this.taps = new Taps((error) => log('error', `A tap on the bus failed: ${messageOf(error)}`, { err: error }))
+  }
+
+  /** Calls all of the roll. See `Bus.publish`. */
+  async publish<Payload, Output>(
+    channel: EventChannel<Payload, Output>,
+    roll: readonly Subscription<Payload, Output>[],
+    payload: Payload,
+    call: Call | undefined,
+  ): Promise<Output[]> {
+    const turns = roll.map((listener) => {
+      const hear = () => this.hear(channel, listener, payload, call)
+      return { listener: listener.name, hear: channel.concurrent ? begun(hear) : hear }
+    })
+    const outputs: Output[] = []
+    const failures: Failure[] = []
+    for (const { listener, hear } of turns) {
+      try {
+        const output = hear()
+        outputs.push(isPromise(output) ? await output : output)
+      } catch (error) {
+        failures.push({ listener, error })
+      }
+    }
+    if (failures.length > 0) throw new ChannelFailures(channel.name, failures, outputs)
+    return outputs
+  }
+
+  /** Calls one listener. What it fails with is logged here, where it happens, unless a publish within it has done so. */
+  hear<Payload, Output>(
+    channel: EventChannel<Payload, Output>,
+    listener: Subscription<Payload, Output>,
+    payload: Payload,
+    call: Call | undefined,
+  ): Answer<Output> {
+    const fail = (error: unknown) => {
+      if (error instanceof ChannelFailures) throw error
+      const fields = { channel: channel.name, listener: listener.name, reqId: call?.id, err: error }
+      this.#log('error', `${listener.name} failed on ${channel.name}: ${messageOf(error)}`, fields)
+      throw error
+    }
+    try {
+      const answer = this.call(channel, listener, payload, call, listener.timeout)
+      return isPromise(answer) ? answer.then(undefined, fail) : answer
+    } catch (error) {
+      return fail(error)
+    }
+  }
+
+  /** Calls a listener or provider. It answers as the callee does, at once or with a promise. */
+  call<Input, Output>(
+    channel: Channel<Input, Output>,
+    callee: Subscription<Input, Output>,
+    input: Input,
+    given: Call | undefined,
+    timeout: number,
+  ): Answer<Output> {
+    const limited = new LimitedCall(given, timeout)
+    if (this.taps.size === 0) return limited.hold(callee, input)
+    const subject = { channel: channel.name, by: callee.name, id: limited.id }
+    return this.taps.observe(subject, () => limited.hold(callee, input))
+  }
+}
+
+/** Begins at once. The answer is taken up in its turn, and a failure waits for that. */
+function begun<Output>(hear: () => Answer<Output>): () => Promise<Output> {
+  const answer = (async () => hear())()
+  answer.catch(() => {})
+  return () => answer
+}
