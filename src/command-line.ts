@@ -17,7 +17,10 @@ export type Written = ReadonlyMap<string, readonly string[]>
  * @throws UsageError for what is no option, no command, or lacks its value
  */
 export async function readCommandLine(args: readonly string[], version: string): Promise<Written> {
-  const { _: _commands, $0: _name, ...flags } = await parser(args, version).parseAsync()
+  const { _: commands, $0: _name, ...flags } = await parser(args, version).parseAsync()
+  // What follows `--` is not looked at by yargs.
+  const unknown = commands.filter((command) => command !== 'serve')
+  if (unknown.length > 0) throw new UsageError(clear(`unknown argument: ${unknown.join(', ')}`))
   return new Map(Object.entries(flags).map(([flag, value]) => [flag, [value].flat().map(String)]))
 }
 
@@ -32,7 +35,6 @@ function parser(args: readonly string[], version: string) {
     command.option(flagOf(name, definition), shape(definition))
   }
   return command
-    .option('config', { group: 'Process', describe: 'JSON file with options', nargs: 1 })
     .help()
     .alias('help', 'h')
     .version(version)
@@ -58,9 +60,10 @@ function shape({ group, describe, type, default: byDefault }: Definition): Yargs
   return { group, describe, nargs: 1, ...(byDefault !== undefined && { defaultDescription: byDefault }) }
 }
 
-/** What yargs says, in the words of our other messages. */
+/** What yargs says, in the words of our other messages, and in one line. */
 function clear(message: string): string {
   return message
+    .replaceAll(/\s+/g, ' ')
     .replace(/^Not enough arguments following: (.*)$/, '--$1 needs a value')
     .replace(/^Unknown argument/, 'unknown argument')
 }

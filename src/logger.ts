@@ -28,19 +28,19 @@ async function prettyStream(colorize: boolean): Promise<DestinationStream> {
   return pretty({ colorize, sync: true, translateTime: 'SYS:HH:MM:ss.l' })
 }
 
+/** Causes are followed that far; an error may be its own. */
+const deepest = 5
+
 /**
  * An error in the log. One with a code is known, and says all in its messages; of any other the stack is needed. The
  * message of a parse error is left out, wherever it stands, since it quotes what could not be read.
  */
-function describe(error: unknown, known = false): object {
-  if (!(error instanceof Error)) return { message: String(error) }
+function describe(error: unknown, known = false, depth = 1): object {
+  const message = messageOf(error)
+  if (!(error instanceof Error)) return { message }
   const code = 'code' in error ? error.code : undefined
   const plain = known || code !== undefined
-  return {
-    type: error.name,
-    message: messageOf(error),
-    code,
-    stack: plain ? undefined : error.stack?.replace(error.message, messageOf(error)),
-    cause: error.cause === undefined ? undefined : describe(error.cause, plain),
-  }
+  const stack = error instanceof SyntaxError ? error.stack?.replace(error.message, message) : error.stack
+  const cause = error.cause === undefined || depth === deepest ? undefined : describe(error.cause, plain, depth + 1)
+  return { type: error.name, message, code, stack: plain ? undefined : stack, cause }
 }

@@ -8,16 +8,20 @@ export interface OptionType<Value> {
   readonly allowed: string
 }
 
-export const flag: OptionType<boolean> = {
-  parse: (text) => ({ true: true, 1: true, false: false, 0: false })[text],
-  allowed: 'true or false',
-}
+const flags = new Map([
+  ['true', true],
+  ['1', true],
+  ['false', false],
+  ['0', false],
+])
+
+export const flag: OptionType<boolean> = { parse: (text) => flags.get(text), allowed: 'true or false' }
 
 export const port = integer(0, 65_535)
 
 export const host = matching(/^[\w.:%-]+$/, 'an address or a host name')
 
-export const path = matching(/./, 'the path of a file')
+export const path = matching(/^\P{Cc}+$/u, 'the path of a file')
 
 /** https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html */
 export const table = matching(
@@ -33,15 +37,16 @@ export const codeName: OptionType<string> = {
   allowed: 'a key of 1 to 2048 bytes',
 }
 
-export const region = matching(/^[a-z\d-]+$/i, 'the name of an AWS region, such as eu-central-1')
+/** A host label, as the SDK makes one of it. */
+export const region = matching(/^[a-z\d]([a-z\d-]{0,61}[a-z\d])?$/i, 'the name of an AWS region, such as eu-central-1')
 
 export const httpUrl: OptionType<string> = {
-  parse: (text) => (/^https?:$/.test(URL.parse(text)?.protocol ?? '') ? text : undefined),
+  parse: (text) => (/^https?:\/\/\S+$/i.test(text) && URL.canParse(text) ? text : undefined),
   allowed: 'a URL that begins with http:// or https://',
 }
 
 /** A link or name, as it is. */
-export const link = matching(/./, 'a link')
+export const link = matching(/^\P{Cc}+$/u, 'a link')
 
 export const logLevel = choice([...logLevels, 'silent'])
 

@@ -112,14 +112,15 @@ export const definitions = {
     type: type.logFormat,
     default: 'auto',
   },
+  config: { group: 'Process', describe: 'JSON file with options', type: type.path },
 } as const satisfies Record<string, Definition>
 
 type Definitions = typeof definitions
 type ValueOf<D> = D extends { type: OptionType<infer Value> } ? Value : never
 
-/** The options as the service takes them: read, checked and converted. Durations are milliseconds. */
+/** The options as the service takes them: gathered, checked and converted. Durations are milliseconds. */
 export type Options = {
-  readonly [Name in keyof Definitions]: Definitions[Name] extends { repeatable: true }
+  readonly [Name in Exclude<keyof Definitions, 'config'>]: Definitions[Name] extends { repeatable: true }
     ? readonly [ValueOf<Definitions[Name]>, ...ValueOf<Definitions[Name]>[]]
     : Definitions[Name] extends { default: string }
       ? ValueOf<Definitions[Name]>

@@ -13,7 +13,9 @@ interface Place {
   readonly label: (flag: string) => string
 }
 
-const all: [name: string, definition: Definition][] = Object.entries(definitions)
+const { config, ...others } = definitions
+/** All but the file itself. */
+const all: [name: string, definition: Definition][] = Object.entries(others)
 
 /**
  * The first place that has an option decides: the command line, then the environment, then the file of `--config`.
@@ -22,8 +24,8 @@ const all: [name: string, definition: Definition][] = Object.entries(definitions
 export async function readOptions(commandLine: Written, environment: Environment): Promise<Options> {
   const line: Place = { written: commandLine, label: (flag) => `--${flag}` }
   const variables: Place = { written: fromVariables(environment), label: variableOf }
-  const file = commandLine.get('config')?.at(-1) || environment['SECRET_BUS_CONFIG']
-  const places = [line, variables, ...(file ? [await fromFile(file)] : []), defaults]
+  const file = chosen('config', config, [line, variables])
+  const places = [line, variables, ...(file === undefined ? [] : [await fromFile(String(file))]), defaults]
   const values = all.map(([name, definition]) => [name, chosen(flagOf(name, definition), definition, places)])
   return { ...Object.fromEntries(values), ecsMetadataUri: environment['ECS_CONTAINER_METADATA_URI_V4'] || undefined }
 }
@@ -50,31 +52,32 @@ function variableOf(flag: string): string {
 /** An empty variable is unset. Others of our prefix are none of our business: container platforms set some. */
 function fromVariables(environment: Environment): Written {
   const written = new Map<string, string[]>()
-  for (const [name, definition] of all) {
+  for (const [name, definition] of Object.entries<Definition>(definitions)) {
     const flag = flagOf(name, definition)
     const text = environment[variableOf(flag)]
-    if (text) written.set(flag, definition.repeatable ? text.split(',') : [text])
+    if (text) written.set(flag, definition.repeatable ? text.split(',').map((part) => part.trim()) : [text])
   }
   return written
 }
 
 async function fromFile(file: string): Promise<Place> {
-  const label = (flag: string) => `"${flag}" in ${file}`
-  const written = new Map<string, string[]>()
+  const label = (flag: string) => `${JSON.stringify(flag)} in ${file}`
   const flags = new Set(all.map(([name, definition]) => flagOf(name, definition)))
+  const written = new Map<string, string[]>()
   for (const [flag, value] of Object.entries(await readObject(file))) {
     if (!flags.has(flag)) throw new UsageError(`${label(flag)} is not an option`)
-    const texts = [value].flat().map((item) => (typeof item === 'object' ? JSON.stringify(item) : String(item)))
-    if (texts.length > 0) written.set(flag, texts)
+    const items: unknown[] = Array.isArray(value) ? value : [value]
+    if (items.some((item) => typeof item === 'object')) throw new UsageError(`${label(flag)} is not text or a number`)
+    if (items.length > 0) written.set(flag, items.map(String))
   }
   return { written, label }
 }
 
 async function readObject(file: string): Promise<object> {
   const text = await readFile(file, 'utf8').catch((cause) => {
-    throw new UnusableFile(`--config cannot be read: ${messageOf(cause)}`, { cause })
+    throw new UnusableFile(`--config ${file} cannot be read: ${messageOf(cause)}`, { cause })
   })
-  const value: unknown = parse(text)
+  const value = parse(text)
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
   throw new UnusableFile(`--config ${file} does not hold a JSON object`)
 }

@@ -18,7 +18,7 @@ describe('the README', () => {
       flagOf(name, definition),
       'default' in definition ? definition.default : undefined,
     ])
-    expect(rows).toEqual([...options, ['config', undefined]])
+    expect(rows).toEqual(options)
   })
 
   test('has every type of problem with its status', () => {

@@ -122,7 +122,7 @@ export class ShutdownTimeout extends BusError {
 /** What to say of an error. The message of a parse error is left out: it quotes the text, which may be secret. */
 export function messageOf(error: unknown): string {
   if (error instanceof SyntaxError) return 'unreadable text'
-  if (!(error instanceof Error)) return String(error)
+  if (!(error instanceof Error)) return typeof error === 'object' && error ? '[object]' : String(error)
   // Node gives a connection refused on several addresses a code, and no message.
   return error.message || ('code' in error ? String(error.code) : error.name)
 }

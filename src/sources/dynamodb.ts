@@ -1,6 +1,7 @@
 /** Secrets in a DynamoDB table: answers `secret.fetch`. */
 import { DynamoDBClient, GetItemCommand } from '@aws-sdk/client-dynamodb'
 import { UndiciHttpHandler } from '@smithy/undici-http-handler'
+import { messageOf } from '../bus/errors.ts'
 import { lifecycle } from '../bus/lifecycle.ts'
 import type { Subscriber } from '../bus/process-bus.ts'
 import { type DynamodbLocation, fetchSecret, locateDynamodb } from '../channels.ts'
@@ -31,8 +32,8 @@ class NoRegion extends Error {
   readonly code = 'NO_REGION'
   readonly exitCode = 64
 
-  constructor() {
-    super('no region: give --region or AWS_REGION, or set one in the AWS profile')
+  constructor(cause: unknown) {
+    super(`no region (${messageOf(cause)}): give --region or AWS_REGION, or set one in the AWS profile`)
   }
 }
 
@@ -45,8 +46,8 @@ export const dynamodb =
     bus.subscribe(lifecycle.start, async () => {
       const [elsewhere] = await locate()
       client = connect(options, elsewhere)
-      await client.config.region().catch(() => {
-        throw new NoRegion()
+      await client.config.region().catch((error) => {
+        throw new NoRegion(error)
       })
     })
 

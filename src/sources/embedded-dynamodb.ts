@@ -15,6 +15,16 @@ export interface EmbeddedDynamodbOptions {
   readonly codeNames: readonly string[]
 }
 
+/** The emulator is a development dependency, which a production install leaves out. */
+class NoEmulator extends Error {
+  override readonly name = 'NoEmulator'
+  readonly code = 'NO_EMULATOR'
+
+  constructor(cause: unknown) {
+    super('--embedded needs the package dynalite: npm install dynalite', { cause })
+  }
+}
+
 export const embeddedDynamodb =
   (options: EmbeddedDynamodbOptions): Subscriber =>
   (bus) => {
@@ -49,13 +59,12 @@ export const embeddedDynamodb =
     })
   }
 
-/** Loaded only here, since it is a development dependency. */
 async function emulator(): Promise<Server> {
   try {
     const { default: dynalite } = await import('dynalite')
     return dynalite({ createTableMs: 0 })
   } catch (cause) {
-    throw new Error('--embedded needs the package dynalite: npm install dynalite', { cause })
+    throw new NoEmulator(cause)
   }
 }
 

@@ -36,7 +36,8 @@ export const secretCache =
           return secret
         } catch (error) {
           const reason = messageOf(error)
-          const level = reason === outage ? 'debug' : 'warn' // one line an outage, not one a try
+          // One line an outage, not one a try; and none for what our own stop cuts off.
+          const level = reason === outage || warming.signal.aborted ? 'debug' : 'warn'
           bus.log(level, `Secret ${codeName} was not fetched: ${reason}`, { ...fields, err: error })
           outage = reason
           throw error instanceof RequestTimeout ? new SourceFailure('SOURCE_TIMEOUT', reason, { cause: error }) : error

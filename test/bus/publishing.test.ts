@@ -99,7 +99,7 @@ describe('publishing', () => {
         { listener: 'throwing', error: thrown },
       ],
       outputs: ['fine', undefined],
-      message: 'greeting failed: rejecting: [object Object]; throwing: thrown',
+      message: 'greeting failed: rejecting: [object]; throwing: thrown',
     })
     expect(records).toMatchObject([
       { level: 'error', fields: { channel: 'greeting', listener: expect.any(String) } },

@@ -1,0 +1,205 @@
+import { execFile } from 'node:child_process'
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+
+const run = promisify(execFile)
+const project = fileURLToPath(new URL('..', import.meta.url))
+const manifest = JSON.parse(await readFile(join(project, 'package.json'), 'utf8'))
+
+/** A folder of someone who has installed the package, and nothing else. */
+let home: string
+/** The files of the package, as they came out of it. */
+let files: string[]
+
+const installed = (...path: string[]) => join(home, 'node_modules', manifest.name, ...path)
+
+beforeAll(async () => {
+  home = await mkdtemp(join(tmpdir(), 'secret-bus-'))
+  const tarball = await pack()
+  await mkdir(installed(), { recursive: true })
+  await run('tar', ['-xzf', tarball, '-C', installed(), '--strip-components=1'])
+  files = (await run('tar', ['-tzf', tarball])).stdout.trim().split('\n')
+  // As npm would do it, but without a network: what it depends on, and the types that go with Node.
+  for (const name of [...Object.keys(manifest.dependencies), '@types/node']) await link(name)
+  await writeFile(join(home, 'package.json'), '{ "type": "module" }')
+}, 60_000)
+
+afterAll(() => rm(home, { recursive: true }))
+
+/** Packs the project with the npm that runs these tests, if one does. Builds it, too. */
+async function pack(): Promise<string> {
+  const { npm_execpath: npm } = process.env
+  const [command, ...args] = npm ? [process.execPath, npm] : ['npm']
+  await run(command, [...args, 'pack', '--silent', '--pack-destination', home], { cwd: project })
+  const [tarball, ...others] = (await readdir(home)).filter((name) => name.endsWith('.tgz'))
+  if (tarball === undefined || others.length > 0) throw new Error('npm pack made no tarball, or more than one')
+  return join(home, tarball)
+}
+
+async function link(name: string): Promise<void> {
+  const path = join(home, 'node_modules', name)
+  await mkdir(dirname(path), { recursive: true })
+  await symlink(join(project, 'node_modules', name), path, 'dir')
+}
+
+describe('the package', () => {
+  test('holds what is built, its description and its license', () => {
+    const others = files.map((file) => file.replace(/^package\//, '')).filter((file) => !file.startsWith('dist/'))
+
+    expect(others).toEqual(expect.arrayContaining(['LICENSE', 'package.json']))
+    expect(others.filter((file) => !/^(LICENSE|package\.json|README\.md|CHANGELOG\.md)$/.test(file))).toEqual([])
+  })
+
+  test('holds a module and its types for every source', async () => {
+    const sources = (await readdir(join(project, 'src'), { recursive: true })).filter((file) =>
+      /(?<!\.d)\.ts$/.test(file),
+    )
+
+    const expected = sources.flatMap((file) =>
+      ['.js', '.d.ts'].map((end) => `package/dist/${file.replace(/\.ts$/, end)}`),
+    )
+    expect(files).toEqual(expect.arrayContaining(expected))
+  })
+
+  test('holds nothing that was built from a source which is no more', async () => {
+    const built = files.filter((file) => file.startsWith('package/dist/'))
+
+    const sources = await readdir(join(project, 'src'), { recursive: true })
+    const orphans = built.filter(
+      (file) => !sources.includes(file.slice(13).replace(/(\.d\.ts|\.js|\.js\.map)$/, '.ts')),
+    )
+    expect(orphans).toEqual([])
+  })
+})
+
+describe('a program in JavaScript', () => {
+  test('makes a bus of its own', async () => {
+    await writeFile(
+      join(home, 'program.js'),
+      `import { event, lifecycle, ProcessBus, request } from 'secret-bus'
+
+      const greet = request('greet')
+      const rang = event('rang')
+      const bus = new ProcessBus()
+      bus.use('greeter', (bus) => {
+        bus.subscribe(lifecycle.start, () => console.log('started'))
+        bus.provide(greet, ({ name }) => 'hello ' + name)
+        bus.subscribe(rang, (times) => times * 2)
+      })
+      await bus.start()
+      console.log(await bus.request(greet, { name: 'rose' }))
+      console.log(await bus.publish(rang, 21))
+      console.log(await bus.exit(), bus.state)
+      `,
+    )
+
+    const { stdout } = await run(process.execPath, ['program.js'], { cwd: home })
+
+    expect(stdout).toBe('started\nhello rose\n[ 42 ]\n0 EXITING\n')
+  })
+
+  test('sees what it is meant to, and nothing within', async () => {
+    await writeFile(
+      join(home, 'within.js'),
+      `await import('secret-bus/package.json', { with: { type: 'json' } })
+      await import('secret-bus/dist/bus/bus.js').catch(({ code }) => console.log(code))
+      `,
+    )
+
+    const { stdout } = await run(process.execPath, ['within.js'], { cwd: home })
+
+    expect(stdout).toBe('ERR_PACKAGE_PATH_NOT_EXPORTED\n')
+  })
+})
+
+describe('a program in TypeScript', () => {
+  const tsc = join(project, 'node_modules', 'typescript', 'bin', 'tsc')
+
+  /** What the compiler has to say of it, with every library checked. */
+  async function compile(name: string, source: string): Promise<string> {
+    await writeFile(join(home, name), source)
+    const options = ['--noEmit', '--strict', '--skipLibCheck', 'false', '--types', 'node']
+    const modules = ['--module', 'nodenext', '--target', 'es2024']
+    const compiling = run(process.execPath, [tsc, ...options, ...modules, name], { cwd: home })
+    return compiling.then(
+      ({ stdout }) => stdout,
+      ({ stdout }) => stdout,
+    )
+  }
+
+  test('compiles', async () => {
+    const said = await compile(
+      'program.ts',
+      `import { channels, event, lifecycle, ProcessBus, request, Sensitive, type Subscriber } from 'secret-bus'
+
+      const greet = request<{ name: string }, string>('greet', { timeout: 100 })
+      const rang = event<number, number>('rang')
+      const greeter: Subscriber = (bus) => {
+        bus.subscribe(lifecycle.start, () => bus.log('info', 'started'))
+        bus.provide(greet, async ({ name }) => 'hello ' + name)
+        bus.subscribe(rang, (times) => times * 2)
+        bus.provide(channels.fetchSecret, ({ codeName }) => ({ codeName, value: new Sensitive('x'), fetchedAt: 0 }))
+        bus.subscribe(channels.httpRoutes, (app) => void app.get('/', async () => 'hello'))
+      }
+      const bus = new ProcessBus({ shutdownTimeout: 1_000 }).use('greeter', greeter)
+      await bus.start()
+      const greeting: string = await bus.request(greet, { name: 'rose' })
+      const doubled: number[] = await bus.publish(rang, 21)
+      const code: number = await bus.exit()
+      export { code, doubled, greeting }
+      `,
+    )
+
+    expect(said).toBe('')
+  })
+
+  test.each([
+    ['a wrong query', `bus.request(greet, { name: 7 })`],
+    ['a wrong reply', `bus.provide(greet, () => 7)`],
+    ['a wrong use of a reply', `const reply: Promise<number> = bus.request(greet, { name: 'rose' })`],
+  ])('is told of %s', async (_what, statement) => {
+    const said = await compile(
+      'mistake.ts',
+      `import { ProcessBus, request } from 'secret-bus'
+      const greet = request<{ name: string }, string>('greet')
+      const bus = new ProcessBus()
+      ${statement}
+      `,
+    )
+
+    expect(said).toMatch(/^mistake\.ts\(4,\d+\): error /)
+    expect(said).toContain(' is not assignable to type ')
+  })
+})
+
+describe('the command', () => {
+  const bin = () => installed(manifest.bin['secret-bus'])
+
+  test('is a script for Node', async () => {
+    expect(await readFile(bin(), 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/)
+  })
+
+  test('prints the version of the package', async () => {
+    expect(await run(process.execPath, [bin(), '--version'])).toEqual({ stdout: `${manifest.version}\n`, stderr: '' })
+  })
+
+  test('runs through a link, as npm makes one', async () => {
+    const command = join(home, 'secret-bus')
+    await symlink(bin(), command)
+
+    expect((await run(process.execPath, [command, '--version'])).stdout).toBe(`${manifest.version}\n`)
+  })
+
+  test('says what to install for the embedded DynamoDB, which does not come with the package', async () => {
+    const running = run(process.execPath, [bin(), '--embedded', '--port', '0'], { env: {} })
+
+    await expect(running).rejects.toMatchObject({
+      code: 70,
+      stdout: expect.stringMatching(/"level":"error".*--embedded needs .*npm install dynalite/),
+    })
+  })
+})
