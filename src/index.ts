@@ -7,14 +7,26 @@ export {
   type SubscribeOptions,
   type Unsubscribe,
 } from './bus/bus.ts'
-export type { Call, LimitedCall } from './bus/call.ts'
+export type { Call, HandedCall } from './bus/call.ts'
 export { type EventChannel, event, type RequestChannel, request } from './bus/channel.ts'
-export * from './bus/errors.ts'
+export {
+  ChannelFailures,
+  DuplicateChannel,
+  DuplicateProvider,
+  Exiting,
+  type Failure,
+  ListenerTimeout,
+  type Need,
+  NoProvider,
+  RequestTimeout,
+  ShutdownTimeout,
+  UnmetNeeds,
+} from './bus/errors.ts'
 export { type LogLevel, type LogRecord, lifecycle, type State } from './bus/lifecycle.ts'
 export { log } from './bus/log.ts'
 export { ProcessBus, type Subscriber } from './bus/process-bus.ts'
 export { signals } from './bus/signals.ts'
-export type { Activity } from './bus/taps.ts'
+export type { Activity, Observer } from './bus/taps.ts'
 export type { Topology } from './bus/topology.ts'
 export * as channels from './channels.ts'
 export * from './secret.ts'

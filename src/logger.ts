@@ -40,7 +40,11 @@ function describe(error: unknown, known = false, depth = 1): object {
   if (!(error instanceof Error)) return { message }
   const code = 'code' in error ? error.code : undefined
   const plain = known || code !== undefined
-  const stack = error instanceof SyntaxError ? error.stack?.replace(error.message, message) : error.stack
+  const stack = error instanceof SyntaxError ? [message, ...framesOf(error)].join('\n') : error.stack
   const cause = error.cause === undefined || depth === deepest ? undefined : describe(error.cause, plain, depth + 1)
   return { type: error.name, message, code, stack: plain ? undefined : stack, cause }
+}
+
+function framesOf({ stack = '' }: Error): string[] {
+  return stack.split('\n').filter((line) => /^ {4}at \S/.test(line))
 }

@@ -25,7 +25,7 @@ async function main(): Promise<number> {
 
 /** An error may carry the exit code that it calls for. */
 function exitCodeOf(error: unknown): number | undefined {
-  const { exitCode } = error as { exitCode?: unknown }
+  const { exitCode } = (error ?? {}) as { exitCode?: unknown }
   return typeof exitCode === 'number' ? exitCode : undefined
 }
 

@@ -188,7 +188,7 @@ describe('a parse error in the log', () => {
 
     expect(err).toMatchObject({
       type: 'SyntaxError',
-      stack: expect.stringMatching(/^SyntaxError: unreadable text\n +at /),
+      stack: expect.stringMatching(/^unreadable text\n +at /),
     })
   })
 })

@@ -2,9 +2,9 @@
  * Publish and subscribe, provide and request. It knows nothing of processes: starting and stopping is in
  * `process-bus.ts`.
  */
-import { type Call, checkDuration, isPromise, LimitedCall } from './call.ts'
+import { type Call, checkDuration, type HandedCall, isPromise, LimitedCall } from './call.ts'
 import type { Channel, EventChannel, RequestChannel } from './channel.ts'
-import { type Answer, Delivery } from './delivery.ts'
+import { Delivery } from './delivery.ts'
 import { DuplicateProvider, ListenerTimeout, type Need, NoProvider, RequestTimeout } from './errors.ts'
 import { type LogLevel, lifecycle } from './lifecycle.ts'
 import { Roster, type Subscription } from './roster.ts'
@@ -14,8 +14,8 @@ import { type Topology, Wiring } from './topology.ts'
 /** Takes a subscription off again; doing so twice is silent. */
 export type Unsubscribe = () => void
 
-export type Listener<Payload, Output> = (payload: Payload, call: LimitedCall) => Answer<Output>
-export type Provider<Query, Reply> = (query: Query, call: LimitedCall) => Answer<Reply>
+export type Listener<Payload, Output> = (payload: Payload, call: HandedCall) => Output | PromiseLike<Output>
+export type Provider<Query, Reply> = (query: Query, call: HandedCall) => Reply | PromiseLike<Reply>
 
 export interface SubscribeOptions {
   /** Lower hears earlier; 50 when not given. Equals hear in the order of subscription. */
@@ -39,7 +39,8 @@ export class Bus {
   protected readonly delivery = new Delivery((level, message, fields) => this.log(level, message, fields))
 
   /**
-   * Has the listener called with whatever is published on the channel. Subscribing it again renews its options.
+   * Has the listener called with whatever is published on the channel. Subscribing the same function again, whoever does,
+   * renews its options, and either undo takes it off.
    * @throws DuplicateChannel; RangeError for a priority or timeout that is none
    */
   subscribe<Payload, Output>(
@@ -48,7 +49,7 @@ export class Bus {
     options: SubscribeOptions = {},
   ): Unsubscribe {
     const { priority = 50, timeout = Infinity, name = this.nameOf(listener) } = options
-    if (Number.isNaN(Number(priority))) throw new RangeError(`a priority is a number, not ${priority}`)
+    if (Number.isNaN(priority)) throw new RangeError(`a priority is a number, not ${priority}`)
     checkDuration(timeout)
     this.wiring.know(channel)
     const late = (ms: number) => new ListenerTimeout(channel.name, name, ms)
@@ -112,7 +113,8 @@ export class Bus {
       if (!provider) throw new NoProvider(channel.name, this.asker())
       const timeout = call?.timeout ?? channel.timeout
       checkDuration(timeout)
-      return asPromise(this.delivery.call(channel, provider, query, call, timeout))
+      const answer = this.delivery.call(channel, provider, query, call, timeout)
+      return answer instanceof Promise ? answer : Promise.resolve(answer)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -187,7 +189,3 @@ export class Bus {
 }
 
 const alarming: ReadonlySet<LogLevel> = new Set<LogLevel>(['warn', 'error', 'fatal'])
-
-function asPromise<Output>(answer: Answer<Output>): Promise<Output> {
-  return answer instanceof Promise ? answer : Promise.resolve(answer)
-}

@@ -13,10 +13,22 @@ export interface Call {
   readonly deadline?: number | undefined
 }
 
+/**
+ * The call as listeners and providers are handed it, always with a signal and a deadline. Both are made when first read,
+ * so pass it on as it is: a copy made by spreading has neither. It lives as long as the call, so what a listener begins
+ * and does not wait for is not aborted by it.
+ */
+export interface HandedCall extends Call {
+  /** Aborts when the time is over and when the caller's own signal aborts, for the reason that the caller is told. */
+  readonly signal: AbortSignal
+  /** When the answer is no longer wanted, in milliseconds since the epoch; `Infinity` is never. */
+  readonly deadline: number
+}
+
 /** What is called: a listener or a provider. */
 export interface Callee<Input, Output> {
   /** Answers at once or with a promise. */
-  readonly run: (input: Input, call: LimitedCall) => Output | PromiseLike<Output>
+  readonly run: (input: Input, call: HandedCall) => Output | PromiseLike<Output>
   /** Makes the error for an answer that took longer than `ms` milliseconds. */
   readonly late: (ms: number) => Error
 }
@@ -29,11 +41,8 @@ interface End {
 /** The longest delay that `setTimeout` takes, about 24 days. What is longer is no limit. */
 const longestDelay = 2 ** 31 - 1
 
-/**
- * The call as listeners and providers are handed it: with a `signal` and a `deadline`, each made when first read, since
- * most calls never look. Pass it on as it is: a copy made by spreading has neither, for they are getters of the class.
- */
-export class LimitedCall implements Call {
+/** Keeps one call within its limits. */
+export class LimitedCall implements HandedCall {
   readonly id: string | undefined
   readonly #given: Call | undefined
   readonly #timeout: number
@@ -51,14 +60,12 @@ export class LimitedCall implements Call {
     this.#timeout = timeout
   }
 
-  /** When the answer is no longer wanted, in milliseconds since the epoch; `Infinity` is never. */
   get deadline(): number {
     const own = () => (this.#timeout === Infinity ? Infinity : Date.now() + this.#timeout)
     this.#deadline ??= Math.min(this.#given?.deadline ?? Infinity, own())
     return this.#deadline
   }
 
-  /** Aborts when the time is over and when the caller's own signal aborts, for the reason that the caller is told. */
   get signal(): AbortSignal {
     this.#controller ??= new AbortController()
     const end = LimitedCall.#endOf(this)
@@ -69,18 +76,24 @@ export class LimitedCall implements Call {
   /**
    * Has the callee answer within the limits. An answer given at once costs no timer and no signal, and a promise
    * without limits is handed on as it is.
-   * @throws the reason, without calling, when the call is over already; else whatever the callee throws
+   * @throws the reason, without calling, when the call is over already; RangeError for a deadline that is none; else
+   *   whatever the callee throws
    */
-  hold<Input, Output>(callee: Callee<Input, Output>, input: Input): Output | PromiseLike<Output> {
+  hold<Input, Output>(callee: Callee<Input, Output>, input: Input): Output | Promise<Output> {
     const end = LimitedCall.#endOf(this.#given)
     if (end) throw end.reason
-    if (this.#inheritedTime() <= 0) throw callee.late(0)
+    const left = this.#inheritedTime()
+    if (Number.isNaN(left)) throw new RangeError('a deadline is a number of milliseconds since the epoch')
+    if (left <= 0) throw callee.late(0)
     const answer = callee.run(input, this)
-    return isPromise(answer) ? this.#race(answer, callee.late) : answer
+    if (!isPromise(answer)) return answer
+    // What only has a `then` may do its work whenever that is called: from here on it is called once.
+    return this.#race(answer instanceof Promise ? answer : Promise.resolve(answer), callee.late)
   }
 
   /** Settles as the answer does, or is rejected as soon as the call is over, whether or not the callee takes notice. */
-  #race<Output>(answer: PromiseLike<Output>, late: (ms: number) => Error): PromiseLike<Output> {
+  #race<Output>(answer: Promise<Output>, late: (ms: number) => Error): Promise<Output> {
+    this.#deadline = this.deadline // counted from now, not from when somebody looks
     const ms = Math.max(0, Math.min(this.#timeout, this.#inheritedTime()))
     const signal = this.#given?.signal
     if (ms > longestDelay && !signal) return answer
@@ -99,7 +112,7 @@ export class LimitedCall implements Call {
       }
       signal?.addEventListener('abort', abort)
       if (signal?.aborted) abort()
-      answer.then(resolve, reject).then(release)
+      void answer.then(resolve, reject).then(release)
     })
   }
 

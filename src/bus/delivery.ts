@@ -6,7 +6,8 @@ import type { LogLevel } from './lifecycle.ts'
 import type { Subscription } from './roster.ts'
 import { Taps } from './taps.ts'
 
-export type Answer<Output> = Output | PromiseLike<Output>
+/** Given at once, or later. */
+export type Answer<Output> = Output | Promise<Output>
 
 export class Delivery {
   readonly taps: Taps
@@ -25,7 +26,7 @@ export class Delivery {
     call: Call | undefined,
   ): Promise<Output[]> {
     const turns = roll.map((listener) => {
-      const hear = () => this.hear(channel, listener, payload, call)
+      const hear = () => this.callListener(channel, listener, payload, call)
       return { listener: listener.name, hear: channel.concurrent ? begun(hear) : hear }
     })
     const outputs: Output[] = []
@@ -43,7 +44,7 @@ export class Delivery {
   }
 
   /** Calls one listener. What it fails with is logged here, where it happens, unless a publish within it has done so. */
-  hear<Payload, Output>(
+  callListener<Payload, Output>(
     channel: EventChannel<Payload, Output>,
     listener: Subscription<Payload, Output>,
     payload: Payload,

@@ -115,7 +115,7 @@ export class ShutdownTimeout extends BusError {
   readonly code = 'BUS_SHUTDOWN_TIMEOUT'
 
   constructor(ms: number) {
-    super(`left behind, still running after ${ms} ms of shutdown`)
+    super(`out of time after ${ms} ms of shutdown`)
   }
 }
 

@@ -9,8 +9,9 @@ export const log =
   (bus) => {
     bus.subscribe(lifecycle.log, ({ level, message, fields }) => logger[level](fields, message))
     if (!logger.isLevelEnabled('debug')) return
-    bus.tap(({ id, error, ...activity }) => {
-      const outcome = error === undefined ? 'answered' : 'failed on'
-      logger.debug({ ...activity, reqId: id, err: error }, `${activity.by} ${outcome} ${activity.channel}`)
+    bus.tap((activity) => {
+      const { channel, by, id: reqId, ms, error: err } = activity
+      const outcome = 'error' in activity ? 'failed on' : 'answered'
+      logger.debug({ channel, by, reqId, ms, err }, `${by} ${outcome} ${channel}`)
     })
   }

@@ -60,6 +60,11 @@ export class ProcessBus extends Bus {
     return this.life.state
   }
 
+  /** Whether the process was told to exit, also while it still waits for another transition. */
+  get exiting(): boolean {
+    return this.life.exiting !== undefined
+  }
+
   /**
    * Runs the start listeners, one after another, until one fails. Then the process exits, and those after it never run,
    * so that no port opens on a service that is half there. (CherryPy runs the rest.)
@@ -69,9 +74,9 @@ export class ProcessBus extends Bus {
   start(): Promise<void> {
     return this.starts.run(async () => {
       try {
-        await this.transitions.run(() => this.bringUp())
+        await this.transitions.run(() => this.runStart())
       } catch (error) {
-        await this.exit()
+        await this.exit(error instanceof Exiting ? 0 : failed)
         throw error
       }
     })
@@ -82,7 +87,7 @@ export class ProcessBus extends Bus {
    * @throws ChannelFailures if any failed; the process is stopped all the same
    */
   stop(): Promise<void> {
-    return this.stops.run(() => this.transitions.run(() => this.takeDown()))
+    return this.stops.run(() => this.transitions.run(() => this.runStop()))
   }
 
   /**
@@ -91,7 +96,7 @@ export class ProcessBus extends Bus {
    * @throws ChannelFailures if any failed; the process goes on all the same
    */
   graceful(): Promise<unknown[]> {
-    return this.transitions.run(() => this.reload())
+    return this.transitions.run(() => this.runGraceful())
   }
 
   /**
@@ -105,7 +110,7 @@ export class ProcessBus extends Bus {
     if (this.life.exiting) return this.life.exiting
     const { promise, resolve } = Promise.withResolvers<number>()
     this.life.exiting = promise
-    resolve(this.leave())
+    resolve(this.runExit())
     return promise
   }
 
@@ -132,20 +137,20 @@ export class ProcessBus extends Bus {
     })
   }
 
-  private async bringUp(): Promise<void> {
-    if (this.life.exiting) throw new Exiting()
+  private async runStart(): Promise<void> {
+    if (this.exiting) throw new Exiting()
     if (this.state === 'STARTED') return
     this.enter('STARTING')
     this.checkNeeds()
     for (const listener of this.roll(lifecycle.start)) {
-      if (this.life.exiting) throw new Exiting()
-      await this.delivery.hear(lifecycle.start, listener, undefined, this.patience)
+      if (this.exiting) throw new Exiting()
+      await this.delivery.callListener(lifecycle.start, listener, undefined, this.patience)
     }
-    if (this.life.exiting) throw new Exiting()
+    if (this.exiting) throw new Exiting()
     this.enter('STARTED')
   }
 
-  private async takeDown(): Promise<void> {
+  private async runStop(): Promise<void> {
     if (this.state === 'EXITING') return
     this.enter('STOPPING')
     try {
@@ -155,13 +160,13 @@ export class ProcessBus extends Bus {
     }
   }
 
-  private async reload(): Promise<unknown[]> {
-    if (this.state !== 'STARTED' || this.life.exiting) return []
+  private async runGraceful(): Promise<unknown[]> {
+    if (this.state !== 'STARTED' || this.exiting) return []
     this.log('info', 'Bus graceful')
     return this.publish(lifecycle.graceful, undefined, this.patience)
   }
 
-  private async leave(): Promise<number> {
+  private async runExit(): Promise<number> {
     const started = this.state !== 'STARTING'
     this.patience.begin(this.shutdownTimeout)
     const stopped = await succeeds(this.stop())

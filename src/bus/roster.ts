@@ -17,6 +17,7 @@ export interface Subscription<Input, Output> extends Callee<Input, Output> {
 
 interface Enrolled<Input, Output> extends Subscription<Input, Output> {
   readonly leave: () => void
+  readonly renew: (subscription: Subscription<Input, Output>) => void
 }
 
 export class Roster {
@@ -27,13 +28,21 @@ export class Roster {
   /** Adds a subscription, or renews the one of the same function, and answers with its undo. */
   enrol<Input, Output>(channel: Channel<Input, Output>, subscription: Subscription<Input, Output>): () => void {
     const known = this.roll(channel).find(({ run }) => run === subscription.run)
-    if (known) return Object.assign(known, subscription).leave
-    const sign = (roll: Enrolled<Input, Output>[]) => {
+    if (known) {
+      known.renew(subscription)
+      return known.leave
+    }
+    const addTo = (roll: Enrolled<Input, Output>[]) => {
       roll.push(enrolled)
     }
-    const enrolled = { ...subscription, leave: () => this.#emitter.off(channel.key, sign) }
-    this.#emitter.on(channel.key, sign)
-    return enrolled.leave
+    const leave = () => this.#emitter.off(channel.key, addTo)
+    // Replaced, not changed: it may be on a roll that is being called.
+    const renew = (renewed: Subscription<Input, Output>) => {
+      enrolled = { ...renewed, leave, renew }
+    }
+    let enrolled: Enrolled<Input, Output> = { ...subscription, leave, renew }
+    this.#emitter.on(channel.key, addTo)
+    return leave
   }
 
   /** Those who are enrolled now, in the order of delivery. */

@@ -38,7 +38,7 @@ export class Taps {
   }
 
   /** Gets the answer, and tells every observer how that went. */
-  observe<Output>(subject: Subject, answer: () => Output | PromiseLike<Output>): Output | PromiseLike<Output> {
+  observe<Output>(subject: Subject, answer: () => Output | Promise<Output>): Output | Promise<Output> {
     const began = performance.now()
     const tell = (outcome: Pick<Activity, 'error'>) =>
       this.#tell({ ...subject, ms: performance.now() - began, ...outcome })
@@ -60,7 +60,8 @@ export class Taps {
   #tell(activity: Activity): void {
     for (const observer of this.#observers) {
       try {
-        observer(activity)
+        const told: unknown = observer(activity)
+        if (isPromise(told)) told.then(undefined, this.#onError)
       } catch (error) {
         this.#onError(error)
       }

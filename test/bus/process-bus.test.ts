@@ -113,6 +113,18 @@ describe('starting', () => {
     ])
   })
 
+  test('a failed start does not exit with 0, though a stop was asked for meanwhile', async () => {
+    const { bus } = recordedBus()
+    const release = Promise.withResolvers<void>()
+    bus.subscribe(lifecycle.start, () => release.promise)
+    const starting = bus.start()
+    const stopping = bus.stop()
+    release.reject(new Error('boom'))
+    await expect(starting).rejects.toThrow('boom')
+    await stopping
+    expect(await bus.exit()).toBe(70)
+  })
+
   test('a start listener that takes longer than its timeout fails the start', async () => {
     const { bus } = recordedBus()
     bus.subscribe(lifecycle.start, never, { timeout: 1, name: 'slow' })
@@ -252,6 +264,19 @@ describe('transitions', () => {
     await expect(bus.start()).rejects.toThrow(Exiting)
   })
 
+  test('it can be seen that an exit waits for another transition', async () => {
+    const { bus } = recordedBus()
+    const release = Promise.withResolvers<void>()
+    bus.subscribe(lifecycle.graceful, () => release.promise)
+    await bus.start()
+    void bus.graceful()
+    expect(bus.exiting).toBe(false)
+    const exiting = bus.exit()
+    expect([bus.state, bus.exiting]).toEqual(['STARTED', true])
+    release.resolve()
+    expect(await exiting).toBe(0)
+  })
+
   test('exit while EXITING, and after it, is given the promise of the running one', async () => {
     const { bus, messages } = recordedBus()
     const first = bus.exit()
@@ -349,9 +374,7 @@ describe('the bound of an exit', () => {
 
     expect(await bus.exit()).toBe(70)
 
-    expect(messages('error')).toEqual([
-      'hanging failed on lifecycle.stop: left behind, still running after 5 ms of shutdown',
-    ])
+    expect(messages('error')).toEqual(['hanging failed on lifecycle.stop: out of time after 5 ms of shutdown'])
     expect(stopped).toHaveBeenCalled()
     expect(exited).toHaveBeenCalled()
   })
@@ -372,8 +395,8 @@ describe('the bound of an exit', () => {
 
     expect(await exiting).toBe(70)
     expect(messages('error')).toEqual([
-      'first failed on lifecycle.stop: left behind, still running after 5000 ms of shutdown',
-      'second failed on lifecycle.stop: left behind, still running after 6000 ms of shutdown',
+      'first failed on lifecycle.stop: out of time after 5000 ms of shutdown',
+      'second failed on lifecycle.stop: out of time after 6000 ms of shutdown',
       expect.stringContaining('lifecycle.exit'),
     ])
     expect(last).not.toHaveBeenCalled()

@@ -189,6 +189,21 @@ describe('publishing', () => {
     expect(await bus.publish(channel)).toEqual(['changes', 'comes'])
   })
 
+  test('subscribing a listener again during a publish leaves that publish as it began', async () => {
+    const bus = new Bus()
+    const channel = event('greeting')
+    const called: string[] = []
+    bus.tap(({ by }) => called.push(by))
+    const second = () => {}
+    bus.subscribe(channel, () => void bus.subscribe(channel, second, { name: 'renamed' }), { name: 'first' })
+    bus.subscribe(channel, second, { name: 'second' })
+
+    await bus.publish(channel)
+    await bus.publish(channel)
+
+    expect(called).toEqual(['first', 'second', 'first', 'renamed'])
+  })
+
   test('a nested publish that fails is one error of the outer one, and is logged once, where it happened', async () => {
     const { bus, messages } = recordedBus()
     const outer = event('outer')

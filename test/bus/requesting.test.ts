@@ -1,7 +1,7 @@
 import { getEventListeners } from 'node:events'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { Bus } from '../../src/bus/bus.ts'
-import type { LimitedCall } from '../../src/bus/call.ts'
+import type { HandedCall } from '../../src/bus/call.ts'
 import { event, request } from '../../src/bus/channel.ts'
 import { DuplicateChannel, DuplicateProvider, NoProvider, RequestTimeout } from '../../src/bus/errors.ts'
 import { recordedBus } from '../support/recorded-bus.ts'
@@ -137,6 +137,24 @@ describe('the time of a request', () => {
     expect(deadlines[1]).toBe(deadlines[0])
   })
 
+  test('the deadline counts from the request, whenever somebody looks', async () => {
+    vi.useFakeTimers({ toFake: ['Date'], now: 1_000 })
+    onTestFinished(() => void vi.useRealTimers())
+    const bus = new Bus()
+    bus.provide(double, async (_, call) => {
+      await Promise.resolve()
+      vi.setSystemTime(2_000)
+      return call.deadline
+    })
+    expect(await bus.request(double, 1, { timeout: 60_000 })).toBe(61_000)
+  })
+
+  test('a deadline that is none is refused', async () => {
+    const bus = new Bus()
+    bus.provide(double, (n) => 2 * n)
+    await expect(bus.request(double, 1, { deadline: Number.NaN })).rejects.toThrow(RangeError)
+  })
+
   test('when the deadline has passed already, the provider is not called', async () => {
     const bus = new Bus()
     const provider = vi.fn(() => 2)
@@ -147,7 +165,7 @@ describe('the time of a request', () => {
 
   test("when the time is over the provider's signal aborts with what the caller is told", async () => {
     const bus = new Bus()
-    const handed: LimitedCall[] = []
+    const handed: HandedCall[] = []
     bus.provide(double, (_, call) => {
       handed.push(call)
       return never()
@@ -215,7 +233,7 @@ describe('the time of a request', () => {
     const bus = new Bus()
     const provider = vi.fn(() => 2)
     const slow = request<void, never>('slow')
-    const handed: LimitedCall[] = []
+    const handed: HandedCall[] = []
     bus.provide(double, provider)
     bus.provide(slow, (_, call) => {
       handed.push(call)
@@ -229,7 +247,7 @@ describe('the time of a request', () => {
 
   test('a provider always has a signal and a deadline', async () => {
     const bus = new Bus()
-    const handed: LimitedCall[] = []
+    const handed: HandedCall[] = []
     bus.provide(double, (n, call) => {
       handed.push(call)
       return n

@@ -58,6 +58,24 @@ describe('a tap', () => {
     expect(messages('error')).toEqual(['A tap on the bus failed: broken'])
   })
 
+  test('that rejects is logged like one that throws', async () => {
+    const { bus, messages } = recordedBus()
+    bus.tap(() => Promise.reject(new Error('unreachable')))
+    bus.provide(getAnswer, () => 42)
+    await bus.request(getAnswer)
+    await vi.waitFor(() => expect(messages('error')).toEqual(['A tap on the bus failed: unreachable']))
+  })
+
+  test('does not make a lazy answer be worked out twice', async () => {
+    const { bus } = recordedBus()
+    const work = vi.fn((resolve: (answer: number) => void) => resolve(42))
+    // biome-ignore lint/suspicious/noThenProperty: queries of some database clients are such
+    bus.provide(getAnswer, () => ({ then: work }) as unknown as Promise<number>)
+    bus.tap(() => {})
+    expect(await bus.request(getAnswer, undefined, { timeout: 60_000 })).toBe(42)
+    expect(work).toHaveBeenCalledTimes(1)
+  })
+
   test('is told nothing more once it is taken off', async () => {
     const { bus } = recordedBus()
     const observer = vi.fn()
