@@ -21,6 +21,21 @@ export interface HealthCheck {
   readonly output?: string
 }
 
+/** Who asked for which secret, and what became of it. */
+export interface SecretAccess {
+  /** The request id. */
+  readonly reqId: string
+  /** The client's address. */
+  readonly client: string | undefined
+  readonly codeName: string
+  /** The HTTP status; 499, which is never sent, for a client that did not wait. */
+  readonly status: number
+  /** How it was answered: the `Cache-Status` of the reply. */
+  readonly cache: string | undefined
+  /** Why it was not. */
+  readonly reason: string | undefined
+}
+
 /** Where a DynamoDB is, and as whom to ask it. */
 export interface DynamodbLocation {
   readonly endpoint: string
@@ -42,6 +57,9 @@ export const checkHealth = event<void, HealthCheck>('health.check', { concurrent
 
 /** The HTTP server starts: add your routes. It listens once all have. */
 export const httpRoutes = event<FastifyInstance>('http.routes')
+
+/** Somebody asked for a secret, and has the answer. The routes tell whoever keeps the audit trail. */
+export const secretAccessed = event<SecretAccess>('secret.accessed')
 
 /** The DynamoDB source starts: who knows of another DynamoDB than the one of the options? The first answer counts. */
 export const locateDynamodb = event<void, DynamodbLocation>('dynamodb.locate')

@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import { log } from './bus/log.ts'
 import { ProcessBus, type Subscriber } from './bus/process-bus.ts'
 import { signals } from './bus/signals.ts'
+import { auditTrail } from './handlers/audit.ts'
 import { healthRoutes } from './handlers/health.ts'
 import { secretRoutes } from './handlers/secret.ts'
 import { httpServer } from './handlers/server.ts'
@@ -20,16 +21,17 @@ export interface Surroundings {
   readonly package: Package
 }
 
-/** In start order. The process starts down the list and stops up it. */
-function subscribers(options: Options, { logger, process, package: { container, project } }: Surroundings) {
+/** In start order. The process starts down the list and stops up it, so whoever serves clients comes last. */
+function subscribers(options: Options, { logger, process, package: own }: Surroundings) {
   return {
     log: log(logger),
     signals: signals(process),
-    identity: identity({ image: container, ...options, project: options.project ?? project }),
+    identity: identity({ ...options, own }),
     ...(options.embedded && { 'embedded-dynamodb': embeddedDynamodb(options) }),
     dynamodb: dynamodb(options),
     'secret-cache': secretCache(options),
     'health-routes': healthRoutes(),
+    'audit-trail': auditTrail(),
     'secret-routes': secretRoutes(options),
     'http-server': httpServer(options),
   } satisfies Record<string, Subscriber>

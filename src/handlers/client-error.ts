@@ -9,6 +9,9 @@ const statuses: ReadonlyMap<string | undefined, number> = new Map([
   ['ERR_HTTP_REQUEST_TIMEOUT', 408],
 ])
 
+/** How long the client has to read the reply, in milliseconds, before the connection is gone. */
+const lingering = 1_000
+
 /** Says what is wrong, as a problem (RFC 9457) like every other, and closes. */
 export function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
   if (!socket.writable) {
@@ -29,4 +32,6 @@ export function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): 
     `x-request-id: ${id}`,
   ]
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
+  // The client may keep its side open for ever.
+  socket.setTimeout(lingering, () => socket.destroy())
 }

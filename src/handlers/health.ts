@@ -4,7 +4,7 @@ import type { Subscriber } from '../bus/process-bus.ts'
 import { checkHealth, getIdentity, type HealthCheck, httpRoutes } from '../channels.ts'
 
 /** How long a check may take, in milliseconds, before it counts as failed. */
-const patience = 1_000
+const checkTimeout = 1_000
 
 const text = { type: 'string' }
 const schema = {
@@ -17,7 +17,8 @@ export const healthRoutes = (): Subscriber => (bus) => {
 
   const checks = async (id: string): Promise<HealthCheck[]> => {
     try {
-      return await check(undefined, { id, deadline: Date.now() + patience })
+      const answers = await check(undefined, { id, deadline: Date.now() + checkTimeout })
+      return answers.filter(Boolean) // whoever has nothing to say may say nothing
     } catch (error) {
       if (!(error instanceof ChannelFailures)) throw error
       const failed = error.failures.map(({ listener }): HealthCheck => ({ name: listener, status: 'fail' }))
@@ -44,8 +45,9 @@ export const healthRoutes = (): Subscriber => (bus) => {
 /** https://datatracker.ietf.org/doc/html/draft-inadarei-api-health-check-06 */
 function readiness(checks: HealthCheck[]) {
   const worst = (['fail', 'warn'] as const).find((status) => checks.some((check) => check.status === status))
+  const entries = Map.groupBy(checks, ({ name }) => name)
   return {
     status: worst ?? 'pass',
-    checks: Object.fromEntries(checks.map(({ name, ...check }) => [name, [check]])),
+    checks: Object.fromEntries([...entries].map(([name, same]) => [name, same.map(({ name: _, ...check }) => check)])),
   }
 }

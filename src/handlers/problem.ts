@@ -25,11 +25,20 @@ function problem(status: number, slug: string, title: string, detail: string): K
   return { status, type: `urn:secret-bus:problem:${slug}`, title, detail }
 }
 
+/** Nothing is served at this path. Named like Fastify's own errors, and treated like them. */
+export class NoSuchRoute extends Error {
+  readonly code = 'FST_NO_SUCH_ROUTE'
+  readonly statusCode = 404
+
+  constructor() {
+    super('There is nothing at this path.')
+  }
+}
+
 /** What is looked at in whatever was thrown; any of it may be missing. */
 interface Described {
   readonly code?: unknown
   readonly message?: unknown
-  /** Set by Fastify, for requests that are at fault themselves. */
   readonly statusCode?: unknown
   /** In milliseconds. */
   readonly retryAfter?: unknown
@@ -47,10 +56,12 @@ export function replyWithProblem(thrown: unknown, request: FastifyRequest, reply
     .send({ type, title, status, detail, instance: request.id })
 }
 
-function blank({ statusCode, message }: Described): Kind {
-  const atFault = typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500
-  const status = atFault ? statusCode : 500
-  const detail = atFault ? String(message) : 'The service failed. Its log says why.'
+/** Fastify says what is wrong with a request. What else has a status may have come from anywhere, and is not told. */
+function blank({ code, statusCode, message }: Described): Kind {
+  const clientError = typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500
+  const told = clientError && String(code).startsWith('FST_')
+  const status = told ? statusCode : 500
+  const detail = told ? String(message).slice(0, 200) : 'The service failed. Its log says why.'
   return { status, type: 'about:blank', title: STATUS_CODES[status] ?? 'Error', detail }
 }
 

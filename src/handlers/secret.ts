@@ -1,7 +1,8 @@
 /** `GET /secret` and `GET /secret/:codeName`: parse, ask, reply. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { messageOf } from '../bus/errors.ts'
 import type { Subscriber } from '../bus/process-bus.ts'
-import { getSecret, httpRoutes } from '../channels.ts'
+import { getSecret, httpRoutes, secretAccessed } from '../channels.ts'
 import type { Freshness } from '../secret.ts'
 
 export interface SecretRoutesOptions {
@@ -13,6 +14,9 @@ interface Route {
   Params: { codeName?: string }
 }
 
+/** What nginx logs for a client that did not wait for its answer; it is never sent. */
+const clientClosedRequest = 499
+
 const schema = {
   response: { 200: { type: 'object', required: ['secret_code'], properties: { secret_code: { type: 'string' } } } },
 }
@@ -21,6 +25,7 @@ export const secretRoutes =
   ({ codeNames: [first] }: SecretRoutesOptions): Subscriber =>
   (bus) => {
     const ask = bus.requester(getSecret)
+    const tell = bus.publisher(secretAccessed)
 
     const answer = async (request: FastifyRequest<Route>, reply: FastifyReply) => {
       const { codeName = first } = request.params
@@ -29,17 +34,26 @@ export const secretRoutes =
       return { secret_code: secret.value.reveal() }
     }
 
-    /** The audit trail: who asked for what, and what became of it. */
-    const audit = async (request: FastifyRequest<Route>, reply: FastifyReply) => {
-      const { id: reqId, ip: client, params } = request
-      const { codeName = first } = params
-      const cache = reply.getHeader('cache-status')
-      bus.log('info', 'Secret accessed', { reqId, client, codeName, status: reply.statusCode, cache })
+    // Noted when a request comes: once the client is gone, its address is too.
+    const clients = new WeakMap<object, string>()
+    const reasons = new WeakMap<object, string>()
+    const report = async (request: FastifyRequest<Route>, status: number, reply?: FastifyReply) => {
+      const { id: reqId, params } = request
+      const cache = reply?.getHeader('cache-status')
+      const who = { reqId, client: clients.get(request), codeName: params.codeName ?? first }
+      await tell({ ...who, status, cache: cache?.toString(), reason: reasons.get(request) }, { id: reqId })
     }
 
     bus.subscribe(httpRoutes, (app) => {
       for (const path of ['/secret', '/secret/:codeName']) {
-        app.get<Route>(path, { schema, onResponse: audit }, answer)
+        app.get<Route>(path, {
+          schema,
+          handler: answer,
+          onRequest: async (request) => void clients.set(request, request.ip),
+          onError: async (request, _reply, error) => void reasons.set(request, messageOf(error)),
+          onResponse: async (request, reply) => report(request, reply.statusCode, reply),
+          onRequestAbort: async (request) => report(request, clientClosedRequest),
+        })
       }
     })
   }

@@ -6,14 +6,15 @@ import { lifecycle } from '../bus/lifecycle.ts'
 import type { ProcessBus, Subscriber } from '../bus/process-bus.ts'
 import { checkHealth, httpRoutes } from '../channels.ts'
 import { refuseConnection } from './client-error.ts'
-import { replyWithProblem } from './problem.ts'
+import { Connections } from './connections.ts'
+import { NoSuchRoute, replyWithProblem } from './problem.ts'
 import { requestId } from './request-id.ts'
 
 export interface HttpServerOptions {
   readonly host: string
   /** 0 has the system choose one. */
   readonly port: number
-  /** Takes the client's address from `X-Forwarded-For`. */
+  /** Takes the client's address from `X-Forwarded-For`, as the nearest proxy wrote it: what is before may be made up. */
   readonly trustProxy: boolean
   /** How long to go on serving once told to stop, in milliseconds: a load balancer takes a while to notice. */
   readonly drain: number
@@ -21,6 +22,9 @@ export interface HttpServerOptions {
 
 /** Longer than the 60 s after which a load balancer closes what idles, or it would send into a closing connection. */
 const keepAliveTimeout = 72_000
+
+/** How long a request may take to come whole, in milliseconds. */
+const requestTimeout = 30_000
 
 /** Connections that wait to be accepted: many clients may come at once. The kernel has the last word. */
 const backlog = 4_096
@@ -32,12 +36,14 @@ export const httpServer =
   (options: HttpServerOptions): Subscriber =>
   (bus) => {
     const addRoutes = bus.publisher(httpRoutes)
-    let app: FastifyInstance | undefined
-    let draining = false
+    const draining = () => stopping || bus.exiting
+    let running: { app: FastifyInstance; connections: Connections } | undefined
+    let stopping = false
 
     bus.subscribe(lifecycle.start, async () => {
-      draining = false
-      app = newApp(bus, options, () => draining)
+      stopping = false
+      const app = newApp(bus, options, draining)
+      running = { app, connections: new Connections(app.server) }
       await addRoutes(app)
       await app.listen({ host: options.host, port: options.port, backlog })
       const address = app.listeningOrigin
@@ -45,36 +51,44 @@ export const httpServer =
     })
 
     bus.subscribe(lifecycle.stop, async (_, { signal }) => {
-      draining = true
-      if (app?.server.listening) await setTimeout(options.drain, undefined, { signal })
-      await app?.close()
+      stopping = true
+      if (!running) return
+      const { app, connections } = running
+      if (app.server.listening) await setTimeout(options.drain, undefined, { signal })
+      const closed = app.close()
+      connections.close()
+      await closed
     })
 
     bus.subscribe(checkHealth, () =>
-      draining ? { name: 'http-server', status: 'fail', output: 'draining' } : { name: 'http-server', status: 'pass' },
+      draining()
+        ? { name: 'http-server', status: 'fail', output: 'draining' }
+        : { name: 'http-server', status: 'pass' },
     )
   }
 
 function newApp(bus: ProcessBus, options: HttpServerOptions, isDraining: () => boolean): FastifyInstance {
-  const sign = (request: FastifyRequest, reply: FastifyReply) => {
+  const setCommonHeaders = (request: FastifyRequest, reply: FastifyReply) => {
     reply.header('x-request-id', request.id)
     if (isDraining()) reply.header('connection', 'close')
   }
   const app = fastify({
     genReqId: requestId,
-    trustProxy: options.trustProxy,
+    // Only who is connected to us is believed.
+    trustProxy: options.trustProxy && ((_address, hop) => hop === 0),
     keepAliveTimeout,
+    requestTimeout,
     return503OnClosing: false, // what still comes while we close is served too
     routerOptions: { maxParamLength: longestParameter },
     clientErrorHandler: refuseConnection,
     // No hook runs for what fails before a route is found.
     frameworkErrors: (error, request, reply) => {
-      sign(request, reply)
+      setCommonHeaders(request, reply)
       replyWithProblem(error, request, reply)
     },
   })
   app.addHook('onSend', (request, reply, _payload, done) => {
-    sign(request, reply)
+    setCommonHeaders(request, reply)
     done()
   })
   app.setErrorHandler((error, request, reply) => {
@@ -83,7 +97,7 @@ function newApp(bus: ProcessBus, options: HttpServerOptions, isDraining: () => b
     bus.log('error', `${request.method} failed: ${messageOf(error)}`, { reqId: request.id, err: error })
   })
   app.setNotFoundHandler((request, reply) => {
-    replyWithProblem({ statusCode: 404, message: 'There is nothing at this path.' }, request, reply)
+    replyWithProblem(new NoSuchRoute(), request, reply)
   })
   return app
 }

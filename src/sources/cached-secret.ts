@@ -1,6 +1,6 @@
 /** One secret in the cache: for how long it is served, and what is served when it cannot be fetched. */
 import { SingleFlight } from '../bus/single-flight.ts'
-import { type Freshness, type Secret, SecretNotFound, SourceFailure, type StoredSecret } from '../secret.ts'
+import { type Freshness, type Secret, SourceFailure, type StoredSecret } from '../secret.ts'
 import { Backoff } from './backoff.ts'
 import type { Clock } from './clock.ts'
 
@@ -14,7 +14,7 @@ export interface CachePolicy {
 }
 
 /** Reads the secret from its source. The id is that of the call which causes the reading. */
-type Fetch = (id: string | undefined) => Promise<StoredSecret>
+export type Fetch = (id: string | undefined) => Promise<StoredSecret>
 
 export class CachedSecret {
   readonly #fetch: Fetch
@@ -26,7 +26,7 @@ export class CachedSecret {
   #held: Secret | undefined
   /** Why the source is not asked for now, and until when, in milliseconds since the epoch. */
   #pause: { readonly error: unknown; readonly until: number } | undefined
-  #answered = false
+  #loaded = false
 
   constructor(fetch: Fetch, policy: CachePolicy, clock: Clock) {
     this.#fetch = fetch
@@ -36,15 +36,20 @@ export class CachedSecret {
   }
 
   /** Whether the source has ever given a value. */
-  get answered(): boolean {
-    return this.#answered
+  get loaded(): boolean {
+    return this.#loaded
+  }
+
+  /** How long the source is not asked from now on, in milliseconds. */
+  get pausedFor(): number {
+    return this.#pause === undefined ? 0 : Math.max(0, this.#pause.until - this.#clock.now())
   }
 
   get state(): 'fresh' | 'stale' | 'missing' {
     const now = this.#clock.now()
     if (this.#held && now < this.#held.freshness.expiresAt) return 'fresh'
     if (this.#held && now < this.#staleUntil(this.#held)) return 'stale'
-    return this.#policy.cacheTtl === 0 && this.#answered && !this.#pause ? 'fresh' : 'missing'
+    return this.#policy.cacheTtl === 0 && this.#loaded && !this.#pause ? 'fresh' : 'missing'
   }
 
   /**
@@ -53,14 +58,14 @@ export class CachedSecret {
    */
   get(id: string | undefined): Secret | Promise<Secret> {
     const now = this.#clock.now()
-    const paused = this.#pause !== undefined && now < this.#pause.until
+    const paused = this.pausedFor > 0
     if (this.#held && now < this.#held.freshness.expiresAt) return this.#held
     if (this.#held && now < this.#staleUntil(this.#held)) {
       if (!paused) this.#refetch(id).catch(() => {}) // whoever fetches has logged it
       return served(this.#held, 'stale')
     }
     this.#held = undefined
-    if (paused) throw this.#failure(now)
+    if (paused) throw this.#failure()
     const result = this.#flights.underWay ? 'collapsed' : 'miss'
     return this.#refetch(id).then((secret) => served(secret, result))
   }
@@ -80,8 +85,8 @@ export class CachedSecret {
       try {
         return this.#keep(await this.#fetch(id))
       } catch (error) {
-        this.#suffer(error)
-        throw this.#failure(this.#clock.now())
+        this.#onFailure(error)
+        throw this.#failure()
       }
     })
   }
@@ -92,32 +97,37 @@ export class CachedSecret {
     const lifetime = cacheTtl * (0.9 + 0.2 * this.#clock.random())
     const secret: Secret = { ...stored, freshness: { result: 'hit', expiresAt: this.#clock.now() + lifetime } }
     this.#held = cacheTtl === 0 ? undefined : secret
-    this.#answered = true
+    this.#loaded = true
     this.#pause = undefined
     this.#backoff.reset()
     return secret
   }
 
-  #suffer(error: unknown): void {
-    const absent = error instanceof SecretNotFound
-    const refused = error instanceof SourceFailure && error.code === 'SOURCE_REFUSED'
+  #onFailure(error: unknown): void {
+    const code = codeOf(error)
+    const absent = code === 'SECRET_NOT_FOUND'
     // The source has said that this is no longer to be had, so it is revoked here too.
-    if (absent || refused) this.#held = undefined
+    if (absent || code === 'SOURCE_REFUSED') this.#held = undefined
     if (absent) this.#backoff.reset()
     const pause = absent ? this.#policy.negativeTtl : this.#backoff.next()
     this.#pause = { error, until: this.#clock.now() + pause }
   }
 
   /** The last failure, with how long it is the answer. */
-  #failure(now: number): unknown {
-    const { error, until = now } = this.#pause ?? {}
+  #failure(): unknown {
+    const error = this.#pause?.error
     if (!(error instanceof SourceFailure)) return error
-    return new SourceFailure(error.code, error.message, { cause: error.cause, retryAfter: until - now })
+    return new SourceFailure(error.code, error.message, { cause: error.cause, retryAfter: this.pausedFor })
   }
 
   #staleUntil({ freshness }: Secret): number {
     return freshness.expiresAt + this.#policy.maxStale
   }
+}
+
+/** By the code and not by the class, which a source that is loaded at run time need not import. */
+function codeOf(error: unknown): unknown {
+  return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined
 }
 
 function served(secret: Secret, result: Freshness['result']): Secret {

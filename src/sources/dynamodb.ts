@@ -96,12 +96,14 @@ async function read(
     ExpressionAttributeNames: { '#value': options.valueAttribute },
     ConsistentRead: options.consistentRead,
   })
-  const { Item: item } = await client.send(command, { abortSignal: signal }).catch((error) => {
+  const { Item: item, $metadata: metadata } = await client.send(command, { abortSignal: signal }).catch((error) => {
     throw dynamodbFailure(error)
   })
+  // The SDK takes whatever it cannot make sense of for an empty reply. DynamoDB's own has an id.
+  if (!item && !metadata.requestId) throw new SourceFailure('SOURCE_UNAVAILABLE', 'DynamoDB sent an unreadable reply')
   if (!item) throw new SecretNotFound(codeName)
-  const value = item[options.valueAttribute]?.S
-  if (value === undefined) {
+  const value: unknown = item[options.valueAttribute]?.S // not checked by the SDK
+  if (typeof value !== 'string') {
     const what = `attribute ${options.valueAttribute} of ${JSON.stringify(codeName)} is missing or not a string`
     throw new SourceFailure('SOURCE_REFUSED', `DynamoDB: ${what}`)
   }

@@ -1,11 +1,11 @@
 /** The secrets that are served, each fetched when it must be: answers `secret.get`, asks `secret.fetch`. */
 import { messageOf, RequestTimeout } from '../bus/errors.ts'
 import { lifecycle } from '../bus/lifecycle.ts'
-import type { Subscriber } from '../bus/process-bus.ts'
+import type { ProcessBus, Subscriber } from '../bus/process-bus.ts'
 import { checkHealth, fetchSecret, getSecret, type HealthCheck } from '../channels.ts'
 import { SecretNotFound, SourceFailure } from '../secret.ts'
 import { Backoff } from './backoff.ts'
-import { CachedSecret, type CachePolicy } from './cached-secret.ts'
+import { CachedSecret, type CachePolicy, type Fetch } from './cached-secret.ts'
 import { type Clock, systemClock } from './clock.ts'
 
 export interface SecretCacheOptions extends CachePolicy {
@@ -19,31 +19,16 @@ export const secretCache =
   (options: SecretCacheOptions, clock: Clock = systemClock): Subscriber =>
   (bus) => {
     const ask = bus.requester(fetchSecret)
-    const secrets = new Map(
-      options.codeNames.map((codeName) => [codeName, new CachedSecret(fetcher(codeName), options, clock)]),
-    )
     let warming = new AbortController()
+    const stopped = () => warming.signal.aborted
 
-    // A fetch is nobody's: it has its own time, and goes on when whoever caused it gives up.
-    function fetcher(codeName: string) {
-      let outage: string | undefined
-      return async (id: string | undefined) => {
-        const fields = { codeName, reqId: id }
-        try {
-          const secret = await ask({ codeName }, { id, timeout: options.fetchTimeout })
-          if (outage) bus.log('info', `Secret ${codeName} is fetched again`, fields)
-          outage = undefined
-          return secret
-        } catch (error) {
-          const reason = messageOf(error)
-          // One line an outage, not one a try; and none for what our own stop cuts off.
-          const level = reason === outage || warming.signal.aborted ? 'debug' : 'warn'
-          bus.log(level, `Secret ${codeName} was not fetched: ${reason}`, { ...fields, err: error })
-          outage = reason
-          throw error instanceof RequestTimeout ? new SourceFailure('SOURCE_TIMEOUT', reason, { cause: error }) : error
-        }
-      }
-    }
+    const secrets = new Map(
+      options.codeNames.map((codeName) => {
+        // A fetch is nobody's: it has its own time, and goes on when whoever caused it gives up.
+        const fetch: Fetch = (id) => ask({ codeName }, { id, timeout: options.fetchTimeout }).catch(asSourceFailure)
+        return [codeName, new CachedSecret(logOutages(bus, codeName, fetch, stopped), options, clock)]
+      }),
+    )
 
     bus.provide(getSecret, ({ codeName }, { id }) => {
       const secret = secrets.get(codeName)
@@ -69,14 +54,40 @@ export const secretCache =
     bus.subscribe(checkHealth, () => health([...secrets.values()]))
   }
 
+/** Logs one line an outage, not one a try, and another when it is over. What our own stop cuts off is no outage. */
+function logOutages(bus: ProcessBus, codeName: string, fetch: Fetch, stopped: () => boolean): Fetch {
+  let outage: string | undefined
+  return async (id) => {
+    const fields = { codeName, reqId: id }
+    try {
+      const secret = await fetch(id)
+      if (outage) bus.log('info', `Secret ${codeName} is fetched again`, fields)
+      outage = undefined
+      return secret
+    } catch (error) {
+      const reason = messageOf(error)
+      const level = reason === outage || stopped() ? 'debug' : 'warn'
+      bus.log(level, `Secret ${codeName} was not fetched: ${reason}`, { ...fields, err: error })
+      if (!stopped()) outage = reason
+      throw error
+    }
+  }
+}
+
+/** A source that answers too late has failed like one that says so. */
+function asSourceFailure(error: unknown): never {
+  throw error instanceof RequestTimeout ? new SourceFailure('SOURCE_TIMEOUT', error.message, { cause: error }) : error
+}
+
 /** Fetches in the background until the source has answered once, so that the first client need not wait. */
 async function warm(secret: CachedSecret, clock: Clock, signal: AbortSignal): Promise<void> {
   const backoff = new Backoff(clock.random)
-  while (!secret.answered && !signal.aborted) {
+  while (!secret.loaded && !signal.aborted) {
     try {
       await secret.get(undefined)
     } catch {
-      await clock.sleep(backoff.next(), signal).catch(() => {})
+      const pause = Math.max(secret.pausedFor, backoff.next())
+      await clock.sleep(pause, signal).catch(() => {})
     }
   }
 }
@@ -88,8 +99,8 @@ async function warm(secret: CachedSecret, clock: Clock, signal: AbortSignal): Pr
 function health(secrets: CachedSecret[]): HealthCheck {
   const name = 'secret-cache'
   const count = (is: (secret: CachedSecret) => boolean) => `${secrets.filter(is).length} of ${secrets.length} secrets`
-  if (secrets.some(({ answered }) => !answered)) {
-    return { name, status: 'fail', output: `${count(({ answered }) => !answered)} not loaded yet` }
+  if (secrets.some(({ loaded }) => !loaded)) {
+    return { name, status: 'fail', output: `${count(({ loaded }) => !loaded)} not loaded yet` }
   }
   if (secrets.every(({ state }) => state === 'fresh')) return { name, status: 'pass' }
   return { name, status: 'warn', output: `${count(({ state }) => state !== 'fresh')} stale or missing` }

@@ -1,0 +1,69 @@
+/** An HTTP server that misbehaves on demand, to stand where DynamoDB or another service should. */
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type RequestListener } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { promisify } from 'node:util'
+import { onTestFinished } from 'vitest'
+
+export interface FaultyServer {
+  readonly endpoint: string
+  /** The requests that came. */
+  readonly requests: IncomingMessage[]
+  /** How requests are answered from now on. */
+  answer: RequestListener
+  /** How many connections are open. */
+  connections(): Promise<number>
+  close(): Promise<void>
+}
+
+/** Starts the server; it is closed when the test is finished, if not before. */
+export async function startFaultyServer(answer: RequestListener): Promise<FaultyServer> {
+  const server = createServer((request, response) => {
+    faulty.requests.push(request)
+    faulty.answer(request, response)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const close = async () => {
+    if (!server.listening) return
+    const closed = promisify(server.close).call(server)
+    server.closeAllConnections()
+    await closed
+  }
+  onTestFinished(close)
+  const faulty: FaultyServer = {
+    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    requests: [],
+    answer,
+    connections: () => promisify(server.getConnections).call(server),
+    close,
+  }
+  return faulty
+}
+
+/** Replies with this body. */
+export const saying =
+  (body: string, status = 200): RequestListener =>
+  async (request, response) => {
+    await text(request)
+    response.writeHead(status, { 'content-type': 'application/x-amz-json-1.0' }).end(body)
+  }
+
+/** Fails as DynamoDB does: the name of the error is in the body. */
+export const failing = (name: string, status = 400, message = 'so it is'): RequestListener =>
+  saying(JSON.stringify({ __type: `com.amazonaws.dynamodb.v20120810#${name}`, message }), status)
+
+/** Never answers. */
+export const silent: RequestListener = () => {}
+
+/** Begins a reply and never ends it. */
+export const stalling: RequestListener = (_, response) => {
+  response.writeHead(200, { 'content-type': 'application/x-amz-json-1.0', 'content-length': 1_000 })
+  response.write('{"Item":')
+}
+
+/** Resets the connection. */
+export const resetting: RequestListener = ({ socket }) => {
+  socket.resetAndDestroy()
+}
