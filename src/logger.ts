@@ -7,8 +7,15 @@ export interface LoggerOptions {
   readonly logFormat: 'auto' | 'json' | 'pretty'
 }
 
-/** @param terminal whether a person is looking, which `auto` goes by */
-export async function createLogger({ logLevel, logFormat }: LoggerOptions, terminal: boolean): Promise<Logger> {
+/**
+ * @param terminal whether a person is looking, which `auto` goes by
+ * @param output where to write; stdout, at once, when not given, so that nothing is lost when the process ends
+ */
+export async function createLogger(
+  { logLevel, logFormat }: LoggerOptions,
+  terminal: boolean,
+  output: DestinationStream = pino.destination({ sync: true }),
+): Promise<Logger> {
   const pretty = logFormat === 'pretty' || (logFormat === 'auto' && terminal)
   return pino(
     {
@@ -18,14 +25,14 @@ export async function createLogger({ logLevel, logFormat }: LoggerOptions, termi
       formatters: { level: (level) => ({ level }) },
       serializers: { err: (error) => (error === undefined ? undefined : describe(error)) },
     },
-    pretty ? await prettyStream(terminal) : pino.destination({ sync: true }),
+    pretty ? await prettyStream(terminal, output) : output,
   )
 }
 
 /** Loaded only here: where logs are read by machines it is never needed. */
-async function prettyStream(colorize: boolean): Promise<DestinationStream> {
+async function prettyStream(colorize: boolean, destination: DestinationStream): Promise<DestinationStream> {
   const { default: pretty } = await import('pino-pretty')
-  return pretty({ colorize, sync: true, translateTime: 'SYS:HH:MM:ss.l' })
+  return pretty({ colorize, destination, translateTime: 'SYS:HH:MM:ss.l' })
 }
 
 /** Causes are followed that far; an error may be its own. */

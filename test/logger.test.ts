@@ -1,6 +1,9 @@
 import { execFile } from 'node:child_process'
+import { once } from 'node:events'
+import { PassThrough } from 'node:stream'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
+import { createLogger } from '../src/logger.ts'
 
 const loggerUrl = new URL('../src/logger.ts', import.meta.url).href
 
@@ -55,6 +58,23 @@ describe('a line of the log', () => {
 
     expect(lines).toHaveLength(1_000)
     expect(lines.at(-1)).toContain('line 1000')
+  })
+})
+
+describe('the output of the log', () => {
+  test.each(['json', 'pretty'] as const)('is where it is told to be, as %s', async (logFormat) => {
+    const output = new PassThrough()
+    const logger = await createLogger({ logLevel: 'info', logFormat }, false, output)
+    const unreadable = new SyntaxError('sentinel')
+
+    logger.warn({ err: new Error('broken', { cause: unreadable }) }, 'Hello')
+    logger.flush()
+
+    const [text] = await once(output.setEncoding('utf8'), 'data')
+    expect(text).toContain('Hello')
+    expect(text).toContain('broken')
+    expect(text).toContain('unreadable text')
+    expect(text).not.toContain('sentinel')
   })
 })
 
