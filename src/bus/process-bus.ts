@@ -13,6 +13,7 @@
  */
 import { Bus } from './bus.ts'
 import { checkDuration } from './call.ts'
+import { deferred } from './deferred.ts'
 import { Exiting, UnmetNeeds } from './errors.ts'
 import { lifecycle, type State } from './lifecycle.ts'
 import { Patience } from './patience.ts'
@@ -108,7 +109,7 @@ export class ProcessBus extends Bus {
   exit(code = 0): Promise<number> {
     this.life.code ||= code
     if (this.life.exiting) return this.life.exiting
-    const { promise, resolve } = Promise.withResolvers<number>()
+    const { promise, resolve } = deferred<number>()
     this.life.exiting = promise
     resolve(this.runExit())
     return promise
@@ -121,7 +122,7 @@ export class ProcessBus extends Bus {
   async wait(wanted: State | readonly State[], options: { readonly signal?: AbortSignal } = {}): Promise<State> {
     const { signal } = options
     const states = [wanted].flat()
-    const { promise, resolve, reject } = Promise.withResolvers<State>()
+    const { promise, resolve, reject } = deferred<State>()
     const check = (state: State) => {
       if (states.includes(state)) resolve(state)
       else if (state === 'EXITING') reject(new Exiting())

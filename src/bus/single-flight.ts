@@ -1,4 +1,6 @@
 /** Work of which one piece is under way at a time, however many ask for it. */
+import { deferred } from './deferred.ts'
+
 export class SingleFlight<Result> {
   #flight: Promise<Result> | undefined
 
@@ -14,7 +16,7 @@ export class SingleFlight<Result> {
   /** Begins the work, or joins the one under way. */
   run(work: () => Promise<Result>): Promise<Result> {
     if (this.#flight) return this.#flight
-    const { promise, resolve } = Promise.withResolvers<Result>()
+    const { promise, resolve } = deferred<Result>()
     const flight = promise.finally(() => {
       this.#flight = undefined
     })

@@ -45,9 +45,7 @@ export const healthRoutes = (): Subscriber => (bus) => {
 /** https://datatracker.ietf.org/doc/html/draft-inadarei-api-health-check-06 */
 function readiness(checks: HealthCheck[]) {
   const worst = (['fail', 'warn'] as const).find((status) => checks.some((check) => check.status === status))
-  const entries = Map.groupBy(checks, ({ name }) => name)
-  return {
-    status: worst ?? 'pass',
-    checks: Object.fromEntries([...entries].map(([name, same]) => [name, same.map(({ name: _, ...check }) => check)])),
-  }
+  const entries = new Map<string, Omit<HealthCheck, 'name'>[]>()
+  for (const { name, ...entry } of checks) entries.set(name, [...(entries.get(name) ?? []), entry])
+  return { status: worst ?? 'pass', checks: Object.fromEntries(entries) }
 }
