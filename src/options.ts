@@ -32,16 +32,16 @@ export const definitions = {
     default: 'thedoctor',
     repeatable: true,
   },
-  table: { group: 'DynamoDB', describe: 'Table that holds them', type: type.table, default: 'devops-challenge' },
+  table: { group: 'DynamoDB', describe: 'Table with the secrets', type: type.table, default: 'devops-challenge' },
   keyAttribute: {
     group: 'DynamoDB',
-    describe: 'Attribute with their key',
+    describe: 'Attribute with the key',
     type: type.attribute,
     default: 'code_name',
   },
   valueAttribute: {
     group: 'DynamoDB',
-    describe: 'Attribute with their value',
+    describe: 'Attribute with the value',
     type: type.attribute,
     default: 'secret_code',
   },
@@ -81,7 +81,7 @@ export const definitions = {
   },
   maxStale: {
     group: 'Cache',
-    describe: 'How long beyond it to serve what cannot be refetched',
+    describe: 'How much longer to serve it if it cannot be refetched',
     type: type.lifetime,
     default: '1h',
   },

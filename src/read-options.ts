@@ -67,7 +67,8 @@ async function fromFile(file: string): Promise<Place> {
   for (const [flag, value] of Object.entries(await readObject(file))) {
     if (!flags.has(flag)) throw new UsageError(`${label(flag)} is not an option`)
     const items: unknown[] = Array.isArray(value) ? value : [value]
-    if (items.some((item) => typeof item === 'object')) throw new UsageError(`${label(flag)} is not text or a number`)
+    if (items.some((item) => typeof item === 'object'))
+      throw new UsageError(`${label(flag)} is neither text, nor a number, nor true or false`)
     if (items.length > 0) written.set(flag, items.map(String))
   }
   return { written, label }

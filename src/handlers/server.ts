@@ -36,9 +36,9 @@ export const httpServer =
   (options: HttpServerOptions): Subscriber =>
   (bus) => {
     const addRoutes = bus.publisher(httpRoutes)
-    const draining = () => stopping || bus.exiting
     let running: { app: FastifyInstance; connections: Connections } | undefined
     let stopping = false
+    const draining = () => stopping || bus.exiting
 
     bus.subscribe(lifecycle.start, async () => {
       stopping = false
