@@ -22,13 +22,15 @@ const credentialErrors: ReadonlySet<string> = new Set([
 
 type SdkError = Parameters<typeof isThrottlingError>[0] & { readonly code?: string }
 
-/** The failure to report for whatever a call to DynamoDB threw. */
-export function dynamodbFailure(thrown: unknown): SourceFailure {
+/** The failure to report for whatever the reading of a table threw. */
+export function dynamodbFailure(thrown: unknown, table: string): SourceFailure {
   if (thrown instanceof SourceFailure) return thrown
   // No cause here: a parse error quotes what it could not read.
   if (thrown instanceof SyntaxError) return new SourceFailure('SOURCE_UNAVAILABLE', 'DynamoDB sent an unreadable reply')
   const error = thrown as SdkError // whatever else it is, it has none of the parts that are looked at
-  return new SourceFailure(codeOf(error), `DynamoDB: ${error.name}: ${messageOf(error)}`, { cause: error })
+  return new SourceFailure(codeOf(error), `DynamoDB table ${table}: ${error.name}: ${messageOf(error)}`, {
+    cause: error,
+  })
 }
 
 function codeOf(error: SdkError): SourceFailureCode {

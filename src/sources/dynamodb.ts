@@ -97,7 +97,7 @@ async function read(
     ConsistentRead: options.consistentRead,
   })
   const { Item: item, $metadata: metadata } = await client.send(command, { abortSignal: signal }).catch((error) => {
-    throw dynamodbFailure(error)
+    throw dynamodbFailure(error, options.table)
   })
   // The SDK takes whatever it cannot make sense of for an empty reply. DynamoDB's own has an id.
   if (!item && !metadata.requestId) throw new SourceFailure('SOURCE_UNAVAILABLE', 'DynamoDB sent an unreadable reply')
@@ -105,7 +105,7 @@ async function read(
   const value: unknown = item[options.valueAttribute]?.S // not checked by the SDK
   if (typeof value !== 'string') {
     const what = `attribute ${options.valueAttribute} of ${JSON.stringify(codeName)} is missing or not a string`
-    throw new SourceFailure('SOURCE_REFUSED', `DynamoDB: ${what}`)
+    throw new SourceFailure('SOURCE_REFUSED', `DynamoDB table ${options.table}: ${what}`)
   }
   return { codeName, value: new Sensitive(value), fetchedAt: Date.now() }
 }

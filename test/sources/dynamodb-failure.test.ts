@@ -1,7 +1,9 @@
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { SourceFailure } from '../../src/secret.ts'
-import { dynamodbFailure } from '../../src/sources/dynamodb-failure.ts'
+import { dynamodbFailure as failureOf } from '../../src/sources/dynamodb-failure.ts'
+
+const dynamodbFailure = (thrown: unknown) => failureOf(thrown, 'things')
 
 /** An error as the SDK throws it. */
 function sdkError(name: string, { status, ...parts }: { status?: number; code?: string } = {}): Error {
@@ -82,7 +84,7 @@ describe('dynamodbFailure', () => {
 
     const failure = dynamodbFailure(cause)
 
-    expect(failure.message).toBe('DynamoDB: AccessDeniedException: what happened')
+    expect(failure.message).toBe('DynamoDB table things: AccessDeniedException: what happened')
     expect(failure.cause).toBe(cause)
   })
 
