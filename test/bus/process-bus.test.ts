@@ -403,6 +403,14 @@ describe('the bound of an exit', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
+  test('an exit in time leaves no timer that would keep the process alive', async () => {
+    vi.useFakeTimers()
+    onTestFinished(() => void vi.useRealTimers())
+    const { bus } = recordedBus()
+    expect(await bus.exit()).toBe(0)
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
   test('it covers a start that the exit waits for', async () => {
     const { bus, messages } = recordedBus({}, { shutdownTimeout: 5 })
     bus.subscribe(lifecycle.start, never, { name: 'hanging' })
