@@ -25,13 +25,23 @@ function problem(status: number, slug: string, title: string, detail: string): K
   return { status, type: `urn:secret-bus:problem:${slug}`, title, detail }
 }
 
-/** Nothing is served at this path. Named like Fastify's own errors, and treated like them. */
+/** Nothing is served at this path. Its code begins like those of Fastify's own errors, and it is treated like them. */
 export class NoSuchRoute extends Error {
   readonly code = 'FST_NO_SUCH_ROUTE'
   readonly statusCode = 404
 
   constructor() {
     super('There is nothing at this path.')
+  }
+}
+
+/** A request of HTTP/1.1 must say for which host it is: https://www.rfc-editor.org/rfc/rfc9112#section-3.2 */
+export class NoHost extends Error {
+  readonly code = 'FST_NO_HOST'
+  readonly statusCode = 400
+
+  constructor() {
+    super('The request has no Host header.')
   }
 }
 

@@ -7,7 +7,7 @@ import type { ProcessBus, Subscriber } from '../bus/process-bus.ts'
 import { checkHealth, httpRoutes } from '../channels.ts'
 import { refuseConnection } from './client-error.ts'
 import { Connections } from './connections.ts'
-import { NoSuchRoute, replyWithProblem } from './problem.ts'
+import { NoHost, NoSuchRoute, replyWithProblem } from './problem.ts'
 import { requestId } from './request-id.ts'
 
 export interface HttpServerOptions {
@@ -78,6 +78,7 @@ function newApp(bus: ProcessBus, options: HttpServerOptions, isDraining: () => b
     trustProxy: options.trustProxy && ((_address, hop) => hop === 0),
     keepAliveTimeout,
     requestTimeout,
+    http: { requireHostHeader: false }, // it is required below, where the answer is a problem like every other
     return503OnClosing: false, // what still comes while we close is served too
     routerOptions: { maxParamLength: longestParameter },
     clientErrorHandler: refuseConnection,
@@ -86,6 +87,12 @@ function newApp(bus: ProcessBus, options: HttpServerOptions, isDraining: () => b
       setCommonHeaders(request, reply)
       replyWithProblem(error, request, reply)
     },
+  })
+  // Any other expectation than 100-continue may be ignored: https://www.rfc-editor.org/rfc/rfc9110#section-10.1.1
+  app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response))
+  app.addHook('onRequest', (request, _reply, done) => {
+    const { httpVersion, headers } = request.raw
+    done(httpVersion === '1.1' && headers.host === undefined ? new NoHost() : undefined)
   })
   app.addHook('onSend', (request, reply, _payload, done) => {
     setCommonHeaders(request, reply)

@@ -137,6 +137,7 @@ describe('a request that is at fault itself', () => {
   })
 
   test.each([
+    ['has no host', ['GET /here HTTP/1.1'], 400],
     ['is not HTTP', ['\u0016\u0003\u0001garbage'], 400],
     ['says two lengths', ['POST /here HTTP/1.1', 'host: x', 'content-length: 1', 'content-length: 2'], 400],
     ['has too long headers', ['GET /here HTTP/1.1', 'host: x', `x-long: ${'x'.repeat(20_000)}`], 431],
@@ -145,6 +146,13 @@ describe('a request that is at fault itself', () => {
     const reply = await sending(...lines)
 
     expect(problemIn(reply)).toMatchObject({ status, type: 'about:blank' })
+  })
+
+  test.each([
+    ['expects what nobody knows', ['GET /here HTTP/1.1', 'host: x', 'expect: the-impossible']],
+    ['is of a time before hosts', ['GET /here HTTP/1.0']],
+  ])('is none because it %s', async (_, lines) => {
+    expect(await sending(...lines)).toMatchObject({ status: 200 })
   })
 
   test.each([
