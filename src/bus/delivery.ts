@@ -9,11 +9,13 @@ import { Taps } from './taps.ts'
 /** Given at once, or later. */
 export type Answer<Output> = Output | Promise<Output>
 
+type Log = (level: LogLevel, message: string, fields: object) => void
+
 export class Delivery {
   readonly taps: Taps
-  readonly #log: (level: LogLevel, message: string, fields: object) => void
+  readonly #log: Log
 
-  constructor(log: (level: LogLevel, message: string, fields: object) => void) {
+  constructor(log: Log) {
     this.#log = log
     this.taps = new Taps((error) => log('error', `A tap on the bus failed: ${messageOf(error)}`, { err: error }))
   }

@@ -25,23 +25,13 @@ function problem(status: number, slug: string, title: string, detail: string): K
   return { status, type: `urn:secret-bus:problem:${slug}`, title, detail }
 }
 
-/** Nothing is served at this path. Its code begins like those of Fastify's own errors, and it is treated like them. */
-export class NoSuchRoute extends Error {
-  readonly code = 'FST_NO_SUCH_ROUTE'
-  readonly statusCode = 404
+/** The request itself is at fault, and the message tells the client how. */
+export class FaultyRequest extends Error {
+  readonly statusCode: number
 
-  constructor() {
-    super('There is nothing at this path.')
-  }
-}
-
-/** A request of HTTP/1.1 must say for which host it is: https://www.rfc-editor.org/rfc/rfc9112#section-3.2 */
-export class NoHost extends Error {
-  readonly code = 'FST_NO_HOST'
-  readonly statusCode = 400
-
-  constructor() {
-    super('The request has no Host header.')
+  constructor(statusCode: number, message: string) {
+    super(message)
+    this.statusCode = statusCode
   }
 }
 
@@ -54,25 +44,38 @@ interface Described {
   readonly retryAfter?: unknown
 }
 
-/** Replies with the problem that the error is. */
-export function replyWithProblem(thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const error: Described = typeof thrown === 'object' && thrown !== null ? thrown : {}
-  const { status, type, title, detail } = kinds.get(error.code) ?? blank(error)
-  if (status === 503 || typeof error.retryAfter === 'number') reply.header('retry-after', seconds(error.retryAfter))
-  return reply
-    .code(status)
-    .header('cache-control', 'no-store')
-    .type('application/problem+json')
-    .send({ type, title, status, detail, instance: request.id })
+/** https://www.rfc-editor.org/rfc/rfc9457#section-3.1 */
+export interface Problem extends Kind {
+  /** The request id. */
+  readonly instance: string
 }
 
-/** Fastify says what is wrong with a request. What else has a status may have come from anywhere, and is not told. */
-function blank({ code, statusCode, message }: Described): Kind {
+/** What the client is told of the error. */
+export function problemOf(error: unknown, instance: string): Problem {
+  const { type, title, status, detail } = kinds.get(described(error).code) ?? blank(error)
+  return { type, title, status, detail, instance }
+}
+
+/** Replies with the problem that the error is. */
+export function replyWithProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const problem = problemOf(error, request.id)
+  const { retryAfter } = described(error)
+  if (problem.status === 503 || typeof retryAfter === 'number') reply.header('retry-after', seconds(retryAfter))
+  return reply.code(problem.status).header('cache-control', 'no-store').type('application/problem+json').send(problem)
+}
+
+/** Fastify and we say what is wrong with a request. What else has a status may come from anywhere, and is not told. */
+function blank(error: unknown): Kind {
+  const { code, statusCode, message } = described(error)
   const clientError = typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500
-  const told = clientError && String(code).startsWith('FST_')
+  const told = clientError && (error instanceof FaultyRequest || String(code).startsWith('FST_'))
   const status = told ? statusCode : 500
   const detail = told ? String(message).slice(0, 200) : 'The service failed. Its log says why.'
   return { status, type: 'about:blank', title: STATUS_CODES[status] ?? 'Error', detail }
+}
+
+function described(error: unknown): Described {
+  return typeof error === 'object' && error !== null ? error : {}
 }
 
 /** https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3: whole seconds. */

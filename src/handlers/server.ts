@@ -5,9 +5,9 @@ import { messageOf } from '../bus/errors.ts'
 import { lifecycle } from '../bus/lifecycle.ts'
 import type { ProcessBus, Subscriber } from '../bus/process-bus.ts'
 import { checkHealth, httpRoutes } from '../channels.ts'
-import { refuseConnection } from './client-error.ts'
 import { Connections } from './connections.ts'
-import { NoHost, NoSuchRoute, replyWithProblem } from './problem.ts'
+import { FaultyRequest, replyWithProblem } from './problem.ts'
+import { refuseConnection } from './refuse-connection.ts'
 import { requestId } from './request-id.ts'
 
 export interface HttpServerOptions {
@@ -92,7 +92,9 @@ function newApp(bus: ProcessBus, options: HttpServerOptions, isDraining: () => b
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response))
   app.addHook('onRequest', (request, _reply, done) => {
     const { httpVersion, headers } = request.raw
-    done(httpVersion === '1.1' && headers.host === undefined ? new NoHost() : undefined)
+    // https://www.rfc-editor.org/rfc/rfc9112#section-3.2
+    const lacksHost = httpVersion === '1.1' && headers.host === undefined
+    done(lacksHost ? new FaultyRequest(400, 'The request has no Host header.') : undefined)
   })
   app.addHook('onSend', (request, reply, _payload, done) => {
     setCommonHeaders(request, reply)
@@ -104,7 +106,7 @@ function newApp(bus: ProcessBus, options: HttpServerOptions, isDraining: () => b
     bus.log('error', `${request.method} failed: ${messageOf(error)}`, { reqId: request.id, err: error })
   })
   app.setNotFoundHandler((request, reply) => {
-    replyWithProblem(new NoSuchRoute(), request, reply)
+    replyWithProblem(new FaultyRequest(404, 'There is nothing at this path.'), request, reply)
   })
   return app
 }

@@ -26,11 +26,15 @@ type SdkError = Parameters<typeof isThrottlingError>[0] & { readonly code?: stri
 export function dynamodbFailure(thrown: unknown, table: string): SourceFailure {
   if (thrown instanceof SourceFailure) return thrown
   // No cause here: a parse error quotes what it could not read.
-  if (thrown instanceof SyntaxError) return new SourceFailure('SOURCE_UNAVAILABLE', 'DynamoDB sent an unreadable reply')
+  if (thrown instanceof SyntaxError) return unreadableReply()
   const error = thrown as SdkError // whatever else it is, it has none of the parts that are looked at
   return new SourceFailure(codeOf(error), `DynamoDB table ${table}: ${error.name}: ${messageOf(error)}`, {
     cause: error,
   })
+}
+
+export function unreadableReply(): SourceFailure {
+  return new SourceFailure('SOURCE_UNAVAILABLE', 'DynamoDB sent an unreadable reply')
 }
 
 function codeOf(error: SdkError): SourceFailureCode {

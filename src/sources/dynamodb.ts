@@ -6,7 +6,7 @@ import { lifecycle } from '../bus/lifecycle.ts'
 import type { Subscriber } from '../bus/process-bus.ts'
 import { type DynamodbLocation, fetchSecret, locateDynamodb } from '../channels.ts'
 import { SecretNotFound, Sensitive, SourceFailure, type StoredSecret } from '../secret.ts'
-import { dynamodbFailure } from './dynamodb-failure.ts'
+import { dynamodbFailure, unreadableReply } from './dynamodb-failure.ts'
 
 export interface DynamodbOptions {
   readonly table: string
@@ -100,7 +100,7 @@ async function read(
     throw dynamodbFailure(error, options.table)
   })
   // The SDK takes whatever it cannot make sense of for an empty reply. DynamoDB's own has an id.
-  if (!item && !metadata.requestId) throw new SourceFailure('SOURCE_UNAVAILABLE', 'DynamoDB sent an unreadable reply')
+  if (!item && !metadata.requestId) throw unreadableReply()
   if (!item) throw new SecretNotFound(codeName)
   const value: unknown = item[options.valueAttribute]?.S // not checked by the SDK
   if (typeof value !== 'string') {

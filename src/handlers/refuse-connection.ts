@@ -1,7 +1,7 @@
 /** What a client is told whose bytes never became a request. There is no reply object yet, only the socket. */
 import { randomUUID } from 'node:crypto'
-import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
+import { FaultyRequest, problemOf } from './problem.ts'
 
 /** By Node's code of the error; anything else is a bad request. */
 const statuses: ReadonlyMap<string | undefined, number> = new Map([
@@ -18,13 +18,12 @@ export function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): 
     socket.destroy()
     return
   }
-  const status = statuses.get(error.code) ?? 400
-  const title = STATUS_CODES[status]
   const id = randomUUID()
-  const detail = 'The request could not be read as HTTP.'
-  const body = JSON.stringify({ type: 'about:blank', title, status, detail, instance: id })
+  const fault = new FaultyRequest(statuses.get(error.code) ?? 400, 'The request could not be read as HTTP.')
+  const problem = problemOf(fault, id)
+  const body = JSON.stringify(problem)
   const head = [
-    `HTTP/1.1 ${status} ${title}`,
+    `HTTP/1.1 ${problem.status} ${problem.title}`,
     'connection: close',
     'cache-control: no-store',
     'content-type: application/problem+json',
