@@ -2,7 +2,7 @@
 import yargs, { type Options as YargsOptions } from 'yargs'
 import { UsageError } from './option-errors.ts'
 import { flag } from './option-types.ts'
-import { type Definition, definitions, flagOf } from './options.ts'
+import { type Definition, everyOption } from './options.ts'
 
 const epilogue = `Each option can also be a variable (SECRET_BUS_CACHE_TTL=10m; a repeatable one
 splits at commas) or stand in the JSON file of --config ({"cache-ttl": "10m"}).
@@ -31,9 +31,7 @@ function parser(args: readonly string[], version: string) {
     .usage('$0 [serve] [options]\n\nHands out a secret kept in DynamoDB over HTTP.')
     .command(['serve', '$0'], 'Serve secrets over HTTP')
     .completion('completion', 'Print a completion script for bash or zsh')
-  for (const [name, definition] of Object.entries<Definition>(definitions)) {
-    command.option(flagOf(name, definition), shape(definition))
-  }
+  for (const { flag, definition } of everyOption) command.option(flag, shape(definition))
   return command
     .help()
     .alias('help', 'h')

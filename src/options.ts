@@ -130,7 +130,17 @@ export type Options = {
   readonly ecsMetadataUri: string | undefined
 }
 
-/** The flag without its dashes: `code-name`. */
-export function flagOf(name: string, definition: Definition): string {
-  return definition.flag ?? name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+/** One option, by the name that the code has for it and by its flag, without the dashes. */
+export interface NamedDefinition {
+  readonly name: string
+  readonly flag: string
+  readonly definition: Definition
+}
+
+export const everyOption: readonly NamedDefinition[] = Object.entries<Definition>(definitions).map(
+  ([name, definition]) => ({ name, flag: definition.flag ?? kebabCase(name), definition }),
+)
+
+function kebabCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
 }

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { messageOf } from './bus/errors.ts'
 import type { Written } from './command-line.ts'
 import { UnusableFile, UsageError } from './option-errors.ts'
-import { type Definition, definitions, flagOf, type Options } from './options.ts'
+import { type Definition, definitions, everyOption, type Options } from './options.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -13,9 +13,8 @@ interface Place {
   readonly label: (flag: string) => string
 }
 
-const { config, ...others } = definitions
 /** All but the file itself. */
-const all: [name: string, definition: Definition][] = Object.entries(others)
+const inFile = everyOption.filter(({ definition }) => definition !== definitions.config)
 
 /**
  * The first place that has an option decides: the command line, then the environment, then the file of `--config`.
@@ -24,9 +23,9 @@ const all: [name: string, definition: Definition][] = Object.entries(others)
 export async function readOptions(commandLine: Written, environment: Environment): Promise<Options> {
   const line: Place = { written: commandLine, label: (flag) => `--${flag}` }
   const variables: Place = { written: fromVariables(environment), label: variableOf }
-  const file = chosen('config', config, [line, variables])
+  const file = chosen('config', definitions.config, [line, variables])
   const places = [line, variables, ...(file === undefined ? [] : [await fromFile(String(file))]), defaults]
-  const values = all.map(([name, definition]) => [name, chosen(flagOf(name, definition), definition, places)])
+  const values = inFile.map(({ name, flag, definition }) => [name, chosen(flag, definition, places)])
   return { ...Object.fromEntries(values), ecsMetadataUri: environment['ECS_CONTAINER_METADATA_URI_V4'] || undefined }
 }
 
@@ -52,8 +51,7 @@ function variableOf(flag: string): string {
 /** An empty variable is unset. Others of our prefix are none of our business: container platforms set some. */
 function fromVariables(environment: Environment): Written {
   const written = new Map<string, string[]>()
-  for (const [name, definition] of Object.entries<Definition>(definitions)) {
-    const flag = flagOf(name, definition)
+  for (const { flag, definition } of everyOption) {
     const text = environment[variableOf(flag)]
     if (text) written.set(flag, definition.repeatable ? text.split(',').map((part) => part.trim()) : [text])
   }
@@ -62,7 +60,7 @@ function fromVariables(environment: Environment): Written {
 
 async function fromFile(file: string): Promise<Place> {
   const label = (flag: string) => `${JSON.stringify(flag)} in ${file}`
-  const flags = new Set(all.map(([name, definition]) => flagOf(name, definition)))
+  const flags = new Set(inFile.map(({ flag }) => flag))
   const written = new Map<string, string[]>()
   for (const [flag, value] of Object.entries(await readObject(file))) {
     if (!flags.has(flag)) throw new UsageError(`${label(flag)} is not an option`)
@@ -94,9 +92,7 @@ function parse(text: string): unknown {
 
 const defaults: Place = {
   written: new Map(
-    all.flatMap(([name, definition]) =>
-      definition.default === undefined ? [] : [[flagOf(name, definition), [definition.default]]],
-    ),
+    inFile.flatMap(({ flag, definition }) => (definition.default === undefined ? [] : [[flag, [definition.default]]])),
   ),
   label: (flag) => `the default of --${flag}`,
 }

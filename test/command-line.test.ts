@@ -5,14 +5,11 @@ import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { readCommandLine } from '../src/command-line.ts'
 import { UsageError } from '../src/option-errors.ts'
-import { type Definition, definitions, flagOf } from '../src/options.ts'
+import { everyOption } from '../src/options.ts'
 
 const read = async (...args: string[]) => Object.fromEntries(await readCommandLine(args, '1.2.3'))
 
-const options = Object.entries<Definition>(definitions).map(([name, definition]) => ({
-  ...definition,
-  flag: flagOf(name, definition),
-}))
+const options = everyOption.map(({ flag, definition }) => ({ ...definition, flag }))
 
 describe('the command line', () => {
   test('without anything has nothing written', async () => {

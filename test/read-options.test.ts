@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { UnusableFile, UsageError } from '../src/option-errors.ts'
 import * as type from '../src/option-types.ts'
-import { type Definition, definitions, flagOf } from '../src/options.ts'
+import { everyOption } from '../src/options.ts'
 import { readOptions } from '../src/read-options.ts'
 
 /** What the command line, the environment and the file hold, as short as it can be written. */
@@ -40,9 +40,7 @@ async function failure(reading: Promise<unknown>): Promise<Error> {
 }
 
 /** The flags that may be given only once. */
-const single = Object.entries<Definition>(definitions)
-  .filter(([, definition]) => !definition.repeatable)
-  .map(([name, definition]) => flagOf(name, definition))
+const single = everyOption.filter(({ definition }) => !definition.repeatable).map(({ flag }) => flag)
 
 describe('the defaults', () => {
   test('are those of the documentation, converted', async () => {
@@ -78,9 +76,8 @@ describe('the defaults', () => {
 
 describe('every option', () => {
   const texts = ['true', '7', '7s', 'eu-west-1', 'http://localhost', 'debug', 'json']
-  const { config: _, ...inFile } = definitions
-  const samples = Object.entries<Definition>(inFile).map(([name, definition]) => {
-    const flag = flagOf(name, definition)
+  const inFile = everyOption.filter(({ flag }) => flag !== 'config')
+  const samples = inFile.map(({ flag, definition }) => {
     const variable = `SECRET_BUS_${flag.replaceAll('-', '_').toUpperCase()}`
     const text = texts.find((text) => definition.type.parse(text) !== undefined && text !== definition.default) ?? ''
     return { flag, variable, text }

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { httpServer } from '../src/handlers/server.ts'
-import { definitions, flagOf } from '../src/options.ts'
+import { everyOption } from '../src/options.ts'
 import { recordedBus } from './support/recorded-bus.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -14,10 +14,7 @@ const readme = read('README.md')
 describe('the README', () => {
   test('has every option with its default, and no other', () => {
     const rows = [...readme.matchAll(/^\| `--([a-z-]+)` \| (?:`(.*?)` )?\|/gm)].map(([, flag, value]) => [flag, value])
-    const options = Object.entries(definitions).map(([name, definition]) => [
-      flagOf(name, definition),
-      'default' in definition ? definition.default : undefined,
-    ])
+    const options = everyOption.map(({ flag, definition }) => [flag, definition.default])
     expect(rows).toEqual(options)
   })
 

@@ -1,7 +1,4 @@
 /** A DynamoDB to test with: an emulator on a port of its own, asked over HTTP like the real one. */
-import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
-import { promisify } from 'node:util'
 import {
   type AttributeValue,
   CreateTableCommand,
@@ -10,6 +7,7 @@ import {
   PutItemCommand,
 } from '@aws-sdk/client-dynamodb'
 import dynalite from 'dynalite'
+import { listening } from './listening.ts'
 
 export interface Dynamodb {
   readonly endpoint: string
@@ -39,9 +37,7 @@ export async function startDynamodb(options: { readonly withTable?: boolean } = 
     request.on('data', (part: Buffer) => parts.push(part))
     request.on('end', () => reads.push(JSON.parse(Buffer.concat(parts).toString())))
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const { endpoint, close } = await listening(server)
   const client = new DynamoDBClient({
     endpoint,
     region: 'eu-central-1',
@@ -72,9 +68,7 @@ export async function startDynamodb(options: { readonly withTable?: boolean } = 
     },
     close: async () => {
       client.destroy()
-      const closed = promisify(server.close).call(server)
-      server.closeAllConnections()
-      await closed
+      await close()
     },
   }
 }

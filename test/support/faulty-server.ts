@@ -1,10 +1,9 @@
 /** An HTTP server that misbehaves on demand, to stand where DynamoDB or another service should. */
-import { once } from 'node:events'
 import { createServer, type IncomingMessage, type RequestListener } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { promisify } from 'node:util'
 import { onTestFinished } from 'vitest'
+import { listening } from './listening.ts'
 
 export interface FaultyServer {
   readonly endpoint: string
@@ -23,17 +22,10 @@ export async function startFaultyServer(answer: RequestListener): Promise<Faulty
     faulty.requests.push(request)
     faulty.answer(request, response)
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const close = async () => {
-    if (!server.listening) return
-    const closed = promisify(server.close).call(server)
-    server.closeAllConnections()
-    await closed
-  }
+  const { endpoint, close } = await listening(server)
   onTestFinished(close)
   const faulty: FaultyServer = {
-    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    endpoint,
     requests: [],
     answer,
     connections: () => promisify(server.getConnections).call(server),

@@ -1,0 +1,24 @@
+/** A server on a free port of this machine. */
+import { once } from 'node:events'
+import type { Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { promisify } from 'node:util'
+
+export interface Listening {
+  readonly endpoint: string
+  /** Closes the server and every connection to it; doing so twice is silent. */
+  close(): Promise<void>
+}
+
+export async function listening(server: Server): Promise<Listening> {
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo // a string only for a pipe
+  const close = async () => {
+    if (!server.listening) return
+    const closed = promisify(server.close).call(server)
+    server.closeAllConnections()
+    await closed
+  }
+  return { endpoint: `http://127.0.0.1:${port}`, close }
+}
