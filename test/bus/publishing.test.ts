@@ -1,5 +1,5 @@
 import { getEventListeners } from 'node:events'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { Bus } from '../../src/bus/bus.ts'
 import { event } from '../../src/bus/channel.ts'
 import { ChannelFailures, DuplicateChannel, ListenerTimeout } from '../../src/bus/errors.ts'
@@ -237,6 +237,8 @@ describe('publishing', () => {
   })
 
   test("listeners are handed the publisher's id, and its deadline bounds each of them", async () => {
+    vi.useFakeTimers() // a real timer may fire a moment before the wall clock says so
+    onTestFinished(() => void vi.useRealTimers())
     const { bus } = recordedBus()
     const channel = event('greeting')
     const heard = vi.fn()
@@ -247,7 +249,9 @@ describe('publishing', () => {
     })
     bus.subscribe(channel, heard)
 
-    const failures = await bus.publish(channel, undefined, { id: 'call-1', deadline }).catch((error) => error)
+    const published = bus.publish(channel, undefined, { id: 'call-1', deadline }).catch((error) => error)
+    await vi.advanceTimersByTimeAsync(5)
+    const failures = await published
 
     expect(heard.mock.calls).toEqual([['call-1', deadline]])
     expect(failures.errors).toEqual([expect.any(ListenerTimeout), expect.any(ListenerTimeout)])
