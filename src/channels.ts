@@ -1,7 +1,7 @@
 /** Every channel of the service. Those of the process itself are in `bus/lifecycle.ts`. */
 import type { FastifyInstance } from 'fastify'
 import { event, request } from './bus/channel.ts'
-import type { Secret, SecretQuery, StoredSecret } from './secret.ts'
+import type { Secret, SecretQuery, Sensitive, StoredSecret } from './secret.ts'
 
 /** What this service is, for people who find it running. */
 export interface Identity {
@@ -43,6 +43,16 @@ export interface DynamodbLocation {
   readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string }
 }
 
+/** What one subscriber counts or measures. Names and labels as in https://prometheus.io/docs/practices/naming/. */
+export interface Metric {
+  readonly name: string
+  readonly help: string
+  /** A counter only ever grows while the process lives; a gauge is what it is now. */
+  readonly type: 'counter' | 'gauge'
+  /** One for each set of labels. Nothing that a client makes up may be a label. */
+  readonly values: readonly { readonly labels?: Readonly<Record<string, string>>; readonly value: number }[]
+}
+
 /** A secret, for whoever may have it. Routes ask, the cache answers. */
 export const getSecret = request<SecretQuery, Secret>('secret.get')
 
@@ -54,6 +64,12 @@ export const getIdentity = request<void, Identity>('identity.get')
 
 /** May traffic come? The readiness route asks whoever has something to say. */
 export const checkHealth = event<void, HealthCheck>('health.check', { concurrent: true })
+
+/** What has been counted? The metrics route asks, each time it is asked itself, whoever has counted something. */
+export const collectMetrics = event<void, Metric[]>('metrics.collect', { concurrent: true })
+
+/** Does the token give access? The authentication asks for each request, whoever holds the tokens answers. */
+export const checkToken = request<{ readonly token: Sensitive }, boolean>('token.check')
 
 /** The HTTP server starts: add your routes. It listens once all have. */
 export const httpRoutes = event<FastifyInstance>('http.routes')

@@ -45,8 +45,8 @@ export interface Secret extends StoredSecret {
 }
 
 export interface Freshness {
-  /** From the cache (`stale`: past its lifetime), fetched for this question, or with another's fetch (`collapsed`). */
-  readonly result: 'hit' | 'stale' | 'miss' | 'collapsed'
+  /** From the cache (`stale`: past its lifetime), fetched for this question, or with another's fetch (`coalesced`). */
+  readonly result: 'hit' | 'stale' | 'miss' | 'coalesced'
   /** When its lifetime ends, in milliseconds since the epoch; `Infinity` is never. */
   readonly expiresAt: number
 }

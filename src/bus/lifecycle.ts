@@ -1,7 +1,8 @@
 /** The channels of the process itself. Subscribing to them is all that it takes to be started, stopped or reloaded. */
 import { event } from './channel.ts'
 
-export type State = 'STOPPED' | 'STARTING' | 'STARTED' | 'STOPPING' | 'EXITING'
+export const states = ['STOPPED', 'STARTING', 'STARTED', 'STOPPING', 'EXITING'] as const
+export type State = (typeof states)[number]
 
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const
 export type LogLevel = (typeof logLevels)[number]

@@ -34,13 +34,13 @@ export const secretRoutes =
       return { secret_code: secret.value.reveal() }
     }
 
-    // Noted when a request comes: once the client is gone, its address is too.
+    // Noted when a request comes, unless it is refused at once: when the client is gone, its address is too.
     const clients = new WeakMap<object, string>()
     const reasons = new WeakMap<object, string>()
     const report = async (request: FastifyRequest<Route>, status: number, reply?: FastifyReply) => {
       const { id: reqId, params } = request
       const cache = reply?.getHeader('cache-status')
-      const who = { reqId, client: clients.get(request), codeName: params.codeName ?? first }
+      const who = { reqId, client: clients.get(request) ?? request.ip, codeName: params.codeName ?? first }
       await tell({ ...who, status, cache: cache?.toString(), reason: reasons.get(request) }, { id: reqId })
     }
 
@@ -61,7 +61,7 @@ export const secretRoutes =
 /** https://www.rfc-editor.org/rfc/rfc9211; the `ttl` of a stale secret is negative. */
 function cacheStatus({ result, expiresAt }: Freshness): string {
   if (result === 'miss') return 'secret-bus; fwd=uri-miss'
-  if (result === 'collapsed') return 'secret-bus; fwd=uri-miss; collapsed'
+  if (result === 'coalesced') return 'secret-bus; fwd=uri-miss; collapsed'
   if (expiresAt === Infinity) return 'secret-bus; hit'
   return `secret-bus; hit; ttl=${Math.floor((expiresAt - Date.now()) / 1000)}`
 }

@@ -13,10 +13,18 @@ export interface CachePolicy {
   readonly negativeTtl: number
 }
 
+/**
+ * How a reading of the cache went: as `Freshness` has it; `negative` where it is remembered that there is no such secret;
+ * `backoff` where the last failure is the answer until the source is asked again.
+ */
+export type ReadResult = Freshness['result'] | 'negative' | 'backoff'
+
 /** Reads the secret from its source. The id is that of the call which causes the reading. */
 export type Fetch = (id: string | undefined) => Promise<StoredSecret>
 
 export class CachedSecret {
+  /** How many readings went how. */
+  readonly reads: Record<ReadResult, number> = { hit: 0, stale: 0, miss: 0, coalesced: 0, negative: 0, backoff: 0 }
   readonly #fetch: Fetch
   readonly #policy: CachePolicy
   readonly #clock: Clock
@@ -46,10 +54,15 @@ export class CachedSecret {
   }
 
   get state(): 'fresh' | 'stale' | 'missing' {
-    const now = this.#clock.now()
-    if (this.#held && now < this.#held.freshness.expiresAt) return 'fresh'
-    if (this.#held && now < this.#staleUntil(this.#held)) return 'stale'
+    const result = this.#lookUp()
+    if (result === 'hit') return 'fresh'
+    if (result === 'stale') return 'stale'
     return this.#policy.cacheTtl === 0 && this.#loaded && !this.#pause ? 'fresh' : 'missing'
+  }
+
+  /** How old the value is that would be served, in milliseconds; `undefined` if there is none. */
+  get age(): number | undefined {
+    return this.#held && this.state !== 'missing' ? this.#clock.now() - this.#held.fetchedAt : undefined
   }
 
   /**
@@ -57,17 +70,26 @@ export class CachedSecret {
    * @throws the last failure at once, while the source is not to be asked again; else what the source fails with
    */
   get(id: string | undefined): Secret | Promise<Secret> {
-    const now = this.#clock.now()
-    const paused = this.pausedFor > 0
-    if (this.#held && now < this.#held.freshness.expiresAt) return this.#held
-    if (this.#held && now < this.#staleUntil(this.#held)) {
-      if (!paused) this.#refetch(id).catch(() => {}) // whoever fetches has logged it
-      return served(this.#held, 'stale')
+    const result = this.#lookUp()
+    this.reads[result] += 1
+    const held = this.#held
+    if (held && result === 'hit') return held
+    if (held && result === 'stale') {
+      if (this.pausedFor === 0) this.#refetch(id).catch(() => {}) // whoever fetches has logged it
+      return served(held, result)
     }
     this.#held = undefined
-    if (paused) throw this.#failure()
-    const result = this.#flights.underWay ? 'collapsed' : 'miss'
+    if (result === 'negative' || result === 'backoff') throw this.#failure()
     return this.#refetch(id).then((secret) => served(secret, result))
+  }
+
+  /**
+   * Fetches, if the source may be asked now. It does not count as a reading.
+   * @throws what the source fails with, or has failed with
+   */
+  async load(): Promise<void> {
+    if (this.pausedFor > 0) throw this.#failure()
+    await this.#refetch(undefined)
   }
 
   /**
@@ -78,6 +100,15 @@ export class CachedSecret {
   async reload(): Promise<void> {
     await this.#flights.landed()
     await this.#refetch(undefined)
+  }
+
+  /** How a reading would go now. */
+  #lookUp(): ReadResult {
+    const now = this.#clock.now()
+    if (this.#held && now < this.#held.freshness.expiresAt) return 'hit'
+    if (this.#held && now < this.#staleUntil(this.#held)) return 'stale'
+    if (this.pausedFor > 0) return isAbsence(this.#pause?.error) ? 'negative' : 'backoff'
+    return this.#flights.underWay ? 'coalesced' : 'miss'
   }
 
   #refetch(id: string | undefined): Promise<Secret> {
@@ -104,10 +135,9 @@ export class CachedSecret {
   }
 
   #onFailure(error: unknown): void {
-    const code = codeOf(error)
-    const absent = code === 'SECRET_NOT_FOUND'
+    const absent = isAbsence(error)
     // The source has said that this is no longer to be had, so it is revoked here too.
-    if (absent || code === 'SOURCE_REFUSED') this.#held = undefined
+    if (absent || codeOf(error) === 'SOURCE_REFUSED') this.#held = undefined
     if (absent) this.#backoff.reset()
     const pause = absent ? this.#policy.negativeTtl : this.#backoff.next()
     this.#pause = { error, until: this.#clock.now() + pause }
@@ -125,8 +155,12 @@ export class CachedSecret {
   }
 }
 
+function isAbsence(error: unknown): boolean {
+  return codeOf(error) === 'SECRET_NOT_FOUND'
+}
+
 /** By the code and not by the class, which a source that is loaded at run time need not import. */
-function codeOf(error: unknown): unknown {
+export function codeOf(error: unknown): unknown {
   return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined
 }
 

@@ -1,12 +1,14 @@
 /** Secrets in a DynamoDB table: answers `secret.fetch`. */
-import { DynamoDBClient, GetItemCommand } from '@aws-sdk/client-dynamodb'
+import { DynamoDBClient, GetItemCommand, type GetItemCommandOutput } from '@aws-sdk/client-dynamodb'
 import { UndiciHttpHandler } from '@smithy/undici-http-handler'
 import { messageOf } from '../bus/errors.ts'
 import { lifecycle } from '../bus/lifecycle.ts'
 import type { Subscriber } from '../bus/process-bus.ts'
 import { type DynamodbLocation, fetchSecret, locateDynamodb } from '../channels.ts'
 import { SecretNotFound, Sensitive, SourceFailure, type StoredSecret } from '../secret.ts'
+import { credentialsLog } from './credentials.ts'
 import { dynamodbFailure, unreadableReply } from './dynamodb-failure.ts'
+import { watchRetries } from './retries.ts'
 
 export interface DynamodbOptions {
   readonly table: string
@@ -41,6 +43,7 @@ export const dynamodb =
   (options: DynamodbOptions): Subscriber =>
   (bus) => {
     const locate = bus.publisher(locateDynamodb)
+    const logCredentials = credentialsLog(bus)
     let client: DynamoDBClient | undefined
 
     bus.subscribe(lifecycle.start, async () => {
@@ -56,9 +59,19 @@ export const dynamodb =
       client = undefined
     })
 
-    bus.provide(fetchSecret, ({ codeName }, { signal }) => {
+    // One warning a fetch: later tries fail for the same reason, and the last of them fails the fetch.
+    const onRetry = (codeName: string, reqId: string | undefined) => (error: unknown, failed: number) => {
+      if (!client) return // it was our own stop
+      const reason = messageOf(dynamodbFailure(error, options.table))
+      bus.log(failed === 1 ? 'warn' : 'debug', `Secret ${codeName} is tried again: ${reason}`, { codeName, reqId })
+    }
+
+    bus.provide(fetchSecret, ({ codeName }, { id, signal }) => {
       if (!client) throw new SourceFailure('SOURCE_STARTING', 'the DynamoDB source has not started')
-      return read(client, options, codeName, signal)
+      logCredentials(client)
+      const command = getItem(options, codeName)
+      watchRetries(command, onRetry(codeName, id))
+      return secretIn(client.send(command, { abortSignal: signal }), options, codeName)
     })
   }
 
@@ -80,32 +93,36 @@ function connect(options: DynamodbOptions, elsewhere: DynamodbLocation | undefin
   })
 }
 
+/** The item of the code name, and of it the value alone. */
+function getItem({ table, keyAttribute, valueAttribute, consistentRead }: DynamodbOptions, codeName: string) {
+  return new GetItemCommand({
+    TableName: table,
+    Key: { [keyAttribute]: { S: codeName } },
+    ProjectionExpression: '#value',
+    ExpressionAttributeNames: { '#value': valueAttribute },
+    ConsistentRead: consistentRead,
+  })
+}
+
 /**
+ * The secret in the reply.
  * @throws SecretNotFound if the table has no such item; SourceFailure for everything else
  */
-async function read(
-  client: DynamoDBClient,
-  options: DynamodbOptions,
+async function secretIn(
+  reply: Promise<GetItemCommandOutput>,
+  { table, valueAttribute }: DynamodbOptions,
   codeName: string,
-  signal: AbortSignal,
 ): Promise<StoredSecret> {
-  const command = new GetItemCommand({
-    TableName: options.table,
-    Key: { [options.keyAttribute]: { S: codeName } },
-    ProjectionExpression: '#value',
-    ExpressionAttributeNames: { '#value': options.valueAttribute },
-    ConsistentRead: options.consistentRead,
-  })
-  const { Item: item, $metadata: metadata } = await client.send(command, { abortSignal: signal }).catch((error) => {
-    throw dynamodbFailure(error, options.table)
+  const { Item: item, $metadata: metadata } = await reply.catch((error) => {
+    throw dynamodbFailure(error, table)
   })
   // The SDK takes whatever it cannot make sense of for an empty reply. DynamoDB's own has an id.
   if (!item && !metadata.requestId) throw unreadableReply()
   if (!item) throw new SecretNotFound(codeName)
-  const value: unknown = item[options.valueAttribute]?.S // not checked by the SDK
+  const value: unknown = item[valueAttribute]?.S // not checked by the SDK
   if (typeof value !== 'string') {
-    const what = `attribute ${options.valueAttribute} of ${JSON.stringify(codeName)} is missing or not a string`
-    throw new SourceFailure('SOURCE_REFUSED', `DynamoDB table ${options.table}: ${what}`)
+    const what = `attribute ${valueAttribute} of ${JSON.stringify(codeName)} is missing or not a string`
+    throw new SourceFailure('SOURCE_REFUSED', `DynamoDB table ${table}: ${what}`)
   }
   return { codeName, value: new Sensitive(value), fetchedAt: Date.now() }
 }

@@ -2,9 +2,10 @@
 import { messageOf, RequestTimeout } from '../bus/errors.ts'
 import { lifecycle } from '../bus/lifecycle.ts'
 import type { ProcessBus, Subscriber } from '../bus/process-bus.ts'
-import { checkHealth, fetchSecret, getSecret, type HealthCheck } from '../channels.ts'
+import { checkHealth, collectMetrics, fetchSecret, getSecret, type HealthCheck } from '../channels.ts'
 import { SecretNotFound, SourceFailure } from '../secret.ts'
 import { Backoff } from './backoff.ts'
+import { cacheMetrics, counted, type FetchCounts } from './cache-metrics.ts'
 import { CachedSecret, type CachePolicy, type Fetch } from './cached-secret.ts'
 import { type Clock, systemClock } from './clock.ts'
 
@@ -22,36 +23,41 @@ export const secretCache =
     let warming = new AbortController()
     const stopped = () => warming.signal.aborted
 
-    const secrets = new Map(
+    const cache = new Map(
       options.codeNames.map((codeName) => {
         // A fetch is nobody's: it has its own time, and goes on when whoever caused it gives up.
         const fetch: Fetch = (id) => ask({ codeName }, { id, timeout: options.fetchTimeout }).catch(asSourceFailure)
-        return [codeName, new CachedSecret(logOutages(bus, codeName, fetch, stopped), options, clock)]
+        const fetches: FetchCounts = new Map()
+        const watched = counted(logOutages(bus, codeName, fetch, stopped), fetches)
+        return [codeName, { secret: new CachedSecret(watched, options, clock), fetches }]
       }),
     )
+    const secrets = [...cache.values()].map(({ secret }) => secret)
 
     bus.provide(getSecret, ({ codeName }, { id }) => {
-      const secret = secrets.get(codeName)
-      if (!secret) throw new SecretNotFound(codeName)
-      return secret.get(id)
+      const cached = cache.get(codeName)
+      if (!cached) throw new SecretNotFound(codeName)
+      return cached.secret.get(id)
     })
 
     bus.subscribe(lifecycle.start, () => {
       warming = new AbortController()
-      for (const secret of secrets.values()) void warm(secret, clock, warming.signal)
+      for (const secret of secrets) void warm(secret, clock, warming.signal)
     })
 
     bus.subscribe(lifecycle.stop, () => warming.abort())
 
     bus.subscribe(lifecycle.graceful, async () => {
-      const reloads = await Promise.allSettled([...secrets.values()].map((secret) => secret.reload()))
+      const reloads = await Promise.allSettled(secrets.map((secret) => secret.reload()))
       const failures = reloads.filter((reload) => reload.status === 'rejected').map(({ reason }) => reason)
       if (failures.length > 1) throw new AggregateError(failures, failures.map(messageOf).join('; '))
       if (failures.length > 0) throw failures[0]
       return { reloaded: options.codeNames }
     })
 
-    bus.subscribe(checkHealth, () => health([...secrets.values()]))
+    bus.subscribe(checkHealth, () => health(secrets))
+
+    bus.subscribe(collectMetrics, () => cacheMetrics(cache))
   }
 
 /** Logs one line an outage, not one a try, and another when it is over. What our own stop cuts off is no outage. */
@@ -84,7 +90,7 @@ async function warm(secret: CachedSecret, clock: Clock, signal: AbortSignal): Pr
   const backoff = new Backoff(clock.random)
   while (!secret.loaded && !signal.aborted) {
     try {
-      await secret.get(undefined)
+      await secret.load()
     } catch {
       const pause = Math.max(secret.pausedFor, backoff.next())
       await clock.sleep(pause, signal).catch(() => {})

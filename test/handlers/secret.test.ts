@@ -168,7 +168,7 @@ describe('Cache-Status', () => {
     ['a value past its lifetime', 'stale', -4_500, /^secret-bus; hit; ttl=-[56]$/],
     ['a value only just past its lifetime', 'stale', -1, /^secret-bus; hit; ttl=-1$/],
     ['a value fetched for this request', 'miss', 60_000, /^secret-bus; fwd=uri-miss$/],
-    ['a value fetched for another request', 'collapsed', 60_000, /^secret-bus; fwd=uri-miss; collapsed$/],
+    ['a value fetched for another request', 'coalesced', 60_000, /^secret-bus; fwd=uri-miss; collapsed$/],
   ])('of %s says so', async (_, result, ttl, expected) => {
     const { origin } = await answering(() => ({ freshness: { result, expiresAt: Date.now() + ttl } }))
 

@@ -120,7 +120,7 @@ describe('lifetime', () => {
 
     await answer('first')
 
-    expect(await given).toEqual(['first, miss', 'first, collapsed'])
+    expect(await given).toEqual(['first, miss', 'first, coalesced'])
     expect(fetches).toHaveLength(1)
   })
 })
@@ -132,7 +132,7 @@ describe('single flight', () => {
 
     await answer('first')
 
-    expect(await given).toEqual(['first, miss', ...Array(99).fill('first, collapsed')])
+    expect(await given).toEqual(['first, miss', ...Array(99).fill('first, coalesced')])
     expect(fetches.map(({ id }) => id)).toEqual(['request-0'])
   })
 

@@ -66,7 +66,7 @@ describe('asking', () => {
 
     await answer('first')
 
-    expect(await given).toEqual(['first, miss', ...Array(1_999).fill('first, collapsed')])
+    expect(await given).toEqual(['first, miss', ...Array(1_999).fill('first, coalesced')])
     expect(fetches).toHaveLength(1)
     expect(await get()).toBe('first, hit')
   })
@@ -127,7 +127,7 @@ describe('giving up', () => {
     expect(await first).toBe(reason)
     expect(fetches[0]?.call.signal.aborted).toBe(false)
     await answer('first')
-    expect(await second).toBe('first, collapsed')
+    expect(await second).toBe('first, coalesced')
     expect(fetches).toHaveLength(1)
   })
 

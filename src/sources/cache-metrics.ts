@@ -1,0 +1,68 @@
+/** The cache in numbers: how readings went, how fetches went, how old the values are. */
+import type { Metric } from '../channels.ts'
+import { type CachedSecret, codeOf, type Fetch } from './cached-secret.ts'
+
+/** How many fetches ended in each way: `ok`, `not_found`, or what the source failed with. */
+export type FetchCounts = Map<string, number>
+
+/** By the code of the failure; what has another code, or none, is an `error`. */
+const outcomes: ReadonlyMap<unknown, string> = new Map([
+  ['SECRET_NOT_FOUND', 'not_found'],
+  ['SOURCE_STARTING', 'starting'],
+  ['SOURCE_THROTTLED', 'throttled'],
+  ['SOURCE_TIMEOUT', 'timeout'],
+  ['SOURCE_UNAVAILABLE', 'unavailable'],
+  ['SOURCE_REFUSED', 'refused'],
+])
+
+export function counted(fetch: Fetch, counts: FetchCounts): Fetch {
+  const count = (outcome: string) => counts.set(outcome, (counts.get(outcome) ?? 0) + 1)
+  return async (id) => {
+    try {
+      const secret = await fetch(id)
+      count('ok')
+      return secret
+    } catch (error) {
+      count(outcomes.get(codeOf(error)) ?? 'error')
+      throw error
+    }
+  }
+}
+
+/** @param cache the secrets and their fetches by code name */
+export function cacheMetrics(cache: ReadonlyMap<string, { secret: CachedSecret; fetches: FetchCounts }>): Metric[] {
+  const entries = [...cache]
+  return [
+    {
+      name: 'secret_bus_secret_reads_total',
+      help: 'Readings of the cache by code name, and by result: hit, stale, miss, coalesced, negative or backoff.',
+      type: 'counter',
+      values: entries.flatMap(([codeName, { secret }]) => values({ code_name: codeName }, 'result', secret.reads)),
+    },
+    {
+      name: 'secret_bus_secret_fetches_total',
+      help: 'Fetches from the source by code name, and by outcome: ok, not_found, or what the source failed with.',
+      type: 'counter',
+      values: entries.flatMap(([codeName, { fetches }]) =>
+        values({ code_name: codeName }, 'outcome', Object.fromEntries(fetches)),
+      ),
+    },
+    {
+      name: 'secret_bus_secret_age_seconds',
+      help: 'Time since the value that is served was read from the source, by code name.',
+      type: 'gauge',
+      values: entries.flatMap(
+        ([
+          codeName,
+          {
+            secret: { age },
+          },
+        ]) => (age === undefined ? [] : [{ labels: { code_name: codeName }, value: age / 1_000 }]),
+      ),
+    },
+  ]
+}
+
+function values(labels: Readonly<Record<string, string>>, by: string, counts: Readonly<Record<string, number>>) {
+  return Object.entries(counts).map(([key, value]) => ({ labels: { ...labels, [by]: key }, value }))
+}
