@@ -2,6 +2,7 @@
 
 import type { OptionType } from './option-types.ts'
 import * as type from './option-types.ts'
+import type { Sensitive } from './secret.ts'
 
 export interface Definition<Value = unknown> {
   readonly group: string
@@ -24,6 +25,13 @@ export const definitions = {
     type: type.flag,
     default: 'false',
   },
+  authTokenFile: {
+    group: 'HTTP',
+    describe: 'File with bearer tokens, one a line, or the variable SECRET_BUS_AUTH_TOKEN',
+    type: type.path,
+  },
+  tlsCert: { group: 'HTTP', describe: 'PEM file with the certificate, for HTTPS', type: type.path },
+  tlsKey: { group: 'HTTP', describe: 'PEM file with its key', type: type.path },
   codeNames: {
     group: 'Secrets',
     flag: 'code-name',
@@ -126,6 +134,8 @@ export type Options = {
       ? ValueOf<Definitions[Name]>
       : ValueOf<Definitions[Name]> | undefined
 } & {
+  /** Bearer tokens, one a line. Only ever a variable: anybody on the machine sees flags, and files have an option. */
+  readonly authToken: Sensitive | undefined
   /** Base of the task metadata endpoint, where ECS says that there is one. */
   readonly ecsMetadataUri: string | undefined
 }

@@ -4,6 +4,7 @@ import { messageOf } from './bus/errors.ts'
 import type { Written } from './command-line.ts'
 import { UnusableFile, UsageError } from './option-errors.ts'
 import { type Definition, definitions, everyOption, type Options } from './options.ts'
+import { Sensitive } from './secret.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -26,7 +27,22 @@ export async function readOptions(commandLine: Written, environment: Environment
   const file = chosen('config', definitions.config, [line, variables])
   const places = [line, variables, ...(file === undefined ? [] : [await fromFile(String(file))]), defaults]
   const values = inFile.map(({ name, flag, definition }) => [name, chosen(flag, definition, places)])
-  return { ...Object.fromEntries(values), ecsMetadataUri: environment['ECS_CONTAINER_METADATA_URI_V4'] || undefined }
+  const authToken = environment['SECRET_BUS_AUTH_TOKEN']
+  const options: Options = {
+    ...Object.fromEntries(values),
+    authToken: authToken ? new Sensitive(authToken) : undefined,
+    ecsMetadataUri: environment['ECS_CONTAINER_METADATA_URI_V4'] || undefined,
+  }
+  checkTogether(options)
+  return options
+}
+
+/** What no option can be told by itself. */
+function checkTogether({ authTokenFile, authToken, tlsCert, tlsKey }: Options): void {
+  if (authTokenFile && authToken)
+    throw new UsageError('--auth-token-file and SECRET_BUS_AUTH_TOKEN are both given, but tokens come from one of them')
+  if (tlsCert && !tlsKey) throw new UsageError('--tls-cert is given without --tls-key')
+  if (tlsKey && !tlsCert) throw new UsageError('--tls-key is given without --tls-cert')
 }
 
 function chosen(flag: string, { type, repeatable }: Definition, places: Place[]): unknown {

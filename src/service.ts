@@ -3,8 +3,14 @@ import type { Logger } from 'pino'
 import { log } from './bus/log.ts'
 import { ProcessBus, type Subscriber } from './bus/process-bus.ts'
 import { signals } from './bus/signals.ts'
+import { adminRoutes } from './handlers/admin.ts'
 import { auditTrail } from './handlers/audit.ts'
+import { authentication } from './handlers/authentication.ts'
+import { busMetrics } from './handlers/bus-metrics.ts'
 import { healthRoutes } from './handlers/health.ts'
+import { loadShedding } from './handlers/load-shedding.ts'
+import { metricsRoutes } from './handlers/metrics.ts'
+import { noAuthentication } from './handlers/no-authentication.ts'
 import { secretRoutes } from './handlers/secret.ts'
 import { httpServer } from './handlers/server.ts'
 import type { Options } from './options.ts'
@@ -13,6 +19,7 @@ import { dynamodb } from './sources/dynamodb.ts'
 import { embeddedDynamodb } from './sources/embedded-dynamodb.ts'
 import { identity } from './sources/identity.ts'
 import { secretCache } from './sources/secret-cache.ts'
+import { tokens } from './sources/tokens.ts'
 
 /** What the service does not make itself. */
 export interface Surroundings {
@@ -26,10 +33,17 @@ function subscribers(options: Options, { logger, process, package: own }: Surrou
   return {
     log: log(logger),
     signals: signals(process),
+    'bus-metrics': busMetrics(),
     identity: identity({ ...options, own }),
     ...(options.embedded && { 'embedded-dynamodb': embeddedDynamodb(options) }),
     dynamodb: dynamodb(options),
     'secret-cache': secretCache(options),
+    // Before whatever refuses requests, which are counted too.
+    'metrics-routes': metricsRoutes(),
+    'load-shedding': loadShedding(),
+    ...(options.authTokenFile || options.authToken
+      ? { tokens: tokens(options), authentication: authentication(), 'admin-routes': adminRoutes() }
+      : { 'no-authentication': noAuthentication() }),
     'health-routes': healthRoutes(),
     'audit-trail': auditTrail(),
     'secret-routes': secretRoutes(options),

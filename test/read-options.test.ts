@@ -48,6 +48,9 @@ describe('the defaults', () => {
       host: '127.0.0.1',
       port: 5_000,
       trustProxy: false,
+      authTokenFile: undefined,
+      tlsCert: undefined,
+      tlsKey: undefined,
       codeNames: ['thedoctor'],
       table: 'devops-challenge',
       keyAttribute: 'code_name',
@@ -69,10 +72,17 @@ describe('the defaults', () => {
       project: undefined,
       logLevel: 'info',
       logFormat: 'auto',
+      authToken: undefined,
       ecsMetadataUri: undefined,
     })
   })
 })
+
+/** What must stand beside an option that does not stand alone. */
+const pairs = new Map([
+  ['tls-cert', { 'tls-key': ['some'] }],
+  ['tls-key', { 'tls-cert': ['some'] }],
+])
 
 describe('every option', () => {
   const texts = ['true', '7', '7s', 'eu-west-1', 'http://localhost', 'debug', 'json']
@@ -80,15 +90,16 @@ describe('every option', () => {
   const samples = inFile.map(({ flag, definition }) => {
     const variable = `SECRET_BUS_${flag.replaceAll('-', '_').toUpperCase()}`
     const text = texts.find((text) => definition.type.parse(text) !== undefined && text !== definition.default) ?? ''
-    return { flag, variable, text }
+    return { flag, variable, text, beside: pairs.get(flag) ?? {} }
   })
 
-  test.each(samples)('reads $text alike from --$flag, $variable and the file', async ({ flag, variable, text }) => {
-    const options = await read({ line: { [flag]: [text] } })
+  test.each(samples)('reads $text alike from --$flag, $variable and the file', async (sample) => {
+    const { flag, variable, text, beside } = sample
+    const options = await read({ line: { [flag]: [text], ...beside } })
 
     expect(options).not.toEqual(await read({}))
-    expect(await read({ env: { [variable]: text } })).toEqual(options)
-    expect(await read({ file: { [flag]: text } })).toEqual(options)
+    expect(await read({ env: { [variable]: text }, line: beside })).toEqual(options)
+    expect(await read({ file: { [flag]: text }, line: beside })).toEqual(options)
   })
 })
 

@@ -48,14 +48,32 @@ describe('assembly', () => {
       'lifecycle.log': ['log'],
       'lifecycle.start': ['signals', 'dynamodb', 'secret-cache', 'http-server'],
       'lifecycle.stop': ['http-server', 'secret-cache', 'dynamodb'],
-      'lifecycle.graceful': ['secret-cache'],
+      'lifecycle.graceful': ['secret-cache', 'http-server'],
       'lifecycle.exit': ['signals'],
       'identity.get': ['identity'],
       'secret.get': ['secret-cache'],
       'secret.fetch': ['dynamodb'],
       'dynamodb.locate': [],
       'health.check': ['secret-cache', 'http-server'],
-      'http.routes': ['health-routes', 'secret-routes'],
+      'metrics.collect': ['bus-metrics', 'secret-cache'],
+      'http.routes': ['metrics-routes', 'load-shedding', 'no-authentication', 'health-routes', 'secret-routes'],
+    })
+  })
+
+  test('a token has every request asked for it, and brings the route that reloads', async () => {
+    const { bus } = await assembled({ 'auth-token-file': '/some/file' })
+
+    expect(wiring(bus)).toMatchObject({
+      'token.check': ['tokens'],
+      'lifecycle.graceful': ['secret-cache', 'tokens', 'http-server'],
+      'http.routes': [
+        'metrics-routes',
+        'load-shedding',
+        'authentication',
+        'admin-routes',
+        'health-routes',
+        'secret-routes',
+      ],
     })
   })
 

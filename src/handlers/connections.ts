@@ -6,15 +6,21 @@ import type { IncomingMessage, Server } from 'node:http'
 import type { Socket } from 'node:net'
 
 export class Connections {
-  readonly #sockets = new Set<Socket>()
+  /** By the client's end, since a connection with TLS is two sockets: first the plain one, then the one that reads it. */
+  readonly #sockets = new Map<string, Socket>()
   readonly #requests = new Set<IncomingMessage>()
   #closing = false
 
   constructor(server: Server) {
-    server.on('connection', (socket) => {
-      this.#sockets.add(socket)
-      socket.once('close', () => this.#sockets.delete(socket))
-    })
+    const add = (socket: Socket) => {
+      const client = `${socket.remoteAddress} ${socket.remotePort}`
+      this.#sockets.set(client, socket)
+      socket.once('close', () => {
+        if (this.#sockets.get(client) === socket) this.#sockets.delete(client)
+      })
+    }
+    server.on('connection', add)
+    server.on('secureConnection', add)
     server.on('request', (request, response) => {
       this.#requests.add(request)
       response.once('close', () => {
@@ -29,7 +35,7 @@ export class Connections {
     this.#closing = true
     const whole = [...this.#requests].filter(({ complete }) => complete)
     const busy = new Set(whole.map(({ socket }) => socket))
-    for (const socket of this.#sockets) {
+    for (const socket of this.#sockets.values()) {
       if (!busy.has(socket)) socket.destroySoon()
     }
   }

@@ -12,12 +12,16 @@ interface Kind {
 
 /** By the `code` of the error. The statuses are those of RFC 9110, section 15, for a gateway. */
 const kinds: ReadonlyMap<unknown, Kind> = new Map([
+  ['UNAUTHORIZED', problem(401, 'unauthorized', 'Unauthorized', 'The request needs a bearer token that is known.')],
   ['SECRET_NOT_FOUND', problem(404, 'secret-not-found', 'Secret not found', 'There is no secret of this name.')],
   ['SOURCE_STARTING', problem(503, 'starting', 'Starting', 'The service is not ready yet.')],
   ['SOURCE_THROTTLED', problem(503, 'source-throttled', 'Source throttled', 'The source is asked too often.')],
   ['SOURCE_TIMEOUT', problem(504, 'source-timeout', 'Source timed out', 'The source did not answer in time.')],
   ['BUS_REQUEST_TIMEOUT', problem(504, 'timeout', 'Timed out', 'The answer was not there in time.')],
   ['SOURCE_UNAVAILABLE', problem(502, 'source-unavailable', 'Source unavailable', 'The source cannot be reached.')],
+  ['OVERLOADED', problem(503, 'overloaded', 'Overloaded', 'The service has too much to do.')],
+  ['BUS_EXITING', problem(503, 'stopping', 'Stopping', 'The service is about to stop.')],
+  ['RELOAD_FAILED', problem(500, 'reload-failed', 'Reload failed', 'Not everything could be read anew.')],
   ['SOURCE_REFUSED', problem(502, 'source-refused', 'Source refused', 'The source does not give the secret out.')],
 ])
 
@@ -56,9 +60,17 @@ export function problemOf(error: unknown, instance: string): Problem {
   return { type, title, status, detail, instance }
 }
 
-/** Replies with the problem that the error is. */
-export function replyWithProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const problem = problemOf(error, request.id)
+/**
+ * Replies with the problem that the error is.
+ * @param more members that this type of problem has beside those of every one
+ */
+export function replyWithProblem(
+  error: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  more: object = {},
+): FastifyReply {
+  const problem = { ...problemOf(error, request.id), ...more }
   const { retryAfter } = described(error)
   if (problem.status === 503 || typeof retryAfter === 'number') reply.header('retry-after', seconds(retryAfter))
   return reply.code(problem.status).header('cache-control', 'no-store').type('application/problem+json').send(problem)

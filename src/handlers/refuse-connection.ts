@@ -9,12 +9,15 @@ const statuses: ReadonlyMap<string | undefined, number> = new Map([
   ['ERR_HTTP_REQUEST_TIMEOUT', 408],
 ])
 
+/** Codes of a TLS handshake that failed: nothing can be said on such a connection. */
+const noTls = /^(ERR_SSL|ERR_TLS|EPROTO)/
+
 /** How long the client has to read the reply, in milliseconds, before the connection is gone. */
 const lingering = 1_000
 
 /** Says what is wrong, as a problem (RFC 9457) like every other, and closes. */
 export function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (!socket.writable) {
+  if (!socket.writable || noTls.test(error.code ?? '')) {
     socket.destroy()
     return
   }

@@ -1,0 +1,49 @@
+/** `POST /-/reload`: everybody reloads what they hold. There is no such route where no token protects it. */
+import { ChannelFailures, Exiting } from '../bus/errors.ts'
+import { lifecycle } from '../bus/lifecycle.ts'
+import type { ProcessBus, Subscriber } from '../bus/process-bus.ts'
+import { httpRoutes } from '../channels.ts'
+import { problemOf, replyWithProblem } from './problem.ts'
+
+/** Not everybody could. What could not be read anew is kept, unless its source has withdrawn it. */
+class ReloadFailed extends Error {
+  readonly code = 'RELOAD_FAILED'
+}
+
+export const adminRoutes = (): Subscriber => (bus) => {
+  bus.subscribe(httpRoutes, async (app) => {
+    // By itself, for whatever is in the body does not matter here alone.
+    await app.register(async (admin) => {
+      admin.removeAllContentTypeParsers()
+      admin.addContentTypeParser('*', { parseAs: 'buffer' }, async () => undefined)
+
+      admin.post('/-/reload', async (request, reply) => {
+        // It would wait for the stop, and the stop for this request.
+        if (bus.state !== 'STARTED' || bus.exiting) throw new Exiting()
+        reply.header('cache-control', 'no-store')
+        try {
+          return { reloaded: said(bus, await bus.graceful(), []) }
+        } catch (error) {
+          if (!(error instanceof ChannelFailures)) throw error
+          const failed = error.failures.map((failure) => ({
+            listener: failure.listener,
+            detail: problemOf(failure.error, request.id).detail,
+          }))
+          const reloaded = said(
+            bus,
+            error.outputs,
+            failed.map(({ listener }) => listener),
+          )
+          return replyWithProblem(new ReloadFailed(), request, reply, { failed, reloaded })
+        }
+      })
+    })
+  })
+}
+
+/** What each listener answered, by its name: the answers are in the order in which the listeners are called. */
+function said(bus: ProcessBus, outputs: readonly unknown[], failed: readonly string[]) {
+  const { heardBy = [] } = bus.topology().find(({ channel }) => channel === lifecycle.graceful.name) ?? {}
+  const listeners = heardBy.filter((listener) => !failed.includes(listener))
+  return outputs.map((answer, index) => ({ listener: listeners[index], said: answer }))
+}

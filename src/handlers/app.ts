@@ -1,0 +1,67 @@
+/** The Fastify instance that the routes are added to: what every reply has in common, and what becomes of errors. */
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import { messageOf } from '../bus/errors.ts'
+import type { ProcessBus } from '../bus/process-bus.ts'
+import type { Certificate } from './certificate.ts'
+import type { Limits } from './limits.ts'
+import { nodeServer } from './node-server.ts'
+import { FaultyRequest, replyWithProblem } from './problem.ts'
+import { refuseConnection } from './refuse-connection.ts'
+import { requestId } from './request-id.ts'
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Answers anybody at any time: without a token, and under overload. */
+    readonly open?: boolean
+  }
+}
+
+export interface AppOptions {
+  /** Takes the client's address from `X-Forwarded-For`, as the nearest proxy wrote it: what is before may be made up. */
+  readonly trustProxy: boolean
+  readonly limits: Limits
+  /** For HTTPS. */
+  readonly certificate: Certificate | undefined
+  readonly isDraining: () => boolean
+}
+
+export function newApp(bus: ProcessBus, { trustProxy, limits, certificate, isDraining }: AppOptions): FastifyInstance {
+  const setCommonHeaders = (request: FastifyRequest, reply: FastifyReply) => {
+    reply.header('x-request-id', request.id)
+    if (isDraining()) reply.header('connection', 'close')
+  }
+  const app = fastify({
+    serverFactory: (answer) => nodeServer(answer, limits, certificate),
+    genReqId: requestId,
+    // Only who is connected to us is believed.
+    trustProxy: trustProxy && ((_address, hop) => hop === 0),
+    bodyLimit: limits.body,
+    return503OnClosing: false, // what still comes while we close is served too
+    routerOptions: { maxParamLength: limits.parameter },
+    clientErrorHandler: refuseConnection,
+    // No hook runs for what fails before a route is found.
+    frameworkErrors: (error, request, reply) => {
+      setCommonHeaders(request, reply)
+      replyWithProblem(error, request, reply)
+    },
+  })
+  app.addHook('onRequest', (request, _reply, done) => {
+    const { httpVersion, headers } = request.raw
+    // https://www.rfc-editor.org/rfc/rfc9112#section-3.2
+    const lacksHost = httpVersion === '1.1' && headers.host === undefined
+    done(lacksHost ? new FaultyRequest(400, 'The request has no Host header.') : undefined)
+  })
+  app.addHook('onSend', (request, reply, _payload, done) => {
+    setCommonHeaders(request, reply)
+    done()
+  })
+  app.setErrorHandler((error, request, reply) => {
+    replyWithProblem(error, request, reply)
+    if (reply.statusCode !== 500) return
+    bus.log('error', `${request.method} failed: ${messageOf(error)}`, { reqId: request.id, err: error })
+  })
+  app.setNotFoundHandler((request, reply) => {
+    replyWithProblem(new FaultyRequest(404, 'There is nothing at this path.'), request, reply)
+  })
+  return app
+}

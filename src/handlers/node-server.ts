@@ -1,0 +1,23 @@
+/** The server of Node below Fastify, within our limits: for HTTP, or for HTTPS where there is a certificate. */
+import { createServer, type RequestListener, type Server } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
+import type { Certificate } from './certificate.ts'
+import type { Limits } from './limits.ts'
+
+export function nodeServer(answer: RequestListener, limits: Limits, certificate: Certificate | undefined): Server {
+  const options = {
+    maxHeaderSize: limits.head,
+    headersTimeout: limits.headTimeout,
+    requestTimeout: limits.requestTimeout,
+    connectionsCheckingInterval: limits.checkInterval,
+    keepAliveTimeout: limits.keepAliveTimeout,
+    requireHostHeader: false, // it is required where the answer is a problem like every other
+  }
+  const server: Server = certificate
+    ? createSecureServer({ ...options, ...certificate, handshakeTimeout: limits.handshakeTimeout }, answer)
+    : createServer(options, answer)
+  server.maxConnections = limits.openConnections
+  server.timeout = limits.silence
+  // Any other expectation than 100-continue may be ignored: https://www.rfc-editor.org/rfc/rfc9110#section-10.1.1
+  return server.on('checkExpectation', (request, response) => server.emit('request', request, response))
+}
