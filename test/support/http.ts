@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { expect, onTestFinished } from 'vitest'
 import type { Subscriber } from '../../src/bus/process-bus.ts'
+import { defaultLimits, type Limits } from '../../src/handlers/limits.ts'
 import { type HttpServerOptions, httpServer } from '../../src/handlers/server.ts'
 import { type RecordedBus, recordedBus } from './recorded-bus.ts'
 
@@ -13,6 +14,8 @@ export interface HttpService extends RecordedBus {
 
 interface HttpOptions extends HttpServerOptions {
   readonly shutdownTimeout: number
+  /** Those of the server that are not the defaults. */
+  readonly limits: Partial<Limits>
 }
 
 /**
@@ -20,9 +23,12 @@ interface HttpOptions extends HttpServerOptions {
  */
 export async function startHttp(
   subscribers: Readonly<Record<string, Subscriber>>,
-  { shutdownTimeout = 10_000, ...options }: Partial<HttpOptions> = {},
+  { shutdownTimeout = 10_000, limits, ...options }: Partial<HttpOptions> = {},
 ): Promise<HttpService> {
-  const server = httpServer({ host: '127.0.0.1', port: 0, trustProxy: false, drain: 0, ...options })
+  const server = httpServer(
+    { host: '127.0.0.1', port: 0, trustProxy: false, drain: 0, ...options },
+    { ...defaultLimits, ...limits },
+  )
   const recorded = recordedBus({ ...subscribers, 'http-server': server }, { shutdownTimeout })
   onTestFinished(async () => {
     await recorded.bus.exit()
