@@ -4,6 +4,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     testTimeout: 20_000,
+    expect: { poll: { timeout: 5_000 } },
     // No test asks a real AWS, or takes its credentials from whoever runs it.
     env: {
       AWS_EC2_METADATA_DISABLED: 'true',

@@ -1,5 +1,5 @@
 /** `POST /-/reload`: everybody reloads what they hold. There is no such route where no token protects it. */
-import { ChannelFailures, Exiting } from '../bus/errors.ts'
+import { ChannelFailures, Exiting, messageOf } from '../bus/errors.ts'
 import { lifecycle } from '../bus/lifecycle.ts'
 import type { ProcessBus, Subscriber } from '../bus/process-bus.ts'
 import { httpRoutes } from '../channels.ts'
@@ -22,9 +22,14 @@ export const adminRoutes = (): Subscriber => (bus) => {
         if (bus.state !== 'STARTED' || bus.exiting) throw new Exiting()
         reply.header('cache-control', 'no-store')
         try {
-          return { reloaded: said(bus, await bus.graceful(), []) }
+          const answers = await bus.graceful()
+          // Nobody was asked: while this waited for another reload, the process was told to exit.
+          if (answers.length === 0) throw new Exiting()
+          return { reloaded: said(bus, answers, []) }
         } catch (error) {
           if (!(error instanceof ChannelFailures)) throw error
+          // Each failure was logged where it happened, but there nobody knows of this request.
+          bus.log('error', messageOf(error), { reqId: request.id })
           const failed = error.failures.map((failure) => ({
             listener: failure.listener,
             detail: problemOf(failure.error, request.id).detail,

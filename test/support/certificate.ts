@@ -1,0 +1,80 @@
+/** A certificate to serve HTTPS with, and clients who look at it. It signs itself: who is given it may trust it. */
+import { X509Certificate } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import type { IncomingMessage } from 'node:http'
+import { Agent, type RequestOptions, request } from 'node:https'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { connect, type TLSSocket } from 'node:tls'
+import { generate } from 'selfsigned'
+import { onTestFinished } from 'vitest'
+
+export interface TestCertificate {
+  /** PEM. */
+  readonly cert: string
+  /** PEM. */
+  readonly key: string
+  /** As the certificate of a peer has it. */
+  readonly fingerprint256: string
+}
+
+export interface CertificateFiles {
+  /** The options of the server that name the files. */
+  readonly options: { readonly tlsCert: string; readonly tlsKey: string }
+  /** Writes what the files hold from now on, of one or of both. */
+  write(certificate: Partial<TestCertificate>): Promise<void>
+}
+
+/** A new certificate for 127.0.0.1, and its key. */
+export async function newCertificate(): Promise<TestCertificate> {
+  const { cert, private: key } = await generate([{ name: 'commonName', value: 'secret-bus' }], {
+    keyType: 'ec',
+    algorithm: 'sha256',
+    extensions: [{ name: 'subjectAltName', altNames: [{ type: 7, ip: '127.0.0.1' }] }],
+  })
+  return { cert, key, fingerprint256: new X509Certificate(cert).fingerprint256 }
+}
+
+/** Writes the certificate and its key into files, which are removed when the test is finished. */
+export async function certificateFiles(certificate: TestCertificate): Promise<CertificateFiles> {
+  const folder = await mkdtemp(join(tmpdir(), 'secret-bus-'))
+  onTestFinished(() => rm(folder, { recursive: true }))
+  const options = { tlsCert: join(folder, 'cert.pem'), tlsKey: join(folder, 'key.pem') }
+  const write: CertificateFiles['write'] = async ({ cert, key }) => {
+    if (cert !== undefined) await writeFile(options.tlsCert, cert)
+    if (key !== undefined) await writeFile(options.tlsKey, key)
+  }
+  await write(certificate)
+  return { options, write }
+}
+
+/** Node's own client, which trusts this certificate and no other, and keeps its connection. */
+export function clientOf(origin: string, { cert }: TestCertificate) {
+  const agent = new Agent({ ca: cert, keepAlive: true, maxSockets: 1 })
+  onTestFinished(() => agent.destroy())
+  return async (path: string, init: RequestOptions = {}) => {
+    const sent = request(origin + path, { agent, ...init }).end()
+    const response: IncomingMessage & { socket: TLSSocket } = (await once(sent, 'response'))[0]
+    const { statusCode: status, headers, socket } = response
+    return { status, headers, body: await text(response), socket }
+  }
+}
+
+/** Opens a connection and shakes hands, whatever the certificate. */
+export async function shakeHands(port: number): Promise<TLSSocket> {
+  const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false })
+  onTestFinished(() => void socket.destroy())
+  socket.on('error', () => {}) // a reset is an end like any other
+  await once(socket, 'secureConnect')
+  return socket
+}
+
+/** The certificate that a new connection is shown. */
+export async function shownAt(port: number): Promise<string> {
+  const socket = await shakeHands(port)
+  const { fingerprint256 } = socket.getPeerCertificate()
+  socket.destroy()
+  return fingerprint256
+}
