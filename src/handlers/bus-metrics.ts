@@ -16,7 +16,7 @@ export const busMetrics = (): Subscriber => (bus) => {
   bus.tap((activity) => {
     const { channel, by, ms } = activity
     const outcome = outcomeOf(activity)
-    const key = `${outcome} ${channel} ${by}`
+    const key = `${outcome} ${channel.length} ${channel} ${by}` // names may have spaces
     const calls = byLabels.get(key) ?? { labels: { channel, by, outcome }, count: 0, seconds: 0 }
     calls.count += 1
     calls.seconds += ms / 1_000

@@ -1,19 +1,12 @@
 /** `GET /metrics`: what has happened so far, in numbers, for Prometheus. */
-import type { IncomingMessage } from 'node:http'
-import type { FastifyInstance } from 'fastify'
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { Counter, collectDefaultMetrics, Gauge, Registry, register } from 'prom-client'
 import { ChannelFailures, messageOf } from '../bus/errors.ts'
 import type { Subscriber } from '../bus/process-bus.ts'
 import { collectMetrics, httpRoutes, type Metric } from '../channels.ts'
-
-/** From what the cache answers to what a slow source takes, in seconds. */
-const buckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+import { httpMetrics } from './http-metrics.ts'
 
 /** How long one may take to say what it has counted, in milliseconds. */
 const collectTimeout = 1_000
-
-/** What nginx logs for a client that did not wait for its answer; it is never sent. */
-const clientClosedRequest = 499
 
 export const metricsRoutes = (): Subscriber => (bus) => {
   const collect = bus.publisher(collectMetrics)
@@ -28,12 +21,10 @@ export const metricsRoutes = (): Subscriber => (bus) => {
   }
 
   bus.subscribe(httpRoutes, (app) => {
-    const registry = new Registry()
-    addProcessMetrics(registry)
-    watch(app, registry)
+    const registries = [processMetrics(), httpMetrics(app)]
 
     app.get('/metrics', async (request, reply) => {
-      const shown = Registry.merge([registry])
+      const shown = Registry.merge(registries)
       for (const metric of await collected(request.id)) {
         try {
           show(metric, shown)
@@ -49,54 +40,31 @@ export const metricsRoutes = (): Subscriber => (bus) => {
   })
 }
 
-function addProcessMetrics(registry: Registry): void {
-  collectDefaultMetrics({ register: registry })
-  registry.removeSingleMetric('nodejs_version_info') // which holes there are to look for is nobody's business
+/** What prom-client counts of every process, and is not shown. */
+const unwanted = [
+  'nodejs_version_info', // which holes there are to look for is nobody's business
+  // Gauges, whatever the name says, and no more than the sums of others.
+  'nodejs_active_handles_total',
+  'nodejs_active_requests_total',
+  'nodejs_active_resources_total',
+]
+
+/**
+ * There is one process, however often a server starts in it, and prom-client cannot stop watching: so it is told to once,
+ * with the registry that it has for this.
+ */
+function processMetrics(): Registry {
+  if (register.getSingleMetric('process_cpu_seconds_total')) return register
+  collectDefaultMetrics()
+  for (const name of unwanted) register.removeSingleMetric(name)
+  return register
 }
 
-/** Counts and times every request, also those for which there is no route, or no answer. */
-function watch(app: FastifyInstance, registry: Registry): void {
-  const registers = [registry]
-  const requests = new Counter({
-    name: 'secret_bus_http_requests_total',
-    help: 'HTTP requests by route, and by status, which is 499 where the client did not wait.',
-    labelNames: ['route', 'status'],
-    registers,
-  })
-  const durations = new Histogram({
-    name: 'secret_bus_http_request_duration_seconds',
-    help: 'Time from the head of an HTTP request to the end of its reply, by route.',
-    labelNames: ['route'],
-    buckets,
-    registers,
-  })
-  const malformed = new Counter({
-    name: 'secret_bus_http_malformed_requests_total',
-    help: 'Connections closed because what came was no HTTP, too much or too slow.',
-    registers,
-  })
-  const routes = new WeakMap<IncomingMessage, string>()
-
-  app.addHook('onRequest', (request, _reply, done) => {
-    const { url } = request.routeOptions
-    if (url !== undefined) routes.set(request.raw, url)
-    done()
-  })
-  app.server.on('request', (request, response) => {
-    const began = performance.now()
-    response.once('close', () => {
-      const route = routes.get(request) ?? 'none'
-      const status = response.writableFinished ? response.statusCode : clientClosedRequest
-      requests.inc({ route, status })
-      durations.observe({ route }, (performance.now() - began) / 1_000)
-    })
-  })
-  app.server.on('clientError', () => malformed.inc())
-}
-
-/** @throws Error if there is one of this name, or name and labels are not what Prometheus takes */
+/** @throws Error if there is one of this name, or names and values are not what Prometheus takes */
 function show({ name, help, type, values }: Metric, registry: Registry): void {
+  if (values.length === 0) return // it would be shown as 0, which is a value
   const labelNames = [...new Set(values.flatMap(({ labels = {} }) => Object.keys(labels)))]
-  const metric = new (type === 'counter' ? Counter : Gauge)({ name, help, labelNames, registers: [registry] })
+  const metric = new (type === 'counter' ? Counter : Gauge)({ name, help, labelNames, registers: [] })
   for (const { labels = {}, value } of values) metric.inc(labels, value)
+  registry.registerMetric(metric) // now that it is whole
 }

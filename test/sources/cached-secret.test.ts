@@ -223,6 +223,68 @@ describe('past its lifetime', () => {
     expect(fetches).toHaveLength(4)
   })
 
+  test('that time begins when its lifetime ends, however long that was by chance', async () => {
+    const { clock, load, get, lose } = cached({ cacheTtl: 60_000, maxStale: 100_000 })
+    clock.chance = 0
+    await load('first')
+
+    await clock.advance(153_999)
+    expect(await get()).toBe('first, stale')
+    await clock.advance(1)
+
+    expect(await lose(throttled())).toMatchObject({ code: 'SOURCE_THROTTLED' })
+  })
+
+  test('neither its lifetime nor that time is longer for a reload that fails', async () => {
+    const { secret, clock, load, get, fail, lose } = cached({ cacheTtl: 60_000, maxStale: 100_000 })
+    const failToReload = async () => {
+      const reloaded = secret.reload().catch(() => {})
+      await settled()
+      await fail(throttled())
+      await reloaded
+    }
+    await load('first')
+    await clock.advance(59_999)
+    await failToReload()
+    expect(await get()).toBe('first, hit')
+    await clock.advance(1)
+    expect(await get()).toBe('first, stale')
+    await clock.advance(99_999)
+    await failToReload()
+    expect(await get()).toBe('first, stale')
+
+    await clock.advance(1)
+
+    expect(await lose(throttled())).toMatchObject({ code: 'SOURCE_THROTTLED' })
+  })
+
+  test('who asks when it is over waits for the fetch that began before', async () => {
+    const { clock, load, get, fail, fetches } = cached({ cacheTtl: 60_000, maxStale: 100_000 })
+    await load('first')
+    await clock.advance(159_999)
+    expect(await get()).toBe('first, stale')
+    await clock.advance(1)
+
+    const failed = get().catch((error) => error)
+    await fail(throttled())
+
+    expect(await failed).toMatchObject({ code: 'SOURCE_THROTTLED' })
+    expect(fetches).toHaveLength(2)
+  })
+
+  test.each(refusals)('a value dropped since the source %s does not come back when that is late', async (_, error) => {
+    const { clock, load, get, fail, lose } = cached({ negativeTtl: 75 })
+    await load('first')
+    await clock.advance(60_000)
+    await get()
+    await fail(error)
+    await clock.advance(75)
+
+    expect(await lose(failure('SOURCE_TIMEOUT'))).toMatchObject({ code: 'SOURCE_TIMEOUT' })
+
+    await expect(get()).rejects.toMatchObject({ code: 'SOURCE_TIMEOUT' })
+  })
+
   test('a fetch that succeeds begins its time anew', async () => {
     const { clock, load, get } = cached({ cacheTtl: 60_000, maxStale: 100_000 })
     await load('first')
@@ -330,6 +392,24 @@ describe('backing off', () => {
 
     await clock.advance(1)
     expect(await get()).toBe('first, stale')
+    expect(fetches).toHaveLength(3)
+  })
+
+  test('a stale value is not refetched either while a reload has failed just now', async () => {
+    const { secret, clock, load, get, fail, fetches } = cached({ cacheTtl: 60_000 })
+    await load('first')
+    await clock.advance(59_999)
+    const reloaded = secret.reload().catch(() => {})
+    await settled()
+    await fail(throttled())
+    await reloaded
+
+    await clock.advance(74)
+    expect(await get()).toBe('first, stale')
+    expect(fetches).toHaveLength(2)
+
+    await clock.advance(1)
+    await get()
     expect(fetches).toHaveLength(3)
   })
 
@@ -534,5 +614,97 @@ describe('state', () => {
     await lose(failure('SOURCE_REFUSED'))
 
     expect(secret.loaded).toBe(true)
+  })
+})
+
+describe('reads', () => {
+  test('are counted by how they went', async () => {
+    const { secret, clock, load, lose, get } = cached({ cacheTtl: 60_000, maxStale: 100_000, negativeTtl: 2_000 })
+    void get() // a miss
+    await load('first') // coalesced with it
+    await get() // a hit
+    await clock.advance(60_000)
+    await get() // stale
+    await lose(throttled()) // stale again
+    await clock.advance(100_000)
+    await lose(throttled()) // a miss
+    await get().catch(() => {}) // answered with that failure
+    await clock.advance(150)
+    await lose(new SecretNotFound('thedoctor')) // a miss
+    await get().catch(() => {}) // answered with its absence
+
+    expect(secret.reads).toEqual({ hit: 1, stale: 2, miss: 3, coalesced: 1, negative: 1, backoff: 1 })
+  })
+
+  test('are those of whoever asks, not fetches in the background', async () => {
+    const { secret, answer } = cached()
+    const loaded = secret.load()
+    await answer('first')
+    await loaded
+    const reloaded = secret.reload()
+    await settled()
+    await answer('second')
+    await reloaded
+
+    expect(Object.values(secret.reads)).toEqual([0, 0, 0, 0, 0, 0])
+  })
+
+  test('are not what is asked of the state or the age', async () => {
+    const { secret, load } = cached()
+    await load('first')
+
+    expect([secret.state, secret.age]).toEqual(['fresh', 0])
+    expect(secret.reads).toMatchObject({ hit: 0, miss: 1 })
+  })
+})
+
+describe('age', () => {
+  test('is that of the value that is served, stale or not, and none without one', async () => {
+    const { secret, clock, load } = cached({ cacheTtl: 60_000, maxStale: 100_000 })
+    const ages = [secret.age]
+    await load('first')
+    for (const ms of [0, 1, 60_000, 99_998, 1]) {
+      await clock.advance(ms)
+      ages.push(secret.age)
+    }
+
+    expect(ages).toEqual([undefined, 0, 1, 60_001, 159_999, undefined])
+  })
+
+  test('counts from when the source read the value, and anew with the next one', async () => {
+    const { secret, clock, load, fetches } = cached({ cacheTtl: Infinity })
+    await load('first')
+    await clock.advance(5_000)
+    const reloaded = secret.reload()
+    await settled()
+    const fetchedAt = clock.now()
+    await clock.advance(200)
+    expect(secret.age).toBe(5_200)
+
+    fetches.at(-1)?.resolve({ codeName: 'thedoctor', value: new Sensitive('second'), fetchedAt })
+    await reloaded
+
+    expect(secret.age).toBe(200)
+  })
+
+  test('is that of the old value while there is no new one, and none once that is revoked', async () => {
+    const { secret, clock, load, lose } = cached({ cacheTtl: 60_000 })
+    await load('first')
+    await clock.advance(61_000)
+
+    await lose(throttled())
+    expect(secret.age).toBe(61_000)
+    await clock.advance(75)
+    await lose(failure('SOURCE_REFUSED'))
+
+    expect(secret.age).toBeUndefined()
+  })
+
+  test('is none where nothing is kept', async () => {
+    const { secret, load } = cached({ cacheTtl: 0 })
+
+    await load('first')
+
+    expect(secret.age).toBeUndefined()
   })
 })

@@ -1,0 +1,10 @@
+/** What those on the bus say that they have counted. */
+import type { ProcessBus } from '../../src/bus/process-bus.ts'
+import { collectMetrics } from '../../src/channels.ts'
+
+/** The values of a metric by those of its labels, as in `{ 'thedoctor hit': 1 }`. */
+export async function collected(bus: ProcessBus, wanted: string): Promise<Record<string, number>> {
+  const metrics = (await bus.publish(collectMetrics)).flat()
+  const { values } = metrics.find(({ name }) => name === wanted) ?? { values: [] }
+  return Object.fromEntries(values.map(({ labels = {}, value }) => [Object.values(labels).join(' '), value]))
+}
