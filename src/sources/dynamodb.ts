@@ -1,5 +1,7 @@
 /** Secrets in a DynamoDB table: answers `secret.fetch`. */
+import { buffer } from 'node:stream/consumers'
 import { DynamoDBClient, GetItemCommand, type GetItemCommandOutput } from '@aws-sdk/client-dynamodb'
+import { HttpResponse } from '@smithy/core/transport'
 import { UndiciHttpHandler } from '@smithy/undici-http-handler'
 import { messageOf } from '../bus/errors.ts'
 import { lifecycle } from '../bus/lifecycle.ts'
@@ -70,6 +72,7 @@ export const dynamodb =
       if (!client) throw new SourceFailure('SOURCE_STARTING', 'the DynamoDB source has not started')
       logCredentials(client)
       const command = getItem(options, codeName)
+      refuseEmptyReplies(command)
       watchRetries(command, onRetry(codeName, id))
       return secretIn(client.send(command, { abortSignal: signal }), options, codeName)
     })
@@ -102,6 +105,26 @@ function getItem({ table, keyAttribute, valueAttribute, consistentRead }: Dynamo
     ExpressionAttributeNames: { '#value': valueAttribute },
     ConsistentRead: consistentRead,
   })
+}
+
+/**
+ * Whatever a reply is cut down to, the SDK cannot read it, but for nothing at all: that it takes for `{}`, by which DynamoDB
+ * says that there is no such item.
+ */
+function refuseEmptyReplies(command: GetItemCommand): void {
+  command.middlewareStack.add(
+    (next) => async (args) => {
+      const result = await next(args)
+      const { response } = result
+      if (HttpResponse.isInstance(response) && response.statusCode === 200) {
+        response.body = await buffer(response.body)
+        if (response.body.length === 0) throw unreadableReply()
+      }
+      return result
+    },
+    // Before the one that reads the reply, which has a higher priority in this step.
+    { step: 'deserialize', priority: 'low' },
+  )
 }
 
 /**

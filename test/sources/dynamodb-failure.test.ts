@@ -1,19 +1,22 @@
 import { inspect } from 'node:util'
+import { DynamoDBServiceException } from '@aws-sdk/client-dynamodb'
 import { describe, expect, test } from 'vitest'
 import { SourceFailure } from '../../src/secret.ts'
 import { dynamodbFailure as failureOf } from '../../src/sources/dynamodb-failure.ts'
 
 const dynamodbFailure = (thrown: unknown) => failureOf(thrown, 'things')
 
-/** An error as the SDK throws it. */
+/** An error as the SDK throws it: one of DynamoDB if it has a status. */
 function sdkError(name: string, { status, ...parts }: { status?: number; code?: string } = {}): Error {
-  const $metadata = status === undefined ? undefined : { httpStatusCode: status }
-  return Object.assign(new Error('what happened'), { name, ...($metadata && { $metadata }), ...parts })
+  const message = 'what happened'
+  if (status === undefined) return Object.assign(new Error(message), { name, ...parts })
+  return new DynamoDBServiceException({ name, message, $fault: 'client', $metadata: { httpStatusCode: status } })
 }
 
 describe('dynamodbFailure', () => {
   test.each([
     'BandwidthLimitExceeded',
+    'EC2ThrottledException',
     'LimitExceededException',
     'PriorRequestNotComplete',
     'ProvisionedThroughputExceededException',
@@ -25,12 +28,23 @@ describe('dynamodbFailure', () => {
     'Throttling',
     'ThrottlingException',
     'TooManyRequestsException',
+    'TransactionInProgressException',
   ])('%s is throttling, though it comes with HTTP 400', (name) => {
     expect(dynamodbFailure(sdkError(name, { status: 400 })).code).toBe('SOURCE_THROTTLED')
   })
 
   test('HTTP 429 is throttling whatever its name', () => {
     expect(dynamodbFailure(sdkError('Whatever', { status: 429 })).code).toBe('SOURCE_THROTTLED')
+  })
+
+  test('HTTP 429 is throttling even where the reply could not be parsed', () => {
+    const error = Object.assign(new SyntaxError('Unexpected token'), { $metadata: { httpStatusCode: 429 } })
+
+    expect(dynamodbFailure(error).code).toBe('SOURCE_THROTTLED')
+  })
+
+  test('RequestTimeoutException is an answer that took too long, though it comes with HTTP 408', () => {
+    expect(dynamodbFailure(sdkError('RequestTimeoutException', { status: 408 })).code).toBe('SOURCE_TIMEOUT')
   })
 
   test.each([
@@ -45,16 +59,17 @@ describe('dynamodbFailure', () => {
   })
 
   test.each([
-    'CredentialsProviderError',
     'ExpiredToken',
     'ExpiredTokenException',
     'IncompleteSignature',
+    'IncompleteSignatureException',
+    'InvalidClientTokenId',
     'InvalidSignatureException',
     'MissingAuthenticationToken',
-    'TokenProviderError',
+    'MissingAuthenticationTokenException',
+    'RequestExpired',
     'UnrecognizedClientException',
   ])('%s is about who asks, and may pass, whatever its status', (name) => {
-    expect(dynamodbFailure(sdkError(name)).code).toBe('SOURCE_UNAVAILABLE')
     expect(dynamodbFailure(sdkError(name, { status: 400 })).code).toBe('SOURCE_UNAVAILABLE')
     expect(dynamodbFailure(sdkError(name, { status: 403 })).code).toBe('SOURCE_UNAVAILABLE')
   })
@@ -69,8 +84,23 @@ describe('dynamodbFailure', () => {
   })
 
   test.each([
+    ['an error without a name', 'Unknown', 400],
+    ['an error that the SDK itself tries again', 'RequestTimeout', 400],
+  ])('%s is no refusal, though it comes with HTTP 4xx', (_, name, status) => {
+    expect(dynamodbFailure(sdkError(name, { status })).code).toBe('SOURCE_UNAVAILABLE')
+  })
+
+  test('who gives out the credentials does not refuse the secret', () => {
+    const error = Object.assign(new Error('no such role'), { name: 'AccessDenied', $metadata: { httpStatusCode: 403 } })
+
+    expect(dynamodbFailure(error).code).toBe('SOURCE_UNAVAILABLE')
+  })
+
+  test.each([
     ['InternalServerError', { status: 500 }],
     ['ServiceUnavailable', { status: 503 }],
+    ['CredentialsProviderError', {}],
+    ['TokenProviderError', {}],
     ['Error', { code: 'ECONNREFUSED' }],
     ['Error', { code: 'ENOTFOUND' }],
     ['RequestTimeout', { code: 'UND_ERR_SOCKET' }],

@@ -1,4 +1,5 @@
 /** An HTTP server that misbehaves on demand, to stand where DynamoDB or another service should. */
+import { once } from 'node:events'
 import { createServer, type IncomingMessage, type RequestListener } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { promisify } from 'node:util'
@@ -13,7 +14,10 @@ export interface FaultyServer {
   answer: RequestListener
   /** How many connections are open. */
   connections(): Promise<number>
+  /** Refuses connections from now on, and ends those that are open. */
   close(): Promise<void>
+  /** Accepts them again. */
+  reopen(): Promise<void>
 }
 
 /** Starts the server; it is closed when the test is finished, if not before. */
@@ -30,6 +34,11 @@ export async function startFaultyServer(answer: RequestListener): Promise<Faulty
     answer,
     connections: () => promisify(server.getConnections).call(server),
     close,
+    reopen: async () => {
+      if (server.listening) return
+      const { hostname, port } = new URL(endpoint)
+      await once(server.listen(Number(port), hostname), 'listening')
+    },
   }
   return faulty
 }
@@ -53,6 +62,24 @@ export const silent: RequestListener = () => {}
 export const stalling: RequestListener = (_, response) => {
   response.writeHead(200, { 'content-type': 'application/x-amz-json-1.0', 'content-length': 1_000 })
   response.write('{"Item":')
+}
+
+/** Begins a reply, goes on with it a byte at a time, and never ends it. */
+export const dripping: RequestListener = (_, response) => {
+  response.writeHead(200, { 'content-type': 'application/x-amz-json-1.0' })
+  const drip = setInterval(() => response.write(' '), 20)
+  response.on('close', () => clearInterval(drip))
+}
+
+/** Begins a reply, and closes the connection within it. */
+export const breakingOff: RequestListener = (request, response) => {
+  stalling(request, response)
+  setImmediate(() => request.socket.destroy())
+}
+
+/** Closes the connection without a reply. */
+export const hangingUp: RequestListener = ({ socket }) => {
+  socket.end()
 }
 
 /** Resets the connection. */
