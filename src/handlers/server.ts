@@ -37,6 +37,7 @@ export const httpServer =
       await addRoutes(app)
       // One address, where Fastify would have a second server for the other one of `localhost`.
       const { address: host } = await lookup(options.host, { order: 'ipv4first' })
+      if (bus.exiting) return // nobody is to come any more, and a port would have to be drained
       await app.listen({ host, port: options.port, backlog: limits.backlog })
       const address = app.listeningOrigin.replace('http', certificate ? 'https' : 'http')
       bus.log('info', `Listening on ${address}`, { address })

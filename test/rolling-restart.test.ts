@@ -1,0 +1,103 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { constantLoad } from './support/constant-load.ts'
+import { credentials, startDynamodb } from './support/dynamodb.ts'
+import { haproxyInstalled, startHaproxy, steadyPort } from './support/haproxy.ts'
+import { startService } from './support/process.ts'
+
+/** A busy machine takes its time. */
+const patience = { timeout: 30_000 }
+vi.setConfig({ testTimeout: 150_000 })
+
+const behindHaproxy = test.skipIf(!haproxyInstalled)
+if (!haproxyInstalled) process.stdout.write('HAProxy is not installed: rolling restarts are not tested\n')
+
+/** An instance of the service that is started on the same port again and again. */
+async function startInstance(args: string[], env: NodeJS.ProcessEnv) {
+  const port = await steadyPort()
+  const start = () => startService(['--port', `${port}`, ...args], env)
+  let running = start()
+  onTestFinished(async () => {
+    running.child.kill('SIGKILL')
+    await running.exited
+  })
+  await running.line(/Bus STARTED/)
+  return {
+    port,
+    end: () => {
+      running.child.kill('SIGTERM')
+      return running.exited
+    },
+    startAgain: async () => {
+      running = start()
+      await running.line(/Bus STARTED/)
+    },
+  }
+}
+
+/** Two instances that share a table, and keep what they have compiled: to start is most of what a restart takes. */
+async function startInstances(drain: string) {
+  const dynamodb = await startDynamodb()
+  onTestFinished(dynamodb.close)
+  await dynamodb.putSecret('thedoctor', 'run')
+  const compiled = await mkdtemp(join(tmpdir(), 'compiled-'))
+  onTestFinished(() => rm(compiled, { recursive: true }))
+  const args = ['--dynamodb-endpoint', dynamodb.endpoint, '--drain', drain]
+  const env = { ...credentials, NODE_COMPILE_CACHE: compiled }
+  const instances = { a: await startInstance(args, env), b: await startInstance(args, env) }
+  await expect.poll(() => dynamodb.reads.length, patience).toBe(2)
+  return instances
+}
+
+interface Rolling {
+  readonly restarts: number
+  readonly drain: string
+  /** How often HAProxy asks whether an instance is ready, in milliseconds. */
+  readonly checkInterval: number
+}
+
+/** Restarts two instances behind HAProxy in turn, while clients ask all the time. */
+async function rollingRestart({ restarts, drain, checkInterval }: Rolling) {
+  const instances = await startInstances(drain)
+  const haproxy = await startHaproxy({ a: instances.a.port, b: instances.b.port }, { checkInterval })
+  const load = constantLoad(haproxy.origin, 8, 'run')
+  const expectTrafficOn = async (name: string) => {
+    const before = await haproxy.answeredBy(name)
+    await expect.poll(() => haproxy.answeredBy(name), patience).toBeGreaterThan(before + 10)
+  }
+
+  for (let restart = 1; restart <= restarts; restart += 1) {
+    await Promise.all(['a', 'b'].map(expectTrafficOn))
+    const name = restart % 2 === 1 ? 'a' : 'b'
+    load.phase = `restart ${restart}, ${name} ends`
+    expect(await instances[name].end()).toBe(0)
+    load.phase = `restart ${restart}, ${name} starts`
+    await instances[name].startAgain()
+    await expect.poll(() => haproxy.isUp(name), patience).toBe(true)
+    load.phase = `restart ${restart}, ${name} is back`
+  }
+  await Promise.all(['a', 'b'].map(expectTrafficOn))
+  await load.stop()
+
+  const { answered, failures } = load
+  const connections = await haproxy.connections()
+  process.stdout.write(`${restarts} restarts: ${answered} requests answered, ${failures.length} failed\n`)
+  return { answered, failures, connections }
+}
+
+behindHaproxy('no request fails while two instances behind HAProxy are restarted in turn', async () => {
+  const { answered, failures, connections } = await rollingRestart({ restarts: 20, drain: '500ms', checkInterval: 50 })
+
+  expect(failures).toEqual([])
+  // Both sides keep their connections: on new ones only, this would be easy.
+  expect(connections.fromClients).toBe(8)
+  expect(connections.toInstances).toBeLessThan(answered / 10)
+})
+
+behindHaproxy('requests fail where an instance does not drain and HAProxy does not look', async () => {
+  const { failures } = await rollingRestart({ restarts: 1, drain: '0s', checkInterval: 600_000 })
+
+  expect(failures).toContainEqual(expect.stringMatching(/restart 1, a starts: \/secret: Error: 503/))
+})
