@@ -29,13 +29,18 @@ export function dynamodbFailure(thrown: unknown, table: string): SourceFailure {
   if (thrown instanceof SourceFailure) return thrown
   const error = thrown as SdkError // whatever else it is, it has none of the parts that are looked at
   const code = codeOf(error)
-  // No cause here: a parse error quotes what it could not read.
-  if (thrown instanceof SyntaxError) return unreadableReply(code)
+  if (thrown instanceof SyntaxError) return unreadable(thrown, code)
   return new SourceFailure(code, `DynamoDB table ${table}: ${error.name}: ${messageOf(error)}`, { cause: error })
 }
 
 export function unreadableReply(code: SourceFailureCode = 'SOURCE_UNAVAILABLE'): SourceFailure {
   return new SourceFailure(code, 'DynamoDB sent an unreadable reply')
+}
+
+/** No cause here: a parse error quotes what it could not read. The SDK notes whether that was a reply of DynamoDB. */
+function unreadable(error: SyntaxError, code: SourceFailureCode): SourceFailure {
+  if ('$response' in error) return unreadableReply(code)
+  return new SourceFailure(code, 'the credentials that were found are unreadable')
 }
 
 function codeOf(error: SdkError): SourceFailureCode {

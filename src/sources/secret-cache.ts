@@ -60,21 +60,22 @@ export const secretCache =
     bus.subscribe(collectMetrics, () => cacheMetrics(cache))
   }
 
-/** Logs one line an outage, not one a try, and another when it is over. What our own stop cuts off is no outage. */
+/** Logs a line for each reason of an outage, not one a try, and another when it is over. What our own stop cuts off is no outage. */
 function logOutages(bus: ProcessBus, codeName: string, fetch: Fetch, stopped: () => boolean): Fetch {
-  let outage: string | undefined
+  /** What this outage has been logged for. It may show in several ways by turns. */
+  const told = new Set<string>()
   return async (id) => {
     const fields = { codeName, reqId: id }
     try {
       const secret = await fetch(id)
-      if (outage) bus.log('info', `Secret ${codeName} is fetched again`, fields)
-      outage = undefined
+      if (told.size > 0) bus.log('info', `Secret ${codeName} is fetched again`, fields)
+      told.clear()
       return secret
     } catch (error) {
       const reason = messageOf(error)
-      const level = reason === outage || stopped() ? 'debug' : 'warn'
+      const level = told.has(reason) || stopped() ? 'debug' : 'warn'
       bus.log(level, `Secret ${codeName} was not fetched: ${reason}`, { ...fields, err: error })
-      if (!stopped()) outage = reason
+      if (!stopped()) told.add(reason)
       throw error
     }
   }

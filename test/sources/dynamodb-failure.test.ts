@@ -118,10 +118,13 @@ describe('dynamodbFailure', () => {
     expect(failure.cause).toBe(cause)
   })
 
-  test('a reply that could not be parsed is neither quoted nor kept', () => {
-    const failure = dynamodbFailure(new SyntaxError('Unexpected token in "classified"'))
+  test.each([
+    ['a reply', { $response: {} }, 'DynamoDB sent an unreadable reply'],
+    ['what is said of the credentials', {}, 'the credentials that were found are unreadable'],
+  ])('%s that could not be parsed is named, and neither quoted nor kept', (_, noted, message) => {
+    const failure = dynamodbFailure(Object.assign(new SyntaxError('Unexpected token in "classified"'), noted))
 
-    expect(failure.code).toBe('SOURCE_UNAVAILABLE')
+    expect(failure).toMatchObject({ code: 'SOURCE_UNAVAILABLE', message })
     expect(inspect(failure, { depth: 10, showHidden: true })).not.toContain('classified')
   })
 

@@ -382,6 +382,21 @@ describe('log', () => {
     ])
   })
 
+  test('an outage that shows in two ways by turns is one warning for each', async () => {
+    const { bus, clock, fail, messages } = cache()
+    await bus.start()
+
+    for (const reason of ['asked too often', 'too slow', 'asked too often', 'too slow']) {
+      await fail(throttled(reason))
+      await clock.advance(30_000)
+    }
+
+    expect(messages('warn')).toEqual([
+      'Secret thedoctor was not fetched: asked too often',
+      'Secret thedoctor was not fetched: too slow',
+    ])
+  })
+
   test('the next outage is a warning again', async () => {
     const { bus, clock, fail, answer, messages, get } = cache({ cacheTtl: 60_000 })
     await bus.start()

@@ -1,0 +1,14 @@
+/** A file that a test is in need of. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { onTestFinished } from 'vitest'
+
+/** Writes a file with this text; it is gone when the test is finished. Resolves to its path. */
+export async function temporaryFile(text: string): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'secret-bus-'))
+  onTestFinished(() => rm(folder, { recursive: true }))
+  const path = join(folder, 'file')
+  await writeFile(path, text)
+  return path
+}
