@@ -35,6 +35,8 @@ export class ProcessBus extends Bus {
   private readonly life: {
     state: State
     exiting?: Promise<number>
+    /** A reload that has been asked for and has not begun. */
+    reload?: Promise<unknown[]> | undefined
     /** What the process will exit with if all goes well. */
     code: number
   } = { state: 'STOPPED', code: 0 }
@@ -92,12 +94,21 @@ export class ProcessBus extends Bus {
   }
 
   /**
-   * Has everybody reload what they hold, if the process is started.
+   * Has everybody reload what they hold, if the process is started. Who asks while a reload waits for its turn is given that
+   * one, which will read whatever has changed by now; one that has begun may have read before.
    * @returns what the listeners answered
    * @throws ChannelFailures if any failed; the process goes on all the same
    */
   graceful(): Promise<unknown[]> {
-    return this.transitions.run(() => this.runGraceful())
+    if (this.life.reload) return this.life.reload
+    let waits = true
+    const reload = this.transitions.run(() => {
+      waits = false
+      this.life.reload = undefined
+      return this.runGraceful()
+    })
+    if (waits) this.life.reload = reload
+    return reload
   }
 
   /**

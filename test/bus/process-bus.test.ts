@@ -242,6 +242,22 @@ describe('reloading', () => {
     await Promise.all(both)
     expect(listener).toHaveBeenCalledTimes(2)
   })
+
+  test('reloads that wait for the same turn are one, and a later one is another', async () => {
+    const { bus } = recordedBus()
+    const release = Promise.withResolvers<void>()
+    const listener = vi.fn(() => release.promise)
+    bus.subscribe(lifecycle.graceful, listener)
+    await bus.start()
+
+    const all = Array.from({ length: 50 }, () => bus.graceful())
+    release.resolve()
+    await Promise.all(all)
+    expect(listener).toHaveBeenCalledTimes(2)
+
+    await bus.graceful()
+    expect(listener).toHaveBeenCalledTimes(3)
+  })
 })
 
 describe('transitions', () => {
