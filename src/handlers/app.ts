@@ -1,4 +1,5 @@
 /** The Fastify instance that the routes are added to: what every reply has in common, and what becomes of errors. */
+import type { IncomingMessage } from 'node:http'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { messageOf } from '../bus/errors.ts'
 import type { ProcessBus } from '../bus/process-bus.ts'
@@ -39,29 +40,40 @@ export function newApp(bus: ProcessBus, { trustProxy, limits, certificate, isDra
     return503OnClosing: false, // what still comes while we close is served too
     routerOptions: { maxParamLength: limits.parameter },
     clientErrorHandler: refuseConnection,
-    // No hook runs for what fails before a route is found.
-    frameworkErrors: (error, request, reply) => {
+    // No hook runs for what fails before a route is found. Fastify's own message is not passed on: it quotes the URL, in
+    // which there may be a token.
+    frameworkErrors: ({ statusCode = 500 }, request, reply) => {
       setCommonHeaders(request, reply)
-      replyWithProblem(error, request, reply)
+      const fault = new FaultyRequest(statusCode, 'The URL cannot be read, or a name in it is too long.')
+      replyWithProblem(fault, request, reply)
     },
   })
-  app.addHook('onRequest', (request, _reply, done) => {
-    const { httpVersion, headers } = request.raw
-    // https://www.rfc-editor.org/rfc/rfc9112#section-3.2
-    const lacksHost = httpVersion === '1.1' && headers.host === undefined
-    done(lacksHost ? new FaultyRequest(400, 'The request has no Host header.') : undefined)
-  })
+  app.addHook('onRequest', (request, _reply, done) => done(faultIn(request.raw, limits)))
   app.addHook('onSend', (request, reply, _payload, done) => {
     setCommonHeaders(request, reply)
     done()
   })
   app.setErrorHandler((error, request, reply) => {
     replyWithProblem(error, request, reply)
-    if (reply.statusCode !== 500) return
+    // What is foreseen is no error of ours, nor is a client that leaves while it asks.
+    if (reply.statusCode !== 500 || error === request.raw.errored) return
     bus.log('error', `${request.method} failed: ${messageOf(error)}`, { reqId: request.id, err: error })
   })
   app.setNotFoundHandler((request, reply) => {
     replyWithProblem(new FaultyRequest(404, 'There is nothing at this path.'), request, reply)
   })
   return app
+}
+
+/** What is wrong with a request that could be read, and would be answered all the same. */
+function faultIn({ httpVersion, headers, rawHeaders }: IncomingMessage, { body }: Limits): FaultyRequest | undefined {
+  // https://www.rfc-editor.org/rfc/rfc9112#section-2.5
+  if (!/^1\.[01]$/.test(httpVersion)) return new FaultyRequest(400, 'The service speaks HTTP/1.1.')
+  // https://www.rfc-editor.org/rfc/rfc9112#section-3.2
+  const hosts = rawHeaders.filter((name, at) => at % 2 === 0 && name.toLowerCase() === 'host').length
+  if (hosts > 1) return new FaultyRequest(400, 'The request has more than one Host header.')
+  if (hosts < 1 && httpVersion === '1.1') return new FaultyRequest(400, 'The request has no Host header.')
+  // Where nobody reads a body, nobody else looks at its length.
+  if (Number(headers['content-length']) > body) return new FaultyRequest(413, 'The body of the request is too long.')
+  return undefined
 }

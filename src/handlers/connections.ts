@@ -12,6 +12,8 @@ export class Connections {
   #closing = false
 
   constructor(server: Server) {
+    // Node calls it on close, and takes a connection for idle whose reply is still on its way: that would break off.
+    server.closeIdleConnections = () => {}
     const add = (socket: Socket) => {
       const client = `${socket.remoteAddress} ${socket.remotePort}`
       this.#sockets.set(client, socket)
@@ -25,7 +27,7 @@ export class Connections {
       this.#requests.add(request)
       response.once('close', () => {
         this.#requests.delete(request)
-        if (this.#closing) request.socket.destroySoon()
+        if (this.#closing && request.socket.writable) request.socket.destroySoon()
       })
     })
   }

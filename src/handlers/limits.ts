@@ -1,14 +1,14 @@
 /** How much the server takes from its clients, so that none of them, slow, greedy or hostile, can take it from the others. */
 export interface Limits {
-  /** Connections that are served at a time. Whoever comes beyond them is told to come again later. */
+  /** Connections that are served at a time, open routes apart. Whoever comes beyond them is told to come again later. */
   readonly connections: number
   /** Connections that are open at a time; what comes beyond them is closed without a word. */
   readonly openConnections: number
   /** Connections that wait to be accepted: many clients may come at once. The kernel has the last word. */
   readonly backlog: number
-  /** Requests that are being answered at a time; connections may send several without waiting. */
+  /** Requests that are being answered at a time, open routes apart; connections may send several without waiting. */
   readonly requests: number
-  /** The head of a request, with its URL, in bytes. */
+  /** The head of a request in bytes: its URL, and the names and values of its headers. */
   readonly head: number
   /** The longest name in a URL, in characters: the longest key that DynamoDB takes. */
   readonly parameter: number

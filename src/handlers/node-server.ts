@@ -18,6 +18,11 @@ export function nodeServer(answer: RequestListener, limits: Limits, certificate:
     : createServer(options, answer)
   server.maxConnections = limits.openConnections
   server.timeout = limits.silence
+  // Who does not read a body leaves it to Node, which would read it to its end, however long it is.
+  server.prependListener('request', ({ headers }, response) => {
+    const { 'content-length': length = 0, 'transfer-encoding': coding } = headers
+    if (coding !== undefined || Number(length) > limits.body) response.shouldKeepAlive = false
+  })
   // Any other expectation than 100-continue may be ignored: https://www.rfc-editor.org/rfc/rfc9110#section-10.1.1
   return server.on('checkExpectation', (request, response) => server.emit('request', request, response))
 }
