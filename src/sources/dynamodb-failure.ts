@@ -30,7 +30,18 @@ export function dynamodbFailure(thrown: unknown, table: string): SourceFailure {
   const error = thrown as SdkError // whatever else it is, it has none of the parts that are looked at
   const code = codeOf(error)
   if (thrown instanceof SyntaxError) return unreadable(thrown, code)
-  return new SourceFailure(code, `DynamoDB table ${table}: ${error.name}: ${messageOf(error)}`, { cause: error })
+  const cause = told(error)
+  return new SourceFailure(code, `DynamoDB table ${table}: ${cause.name}: ${cause.message}`, { cause })
+}
+
+/**
+ * What may be told of an error. The SDK's own carries the reply, hidden or not: its headers, whatever else is in its body,
+ * the bytes that are no HTTP. And from its second line on, AWS's message on a wrong signature repeats the session token.
+ */
+function told(error: SdkError): Error {
+  const [message] = messageOf(error).split('\n', 1)
+  const { name, code } = error
+  return Object.assign(new Error(message), { name, ...(code !== undefined && { code }) })
 }
 
 export function unreadableReply(code: SourceFailureCode = 'SOURCE_UNAVAILABLE'): SourceFailure {

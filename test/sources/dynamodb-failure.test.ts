@@ -109,13 +109,27 @@ describe('dynamodbFailure', () => {
     expect(dynamodbFailure(sdkError(name, parts)).code).toBe('SOURCE_UNAVAILABLE')
   })
 
-  test('it says what DynamoDB said, and keeps the cause', () => {
-    const cause = sdkError('AccessDeniedException', { status: 400 })
+  test('it says what went wrong, and why', () => {
+    const failure = dynamodbFailure(Object.assign(sdkError('ConnectError'), { code: 'ECONNREFUSED' }))
 
-    const failure = dynamodbFailure(cause)
+    expect(failure.message).toBe('DynamoDB table things: ConnectError: what happened')
+    expect(failure.cause).toMatchObject({ name: 'ConnectError', message: 'what happened', code: 'ECONNREFUSED' })
+  })
 
-    expect(failure.message).toBe('DynamoDB table things: AccessDeniedException: what happened')
-    expect(failure.cause).toBe(cause)
+  test('it keeps nothing of the reply that came with the error', () => {
+    const error = Object.assign(sdkError('HTTPParserError'), { data: 'classified' })
+    Object.defineProperty(error, '$response', { value: { headers: { x: 'classified' } } })
+
+    expect(inspect(dynamodbFailure(error), { depth: 10, showHidden: true })).not.toContain('classified')
+  })
+
+  test('it says no more than the first line, after which AWS repeats the request with its token', () => {
+    const message = 'It does not match.\n\nThe request was:\nx-amz-security-token:classified'
+
+    const failure = dynamodbFailure(Object.assign(sdkError('InvalidSignatureException'), { message }))
+
+    expect(failure.message).toBe('DynamoDB table things: InvalidSignatureException: It does not match.')
+    expect(inspect(failure, { depth: 10, showHidden: true })).not.toContain('classified')
   })
 
   test.each([
