@@ -32,6 +32,7 @@ export function refuseConnection(error: NodeJS.ErrnoException, socket: Socket & 
   if (reply?.req.complete) {
     // A request that came before what is wrong is still to be answered: that is the last reply.
     reply.shouldKeepAlive = false
+    reply.once('close', () => socket.destroySoon()) // its head may have been sent, saying otherwise
     return
   }
   const id = randomUUID()
