@@ -63,11 +63,11 @@ const units = new Map([
 /** What no timer is longer than; see `setTimeout`. */
 const longest = 24 * 86_400_000
 
-/** In milliseconds. */
+/** In whole milliseconds, for not everybody who is handed one takes a part of it. */
 export const duration: OptionType<number> = {
   parse(text) {
     const [, number, unit = ''] = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text) ?? []
-    const ms = text === '0' ? 0 : Number(number) * (units.get(unit) ?? Number.NaN)
+    const ms = text === '0' ? 0 : Math.round(Number(number) * (units.get(unit) ?? Number.NaN))
     return ms <= longest ? ms : undefined
   },
   allowed: 'a time up to 24d, such as 500ms, 5s, 10m, 1h',

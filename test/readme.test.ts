@@ -1,5 +1,5 @@
 /** The README is held to what the program does. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -22,6 +22,14 @@ describe('the README', () => {
     const known = [...read('src/handlers/problem.ts').matchAll(/problem\((\d+), '([a-z-]+)'/g)]
     expect(known.length).toBeGreaterThan(5)
     for (const [, status, slug] of known) expect(readme).toContain(`| ${status} | \`urn:secret-bus:problem:${slug}\` |`)
+  })
+
+  test('has every metric of ours, and no other', () => {
+    const rows = [...readme.matchAll(/^\| `(secret_bus_\w+)` \|/gm)].map(([, name]) => name)
+    const sources = globSync('src/**/*.ts', { cwd: root }).map(read).join('')
+    const names = [...sources.matchAll(/name: '(secret_bus_\w+)'/g)].map(([, name]) => name)
+    expect(names.length).toBeGreaterThan(5)
+    expect(rows.toSorted()).toEqual(names.toSorted())
   })
 
   test('names only scripts that there are', () => {
