@@ -12,24 +12,44 @@ Times are written 500ms, 5s, 10m, 1h. Credentials are found by the AWS SDK.`
 /** What was written for each flag, without its dashes, in the order written. */
 export type Written = ReadonlyMap<string, readonly string[]>
 
+/** What the program can be told to do, and what that is. The first is what it does when not told. */
+const commands = {
+  serve: 'Serve secrets over HTTP',
+  healthcheck: 'Ask the service on this host whether it is alive',
+}
+
+export type Command = keyof typeof commands
+
+export interface CommandLine {
+  readonly command: Command
+  readonly written: Written
+}
+
 /**
  * Reads the arguments. Where help, the version or a completion script is asked for, yargs prints it and ends the process.
  * @throws UsageError for what is no option, no command, or lacks its value
  */
-export async function readCommandLine(args: readonly string[], version: string): Promise<Written> {
-  const { _: commands, $0: _name, ...flags } = await parser(args, version).parseAsync()
-  // What follows `--` is not looked at by yargs.
-  const unknown = commands.filter((command) => command !== 'serve')
-  if (unknown.length > 0) throw new UsageError(clear(`unknown argument: ${unknown.join(', ')}`))
-  return new Map(Object.entries(flags).map(([flag, value]) => [flag, [value].flat().map(String)]))
+export async function readCommandLine(args: readonly string[], version: string): Promise<CommandLine> {
+  const { _: words, $0: _name, ...flags } = await parser(args, version).parseAsync()
+  const [command = 'serve', ...others] = words.map(String)
+  // What follows `--` is not looked at by yargs, nor is what follows a command.
+  const unknown = isCommand(command) ? others : [command, ...others]
+  if (!isCommand(command) || unknown.length > 0) throw new UsageError(clear(`unknown argument: ${unknown.join(', ')}`))
+  const written = new Map(Object.entries(flags).map(([flag, value]) => [flag, [value].flat().map(String)]))
+  return { command, written }
+}
+
+function isCommand(word: string): word is Command {
+  return Object.hasOwn(commands, word)
 }
 
 function parser(args: readonly string[], version: string) {
   const command = yargs(args)
     .scriptName('secret-bus')
     .locale('en')
-    .usage('$0 [serve] [options]\n\nHands out a secret kept in DynamoDB over HTTP.')
-    .command(['serve', '$0'], 'Serve secrets over HTTP')
+    .usage('$0 [command] [options]\n\nHands out a secret kept in DynamoDB over HTTP.')
+    .command(['serve', '$0'], commands.serve)
+    .command('healthcheck', commands.healthcheck)
     .completion('completion', 'Print a completion script for bash or zsh')
   for (const { flag, definition } of everyOption) command.option(flag, shape(definition))
   return command

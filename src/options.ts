@@ -120,6 +120,13 @@ export const definitions = {
     type: type.logFormat,
     default: 'auto',
   },
+  plugins: {
+    group: 'Process',
+    flag: 'plugin',
+    describe: 'File of a plug-in, an ES module (repeatable)',
+    type: type.path,
+    repeatable: true,
+  },
   config: { group: 'Process', describe: 'JSON file with options', type: type.path },
 } as const satisfies Record<string, Definition>
 
@@ -129,7 +136,9 @@ type ValueOf<D> = D extends { type: OptionType<infer Value> } ? Value : never
 /** The options as the service takes them: gathered, checked and converted. Durations are milliseconds. */
 export type Options = {
   readonly [Name in Exclude<keyof Definitions, 'config'>]: Definitions[Name] extends { repeatable: true }
-    ? readonly [ValueOf<Definitions[Name]>, ...ValueOf<Definitions[Name]>[]]
+    ? Definitions[Name] extends { default: string }
+      ? readonly [ValueOf<Definitions[Name]>, ...ValueOf<Definitions[Name]>[]]
+      : readonly ValueOf<Definitions[Name]>[]
     : Definitions[Name] extends { default: string }
       ? ValueOf<Definitions[Name]>
       : ValueOf<Definitions[Name]> | undefined

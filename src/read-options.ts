@@ -57,7 +57,7 @@ function chosen(flag: string, { type, repeatable }: Definition, places: Place[])
     })
     return repeatable ? [...new Set(values)] : values[0]
   }
-  return undefined
+  return repeatable ? [] : undefined
 }
 
 function variableOf(flag: string): string {

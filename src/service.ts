@@ -26,10 +26,12 @@ export interface Surroundings {
   readonly logger: Logger
   readonly process: NodeJS.Process
   readonly package: Package
+  /** Subscribers of others, by the names that the bus is to know them by. */
+  readonly plugins?: Readonly<Record<string, Subscriber>>
 }
 
 /** In start order. The process starts down the list and stops up it, so whoever serves clients comes last. */
-function subscribers(options: Options, { logger, process, package: own }: Surroundings) {
+function subscribers(options: Options, { logger, process, package: own, plugins = {} }: Surroundings) {
   return {
     log: log(logger),
     signals: signals(process),
@@ -47,6 +49,7 @@ function subscribers(options: Options, { logger, process, package: own }: Surrou
     'health-routes': healthRoutes(),
     'audit-trail': auditTrail(),
     'secret-routes': secretRoutes(options),
+    ...plugins,
     'http-server': httpServer(options),
   } satisfies Record<string, Subscriber>
 }

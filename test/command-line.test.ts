@@ -7,7 +7,7 @@ import { readCommandLine } from '../src/command-line.ts'
 import { UsageError } from '../src/option-errors.ts'
 import { everyOption } from '../src/options.ts'
 
-const read = async (...args: string[]) => Object.fromEntries(await readCommandLine(args, '1.2.3'))
+const read = async (...args: string[]) => Object.fromEntries((await readCommandLine(args, '1.2.3')).written)
 
 const options = everyOption.map(({ flag, definition }) => ({ ...definition, flag }))
 

@@ -22,7 +22,21 @@ const allowed: [files: string, imports: string[]][] = [
   ['read-options.ts', ['option*.ts', 'command-line.ts', 'bus/errors.ts', 'secret.ts']],
   ['logger.ts', ['bus/errors.ts', 'pino', 'pino-pretty']],
   ['package.ts', []],
-  ['main.ts', ['service.ts', '*option*.ts', 'command-line.ts', 'logger.ts', 'package.ts', 'bus/errors.ts']],
+  ['healthcheck.ts', ['bus/errors.ts', 'undici']],
+  ['plugins.ts', ['bus/*', 'channels.ts', 'option*.ts']],
+  [
+    'main.ts',
+    [
+      'service.ts',
+      'plugins.ts',
+      'healthcheck.ts',
+      '*option*.ts',
+      'command-line.ts',
+      'logger.ts',
+      'package.ts',
+      'bus/errors.ts',
+    ],
+  ],
   ['index.ts', ['bus/*', 'channels.ts', 'secret.ts']],
 ]
 
@@ -30,6 +44,7 @@ const allowed: [files: string, imports: string[]][] = [
 const onlyTypes: [file: string, specifier: string][] = [
   ['channels.ts', 'fastify'],
   ['service.ts', 'options.ts'],
+  ['plugins.ts', 'options.ts'],
   ['service.ts', 'package.ts'],
   ['service.ts', 'pino'],
   ['bus/log.ts', 'pino'],

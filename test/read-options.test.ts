@@ -73,6 +73,7 @@ describe('the defaults', () => {
       logLevel: 'info',
       logFormat: 'auto',
       authToken: undefined,
+      plugins: [],
       ecsMetadataUri: undefined,
     })
   })

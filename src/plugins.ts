@@ -1,0 +1,52 @@
+/** Subscribers that are loaded when the process starts, from the files that `--plugin` names. */
+import { resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { messageOf } from './bus/errors.ts'
+import { lifecycle } from './bus/lifecycle.ts'
+import type { Subscriber } from './bus/process-bus.ts'
+import * as channels from './channels.ts'
+import { UnusableFile } from './option-errors.ts'
+import type { Options } from './options.ts'
+
+/** What a plug-in is handed, so that it need import nothing. */
+export interface PluginContext {
+  readonly channels: typeof channels
+  readonly lifecycle: typeof lifecycle
+  readonly options: Options
+}
+
+/** What the file of a plug-in exports as its default. */
+export type Plugin = (context: PluginContext) => Subscriber
+
+/**
+ * Loads the files, in their order. The bus knows each subscriber by its file, so what is logged of it says where to look.
+ * @throws UnusableFile, naming the file and the reason; so does a subscriber that fails when it is handed the bus
+ */
+export async function loadPlugins(options: Options): Promise<Record<string, Subscriber>> {
+  const loaded = options.plugins.map(async (file) => [file, await loadPlugin(file, options)] as const)
+  return Object.fromEntries(await Promise.all(loaded))
+}
+
+async function loadPlugin(file: string, options: Options): Promise<Subscriber> {
+  const fail = (cause: unknown): never => {
+    // Unlike other files, this one is no secret: its parse error may be quoted.
+    const reason = cause instanceof SyntaxError ? cause.message : messageOf(cause)
+    throw new UnusableFile(`--plugin ${file}: ${reason}`, { cause })
+  }
+  const subscriber = await subscriberIn(file, options).catch(fail)
+  return (bus) => {
+    try {
+      subscriber(bus)
+    } catch (cause) {
+      fail(cause)
+    }
+  }
+}
+
+async function subscriberIn(file: string, options: Options): Promise<Subscriber> {
+  const { default: plugin }: { default?: unknown } = await import(pathToFileURL(resolve(file)).href)
+  if (typeof plugin !== 'function') throw new TypeError('its default export is not a function')
+  const subscriber: unknown = await plugin({ channels, lifecycle, options })
+  if (typeof subscriber !== 'function') throw new TypeError('its default export does not return a function')
+  return subscriber as Subscriber // who wrote the file is to be believed
+}

@@ -1,0 +1,81 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { startService } from './support/process.ts'
+
+/** A file with this content, and the service started with it. */
+function startWith(content: string, name = 'greeting.mjs') {
+  const folder = mkdtempSync(join(tmpdir(), 'plugin-'))
+  const file = join(folder, name)
+  writeFileSync(file, content)
+  const service = startService(['--port', '0', '--embedded', '--plugin', file])
+  onTestFinished(async () => {
+    service.child.kill('SIGKILL')
+    await service.exited
+    rmSync(folder, { recursive: true })
+  })
+  return { ...service, file }
+}
+
+test('a plug-in that imports nothing asks, adds a route, and starts before the port opens', async () => {
+  const service = startWith(`
+    export default ({ channels, lifecycle, options }) => (bus) => {
+      const ask = bus.requester(channels.getSecret)
+      bus.subscribe(lifecycle.start, () => bus.log('info', 'Greetings'))
+      bus.subscribe(channels.httpRoutes, (app) => {
+        app.get('/greeting', async ({ id }) => {
+          const { freshness } = await ask({ codeName: options.codeNames[0] }, { id })
+          return { answered: typeof freshness.result }
+        })
+      })
+    }
+  `)
+  const address = await service.address()
+
+  const reply = await fetch(`${address}/greeting`)
+
+  expect(await reply.json()).toEqual({ answered: 'string' })
+  const messages = service.stdout.map((line) => JSON.parse(line).msg)
+  expect(messages.indexOf('Greetings')).toBeLessThan(messages.indexOf(`Listening on ${address}`))
+})
+
+test('what a plug-in fails at is logged under its file', async () => {
+  const service = startWith(`
+    export default ({ lifecycle }) => (bus) => {
+      bus.subscribe(lifecycle.start, () => { throw new Error('no luck') })
+    }
+  `)
+
+  expect(await service.exited).toBe(70)
+  expect(service.stdout.join('\n')).toContain(`${service.file} failed on lifecycle.start: no luck`)
+  expect(service.stdout.join('\n')).not.toContain('Listening')
+})
+
+test.for([
+  ['cannot be read as JavaScript', 'export default (', /Unexpected/],
+  ['fails when it is loaded', 'throw new Error("no luck")', /no luck/],
+  ['exports nothing', '', /its default export is not a function/],
+  ['exports something else', 'export default 42', /its default export is not a function/],
+  ['makes nothing', 'export default () => {}', /its default export does not return a function/],
+  ['fails when it is handed the bus', 'export default () => () => { throw new Error("no luck") }', /no luck/],
+  [
+    'answers what is answered already',
+    'export default ({ channels }) => (bus) => { bus.provide(channels.getSecret, () => {}) }',
+    /secret\.get.*secret-cache/,
+  ],
+] as const)('a plug-in that %s is one line with its file, and nothing starts', async ([, content, reason]) => {
+  const service = startWith(content)
+
+  expect(await service.exited).toBe(78)
+  expect(service.stderr).toEqual([expect.stringContaining(`--plugin ${service.file}: `)])
+  expect(service.stderr[0]).toMatch(reason)
+  expect(service.stdout).toEqual([])
+})
+
+test('a plug-in that is not there is one line with its file', async () => {
+  const service = startService(['--plugin', '/no/such/plugin.mjs'])
+
+  expect(await service.exited).toBe(78)
+  expect(service.stderr).toEqual([expect.stringMatching(/^secret-bus: --plugin \/no\/such\/plugin\.mjs: Cannot find/)])
+})
