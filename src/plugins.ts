@@ -1,4 +1,5 @@
 /** Subscribers that are loaded when the process starts, from the files that `--plugin` names. */
+import { access } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { messageOf } from './bus/errors.ts'
@@ -44,6 +45,7 @@ async function loadPlugin(file: string, options: Options): Promise<Subscriber> {
 }
 
 async function subscriberIn(file: string, options: Options): Promise<Subscriber> {
+  await access(file) // tells more simply that there is none
   const { default: plugin }: { default?: unknown } = await import(pathToFileURL(resolve(file)).href)
   if (typeof plugin !== 'function') throw new TypeError('its default export is not a function')
   const subscriber: unknown = await plugin({ channels, lifecycle, options })

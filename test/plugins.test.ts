@@ -77,5 +77,7 @@ test('a plug-in that is not there is one line with its file', async () => {
   const service = startService(['--plugin', '/no/such/plugin.mjs'])
 
   expect(await service.exited).toBe(78)
-  expect(service.stderr).toEqual([expect.stringMatching(/^secret-bus: --plugin \/no\/such\/plugin\.mjs: Cannot find/)])
+  expect(service.stderr).toEqual([
+    expect.stringMatching(/^secret-bus: --plugin \/no\/such\/plugin\.mjs: ENOENT: no such file/),
+  ])
 })

@@ -19,9 +19,12 @@ export interface ServiceProcess {
   readonly exited: Promise<number | NodeJS.Signals>
 }
 
-/** Starts the service. Its environment is `PATH`, what keeps it from a real AWS, and `env`. */
-export function startService(args: readonly string[], env: NodeJS.ProcessEnv = {}): ServiceProcess {
-  const child = spawn(process.execPath, [main, ...args], {
+/**
+ * Starts the service. Its environment is `PATH`, what keeps it from a real AWS, and `env`.
+ * @param program its file; that of the sources when not given
+ */
+export function startService(args: readonly string[], env: NodeJS.ProcessEnv = {}, program = main): ServiceProcess {
+  const child = spawn(process.execPath, [program, ...args], {
     env: {
       PATH: process.env['PATH'],
       AWS_EC2_METADATA_DISABLED: 'true',
