@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    exclude: ['test/container/**'],
     testTimeout: 20_000,
     expect: { poll: { timeout: 5_000 } },
     // No test asks a real AWS, or takes its credentials from whoever runs it.

@@ -13,6 +13,8 @@ export interface EmbeddedDynamodbOptions {
   readonly keyAttribute: string
   readonly valueAttribute: string
   readonly codeNames: readonly string[]
+  /** Where it listens: on a free port for this process alone when not given. */
+  readonly listen?: { readonly host: string; readonly port: number }
 }
 
 /** The emulator is a development dependency, which a production install leaves out. */
@@ -33,7 +35,8 @@ export const embeddedDynamodb =
 
     bus.subscribe(lifecycle.start, async () => {
       server = await emulator()
-      server.listen(0, '127.0.0.1')
+      const { host, port: wanted } = options.listen ?? { host: '127.0.0.1', port: 0 }
+      server.listen(wanted, host)
       await once(server, 'listening')
       const { port } = server.address() as AddressInfo // a string only for a pipe
       location = {

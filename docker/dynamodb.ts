@@ -1,0 +1,19 @@
+/** The emulator beside the service: a bus like any other, with the log, the signals, and a DynamoDB for whoever asks. */
+import { log } from '../src/bus/log.ts'
+import { ProcessBus } from '../src/bus/process-bus.ts'
+import { signals } from '../src/bus/signals.ts'
+import { createLogger } from '../src/logger.ts'
+import { readOptions } from '../src/read-options.ts'
+import { embeddedDynamodb } from '../src/sources/embedded-dynamodb.ts'
+
+// Table, attributes and code names are told to it as to the service.
+const options = await readOptions(new Map(), process.env)
+const logger = await createLogger(options, process.stdout.isTTY)
+
+const bus = new ProcessBus()
+  .use('log', log(logger))
+  .use('signals', signals(process))
+  .use('embedded-dynamodb', embeddedDynamodb({ ...options, listen: { host: '0.0.0.0', port: 8_000 } }))
+await bus.start()
+await bus.wait('EXITING')
+process.exit(await bus.exit())

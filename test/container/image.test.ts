@@ -1,0 +1,152 @@
+/** The image, built and run by a real engine. */
+import { randomUUID } from 'node:crypto'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { docker, engine, freshTree, inspect, run } from '../support/docker.ts'
+
+const image = `secret-bus-test:${randomUUID()}`
+const base = 'node:24-bookworm-slim'
+const megabyte = 1_000_000
+/** Stands in files that no image may hold. */
+const sentinel = `sentinel-${randomUUID()}`
+const labels = { VERSION: '1.2.3', REVISION: 'abc123', SOURCE: 'https://example.com/source' }
+
+if (!engine) process.stdout.write('No Docker engine here: the container suite is skipped.\n')
+
+/** Starts a container as a careful operator would, and removes it when the test is finished. */
+async function start(...options: string[]) {
+  const hardened = ['--read-only', '--cap-drop=ALL', '--security-opt=no-new-privileges', '--publish=127.0.0.1::5000']
+  const region = '--env=AWS_REGION=eu-central-1'
+  const began = performance.now()
+  const id = await docker('run', '--detach', ...hardened, region, ...options, image)
+  onTestFinished(async () => void (await docker('rm', '--force', '--volumes', id)))
+  const origin = `http://${await docker('port', id, '5000/tcp')}`
+  const status = () =>
+    fetch(`${origin}/health`).then(
+      (reply) => reply.status,
+      () => undefined,
+    )
+  await expect.poll(status, { interval: 10 }).toBe(200)
+  return { id, origin, took: performance.now() - began }
+}
+
+describe.runIf(engine)('the image', () => {
+  let removeTree = () => {}
+
+  beforeAll(async () => {
+    const { folder, remove } = await freshTree()
+    removeTree = remove
+    mkdirSync(join(folder, '.git'), { recursive: true })
+    for (const file of ['.env', '.git/config', 'test/secret.txt', 'secret.pem'])
+      writeFileSync(join(folder, file), sentinel)
+    const args = Object.entries(labels).map(([name, value]) => `--build-arg=${name}=${value}`)
+    await run('docker', ['build', '--file=docker/Dockerfile', `--tag=${image}`, ...args, '.'], { cwd: folder })
+  }, 600_000)
+
+  afterAll(async () => {
+    removeTree()
+    await docker('rmi', '--force', image)
+  })
+
+  test('adds less than 5 MB to its base', async () => {
+    const [size, baseSize] = await Promise.all([inspect<number>(image, '.Size'), inspect<number>(base, '.Size')])
+
+    const added = (size - baseSize) / megabyte
+    process.stdout.write(`The image has ${(size / megabyte).toFixed(1)} MB, ${added.toFixed(2)} MB over its base.\n`)
+    expect(added).toBeGreaterThan(0)
+    expect(added).toBeLessThan(5)
+  })
+
+  test('holds the program, and nothing else of the project', async () => {
+    const id = await docker('create', image)
+    onTestFinished(async () => void (await docker('rm', id)))
+
+    const files = await run('sh', ['-c', `docker export ${id} | tar --list app`])
+
+    expect(files.split('\n').filter((file) => !file.endsWith('/'))).toEqual(
+      expect.arrayContaining(['app/package.json', 'app/bundle/main.js', 'app/bundle/main.js.map']),
+    )
+    expect(files.split('\n').filter((file) => !file.endsWith('/'))).toHaveLength(3)
+  })
+
+  test('holds nothing of what lies beside the project, in no layer and no word of its history', async () => {
+    const found = (text: string) => run('sh', ['-c', `docker save ${image} | grep --count --text '${text}' || true`])
+
+    expect(Number(await found('org.opencontainers.image'))).toBeGreaterThan(0)
+    expect(await found(sentinel)).toBe('0')
+    expect(await docker('history', '--no-trunc', image)).not.toContain(sentinel)
+    expect(await docker('inspect', image)).not.toContain(sentinel)
+  })
+
+  test('runs without a shell, and not as root', async () => {
+    const config = await inspect<Record<string, unknown>>(image, '.Config')
+
+    expect(config).toMatchObject({
+      User: 'node',
+      Entrypoint: ['node', '--enable-source-maps', '/app/bundle/main.js'],
+      Healthcheck: { Test: ['CMD', 'node', '/app/bundle/main.js', 'healthcheck'] },
+    })
+  })
+
+  test('says where it is from', async () => {
+    const said = await inspect<Record<string, string>>(image, '.Config.Labels')
+
+    expect(said).toMatchObject({
+      'org.opencontainers.image.source': labels.SOURCE,
+      'org.opencontainers.image.version': labels.VERSION,
+      'org.opencontainers.image.revision': labels.REVISION,
+    })
+  })
+
+  test('serves with a file system that is read-only, and without any capability', async () => {
+    const { id, took } = await start()
+
+    process.stdout.write(`From docker run to the first 200: ${Math.round(took)} ms.\n`)
+    expect(await docker('exec', id, 'node', '--print', 'process.getuid()')).toBe('1000')
+    await expect(docker('exec', id, 'node', '--eval', 'fs.writeFileSync("/app/x", "")')).rejects.toThrow('EROFS')
+  })
+
+  test('becomes healthy', async () => {
+    const { id } = await start()
+
+    await expect.poll(() => inspect<string>(id, '.State.Health.Status')).toBe('healthy')
+  })
+
+  test('says why it is not healthy', async () => {
+    const { id } = await start()
+
+    const check = docker('exec', id, 'node', '/app/bundle/main.js', 'healthcheck', '--port', '5001')
+
+    await expect(check).rejects.toThrow(/not healthy.*ECONNREFUSED/)
+  })
+
+  test.for([['as the first process'], ['behind an init', '--init']])(
+    'ends with 0 on SIGTERM, %s',
+    async ([, ...init]) => {
+      const { id } = await start(...init)
+
+      await docker('stop', id)
+
+      expect(await inspect<number>(id, '.State.ExitCode')).toBe(0)
+      expect(await docker('logs', id)).toContain('"msg":"Bus EXITED"')
+    },
+  )
+
+  test('does not show the token of a file to whoever may inspect the container', async () => {
+    const { folder, remove } = await freshTree()
+    onTestFinished(remove)
+    writeFileSync(join(folder, 'token'), sentinel, { mode: 0o644 })
+
+    const { id, origin } = await start(
+      `--volume=${join(folder, 'token')}:/run/secrets/token:ro`,
+      '--env=SECRET_BUS_AUTH_TOKEN_FILE=/run/secrets/token',
+    )
+
+    expect((await fetch(`${origin}/secret`)).status).toBe(401)
+    const { status } = await fetch(`${origin}/metrics`, { headers: { authorization: `Bearer ${sentinel}` } })
+    expect(status).toBe(200)
+    expect(await docker('inspect', id)).not.toContain(sentinel)
+    expect(await docker('logs', id)).not.toContain(sentinel)
+  })
+})

@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Brings everything up, asks what a client would ask, and takes it down again. It needs Docker, compose, curl and jq.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+compose=docker-compose
+command -v "$compose" >/dev/null || compose='docker compose'
+
+trap '$compose down' EXIT
+$compose up --detach --build
+sleep 5
+
+curl --fail --silent --show-error 127.0.0.1:5000/secret | jq .secret_code
+curl --fail --silent --show-error 127.0.0.1:5000/health | jq .
