@@ -1,0 +1,21 @@
+/** All that is checked of the template. */
+import { expect } from 'vitest'
+import { parameterChecks } from './parameter-checks.ts'
+import { serviceChecks } from './service-checks.ts'
+import { type Checks, certificate, onEc2, onFargate, tokens } from './stacks.ts'
+import { surroundingsChecks } from './surroundings-checks.ts'
+import { taskChecks } from './task-checks.ts'
+import { validator } from './validator.ts'
+
+export const checks = {
+  ...parameterChecks,
+  ...taskChecks,
+  ...serviceChecks,
+  ...surroundingsChecks,
+  'the validator of AWS has nothing to say': (template) => {
+    for (const parameters of [onFargate, { ...onEc2, ...certificate, ...tokens, CreateTable: 'true' }])
+      expect(validator.findings(template, parameters), JSON.stringify(parameters)).toEqual([])
+  },
+} satisfies Checks
+
+export type CheckName = keyof typeof checks

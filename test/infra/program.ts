@@ -1,0 +1,92 @@
+/** What the template has to agree with: what the program does when it runs, and what its image says. */
+import { readFileSync } from 'node:fs'
+import { text } from 'node:stream/consumers'
+import { expect, onTestFinished, vi } from 'vitest'
+import { assembled } from '../support/assembled.ts'
+import { credentials, startDynamodb } from '../support/dynamodb.ts'
+import { startFaultyServer } from '../support/faulty-server.ts'
+import { ask } from '../support/http.ts'
+
+export interface Program {
+  /** What it needs permission for. */
+  readonly actions: readonly string[]
+  /** The attributes that it names to DynamoDB. */
+  readonly attributes: readonly string[]
+  /** Paths that answer to anybody, also where tokens are needed. */
+  readonly openPaths: readonly string[]
+}
+
+let watched: Promise<Program> | undefined
+
+/** What was seen of the program; the first test to ask for it runs it. */
+export const program = (): Promise<Program> => {
+  watched ??= watchProgram()
+  return watched
+}
+
+async function watchProgram(): Promise<Program> {
+  onTestFinished(() => void vi.unstubAllEnvs())
+  for (const [name, value] of Object.entries(credentials)) vi.stubEnv(name, value)
+  const { endpoint, calls } = await watchedDynamodb()
+  const { bus, origin } = await assembled({ 'dynamodb-endpoint': endpoint }, { SECRET_BUS_AUTH_TOKEN: 'a-token' })
+  await bus.start()
+  await expect.poll(async () => (await ask(`${origin()}/ready`)).status).toBe(200)
+  await ask(`${origin()}/secret`, { headers: { authorization: 'Bearer a-token' } })
+  await bus.graceful()
+
+  const answers = ['/', '/health', '/ready', '/secret', '/metrics'].map(async (path) => {
+    const { status } = await ask(`${origin()}${path}`)
+    return status === 200 ? [path] : []
+  })
+  const openPaths = (await Promise.all(answers)).flat()
+  await bus.exit()
+  return {
+    actions: [...new Set(calls.map(({ target }) => target.replace(/^DynamoDB_\d+\./, 'dynamodb:')))],
+    attributes: [...new Set(calls.flatMap(({ attributes }) => attributes))],
+    openPaths,
+  }
+}
+
+const forwarded = ['content-type', 'x-amz-target', 'x-amz-date', 'authorization']
+
+interface Call {
+  readonly target: string
+  readonly attributes: readonly string[]
+}
+
+/** An emulator with a secret, behind a server that sees what is asked of it. */
+async function watchedDynamodb(): Promise<{ endpoint: string; calls: readonly Call[] }> {
+  const dynamodb = await startDynamodb()
+  onTestFinished(dynamodb.close)
+  await dynamodb.putSecret('thedoctor', 'run')
+  const calls: Call[] = []
+  const { endpoint } = await startFaultyServer(async (request, response) => {
+    const body = await text(request)
+    const target = String(request.headers['x-amz-target'])
+    const { Key: key = {}, ExpressionAttributeNames: names = {} } = JSON.parse(body)
+    calls.push({ target, attributes: [...Object.keys(key), ...Object.values(names).map(String)] })
+    const headers = forwarded.map((name) => [name, String(request.headers[name])] as const)
+    const reply = await fetch(dynamodb.endpoint, { method: 'POST', headers: Object.fromEntries(headers), body })
+    response.writeHead(reply.status, Object.fromEntries(reply.headers)).end(await reply.text())
+  })
+  return { endpoint, calls }
+}
+
+const dockerfile =
+  readFileSync('docker/Dockerfile', 'utf8')
+    .split(/^FROM /m)
+    .at(-1) ?? ''
+
+/** What the last stage of the Dockerfile says. */
+export const image = {
+  user: instruction(/^USER (.+)$/m),
+  port: Number(instruction(/^EXPOSE (\d+)$/m)),
+  healthCheck: JSON.parse(instruction(/^HEALTHCHECK [^[]*CMD (\[.+\])$/m)),
+  entrypoint: JSON.parse(instruction(/^ENTRYPOINT (\[.+\])$/m)),
+}
+
+function instruction(pattern: RegExp): string {
+  const [, value] = pattern.exec(dockerfile) ?? []
+  if (value === undefined) throw new Error(`the Dockerfile has nothing like ${pattern}`)
+  return value
+}
