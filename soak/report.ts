@@ -9,8 +9,8 @@ const warmUp = 0.4
 const leastToJudge = 0.9
 
 /**
- * How fast memory may grow, in MB a minute. A sound service stays below 0.6 (heap, without garbage) and 2.1 (RSS) in runs of
- * two minutes, on a busy machine too. At 15,000 requests a minute, the limits are 100 and 700 bytes a request.
+ * How fast memory may grow, in MB a minute. A sound service stays below 0.6 (heap, without garbage) and 3 (RSS) in runs of
+ * two minutes, on a busy machine too. At 8,000 requests a minute, the limits are 190 bytes and 1.3 KB a request.
  */
 const limits = { heap: 1.5, rss: 10 }
 

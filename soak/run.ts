@@ -47,7 +47,7 @@ async function load(service: Service, table: FaultyTable, until: AbortSignal): P
   const target = { origin, headers, secrets, disturbed: false }
   const tally = new Tally()
   const during: Held[] = []
-  const pool = new Pool(origin, { connections: steadyClients })
+  const pool = new Pool(origin, { connections: steadyClients, headersTimeout: 10_000, bodyTimeout: 10_000 })
   const sample = async () => {
     while (await pause(2_000, until)) during.push(await service.held())
   }

@@ -20,7 +20,7 @@ async function main(): Promise<number> {
   if (!(minutes >= 0.1 && minutes <= 60)) return say(`--minutes must be a number from 0.1 to 60\n\n${usage}`, 64)
   if (!existsSync('/proc/self/status')) return say('This needs Linux, whose /proc says what a process holds.', 69)
   for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => interruption.abort())
-  say(`${minutes} minutes of load ...`)
+  say(`Minutes of load: ${minutes} ...`)
   const result = await run(minutes, interruption.signal)
   const wrong = whatIsWrong(result)
   say(report(result))

@@ -31,9 +31,9 @@ export const table = matching(
 
 export const attribute = matching(/^.{1,255}$/su, 'an attribute name of 1 to 255 characters')
 
-/** A key of type string: at most 2,048 bytes. */
+/** A key of type string: at most 2,048 bytes. Half a character, as JSON can hold it, has none, and is in no URL. */
 export const codeName: OptionType<string> = {
-  parse: (text) => (text !== '' && Buffer.byteLength(text) <= 2_048 ? text : undefined),
+  parse: (text) => (text !== '' && text.isWellFormed() && Buffer.byteLength(text) <= 2_048 ? text : undefined),
   allowed: 'a key of 1 to 2048 bytes',
 }
 

@@ -157,6 +157,7 @@ describe('a code name', () => {
     expect(type.codeName.parse('ü'.repeat(1_024))).toHaveLength(1_024)
     expect(type.codeName.parse('ü'.repeat(1_025))).toBeUndefined()
     expect(type.codeName.parse('🔑'.repeat(513))).toBeUndefined()
+    expect(type.codeName.parse('\ud800')).toBeUndefined()
   })
 })
 
@@ -227,6 +228,7 @@ describe('a time', () => {
     ['500ms', 500],
     ['5s', 5 * second],
     ['1.5s', 1_500],
+    ['1.0005s', 1_001],
     ['10m', 10 * minute],
     ['1h', hour],
     ['2d', 2 * day],

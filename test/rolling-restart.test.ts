@@ -1,6 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { constantLoad } from './support/constant-load.ts'
 import { credentials, startDynamodb } from './support/dynamodb.ts'
@@ -37,16 +34,13 @@ async function startInstance(args: string[], env: NodeJS.ProcessEnv) {
   }
 }
 
-/** Two instances that share a table, and keep what they have compiled: to start is most of what a restart takes. */
+/** Two instances that share a table. */
 async function startInstances(drain: string) {
   const dynamodb = await startDynamodb()
   onTestFinished(dynamodb.close)
   await dynamodb.putSecret('thedoctor', 'run')
-  const compiled = await mkdtemp(join(tmpdir(), 'compiled-'))
-  onTestFinished(() => rm(compiled, { recursive: true }))
   const args = ['--dynamodb-endpoint', dynamodb.endpoint, '--drain', drain]
-  const env = { ...credentials, NODE_COMPILE_CACHE: compiled }
-  const instances = { a: await startInstance(args, env), b: await startInstance(args, env) }
+  const instances = { a: await startInstance(args, credentials), b: await startInstance(args, credentials) }
   await expect.poll(() => dynamodb.reads.length, patience).toBe(2)
   return instances
 }
@@ -92,7 +86,7 @@ behindHaproxy('no request fails while two instances behind HAProxy are restarted
 
   expect(failures).toEqual([])
   // Both sides keep their connections: on new ones only, this would be easy.
-  expect(connections.fromClients).toBe(8)
+  expect(connections.fromClients).toBeLessThan(answered / 10)
   expect(connections.toInstances).toBeLessThan(answered / 10)
 })
 

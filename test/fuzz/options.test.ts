@@ -39,7 +39,7 @@ const texts = [
   ...'true 0 1 007 10 65535 65536 1e3 0x10 -1 0ms 1.5s 1.0005s 24d 25d forever'.split(' '),
   ...'::1 localhost /a/file eu-west-1 http://localhost:1 debug json a_table null {} [1]'.split(' '),
   ...`日本 -x --port = "a" 'a' -- - serve constructor __proto__ toString`.split(' '),
-  ...['a b', 'two\nlines'],
+  ...['a b', 'two\nlines', 'half \ud800'],
 ]
 const anyText = weighted([4, fc.constantFrom(...texts)], [1, fc.string({ unit: 'grapheme' })])
 
@@ -56,6 +56,8 @@ const valid = (flag: string) => validFor.get(flag) ?? fc.constant('')
 const isBoolean = (value: unknown) => typeof value === 'boolean'
 const isText = (value: unknown) => typeof value === 'string' && value.length > 0
 const isTextOrNone = (value: unknown) => value === undefined || isText(value)
+const isList = (value: unknown): value is string[] =>
+  Array.isArray(value) && value.every(isText) && new Set(value).size === value.length
 const isWhole = (least: number, most: number) => (value: unknown) =>
   Number.isInteger(value) && Number(value) >= least && Number(value) <= most
 const isTime = isWhole(0, 24 * 86_400_000)
@@ -74,8 +76,7 @@ const domains: Readonly<Record<keyof Options, (value: unknown) => boolean>> = {
   authTokenFile: isTextOrNone,
   tlsCert: isTextOrNone,
   tlsKey: isTextOrNone,
-  codeNames: (names) =>
-    Array.isArray(names) && names.length > 0 && names.every(isText) && new Set(names).size === names.length,
+  codeNames: (names) => isList(names) && names.length > 0 && names.every((name) => name.isWellFormed()),
   table: isText,
   keyAttribute: isText,
   valueAttribute: isText,
@@ -94,7 +95,7 @@ const domains: Readonly<Record<keyof Options, (value: unknown) => boolean>> = {
   shutdownTimeout: isTimeLimit,
   container: isTextOrNone,
   project: isTextOrNone,
-  plugins: (files) => Array.isArray(files) && files.every(isText) && new Set(files).size === files.length,
+  plugins: isList,
   logLevel: isOneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),
   logFormat: isOneOf('json', 'pretty', 'auto'),
   authToken: (token) => token === undefined || token instanceof Sensitive,

@@ -4,6 +4,8 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
+/** Where those that are started keep what they have compiled, for those after them. */
+const compiled = fileURLToPath(new URL('../../node_modules/.cache/secret-bus', import.meta.url))
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 
 export interface ServiceProcess {
@@ -30,6 +32,7 @@ export function startService(args: readonly string[], env: NodeJS.ProcessEnv = {
       AWS_EC2_METADATA_DISABLED: 'true',
       AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
       AWS_CONFIG_FILE: '/dev/null',
+      NODE_COMPILE_CACHE: compiled,
       ...env,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
