@@ -90,6 +90,11 @@ export const mutants: Readonly<Record<CheckName, readonly Mutant[]>> = {
   'what the container says goes to the log group, and never stops it': [
     without('the region of the log is missing', '              awslogs-region: !Ref AWS::Region'),
     ['a full log stops the service', 'mode: non-blocking', 'mode: blocking'],
+    [
+      'it goes with the stack',
+      'audit trail.\n    DeletionPolicy: RetainExceptOnCreate',
+      'audit trail.\n    DeletionPolicy: Delete',
+    ],
     ['it goes elsewhere', 'awslogs-group: !Ref LogGroup', 'awslogs-group: secret-bus'],
   ],
   'the task has the size and the image of the parameters': [
@@ -197,7 +202,11 @@ export const mutants: Readonly<Record<CheckName, readonly Mutant[]>> = {
     ['a stack cannot be called ecs', 'Name: !Sub secret-bus-$', 'Name: !Sub ecs-$'],
   ],
   'the table is made when it is asked for, and outlives the stack': [
-    ['secrets go with the stack', 'DeletionPolicy: RetainExceptOnCreate', 'DeletionPolicy: Delete'],
+    [
+      'secrets go with the stack',
+      'MakesTable\n    DeletionPolicy: RetainExceptOnCreate',
+      'MakesTable\n    DeletionPolicy: Delete',
+    ],
     ['it is always made', 'Type: AWS::DynamoDB::Table\n    Condition: MakesTable', 'Type: AWS::DynamoDB::Table'],
     ['it has no way back', 'PointInTimeRecoveryEnabled: true', 'PointInTimeRecoveryEnabled: false'],
     ['it has another key', '{ AttributeName: !Ref KeyAttribute, KeyType', '{ AttributeName: code_name, KeyType'],

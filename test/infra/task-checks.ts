@@ -97,6 +97,7 @@ export const taskChecks = {
     })
     expect(stack.resources['LogGroup']).toMatchObject({
       Type: 'AWS::Logs::LogGroup',
+      DeletionPolicy: 'RetainExceptOnCreate',
       Properties: { RetentionInDays: '30' },
     })
   },

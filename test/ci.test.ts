@@ -1,0 +1,88 @@
+/** What those who fork it have run for them: the workflows call what there is, and the script that publishes names the image rightly. */
+import { execFileSync } from 'node:child_process'
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { parse } from 'yaml'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const read = (file: string) => readFileSync(join(root, file), 'utf8')
+const files = ['.github/workflows/ci.yml', '.travis.yml']
+
+interface Workflow {
+  readonly permissions: object
+  readonly jobs: Record<string, { readonly steps: { readonly uses?: string }[]; readonly 'timeout-minutes'?: number }>
+}
+
+describe.for(files)('%s', (file) => {
+  test('checks, tests and publishes by the scripts of the project', () => {
+    const { scripts } = JSON.parse(read('package.json'))
+    const called = [...read(file).matchAll(/npm run ([a-z:]+)/g)].map(([, name]) => name ?? '')
+
+    expect(called).toEqual(['check', 'test:container'])
+    for (const name of called) expect(Object.keys(scripts)).toContain(name)
+    expect(read(file)).toContain('npm test')
+    expect(read(file)).toContain('docker/publish')
+  })
+})
+
+test('the workflow may only read, ends in time, and takes actions by their version', () => {
+  const { permissions, jobs }: Workflow = parse(read('.github/workflows/ci.yml'))
+
+  expect(permissions).toEqual({ contents: 'read' })
+  for (const { steps, 'timeout-minutes': timeout } of Object.values(jobs)) {
+    expect(timeout).toBeGreaterThan(0)
+    for (const { uses } of steps) if (uses) expect(uses).toMatch(/^(actions|docker)\/[a-z-]+@v\d+$/)
+  }
+})
+
+/** What the script has Docker do, in a repository with this tag. */
+function publish(tag: string | undefined, ...args: string[]): string[] {
+  const folder = mkdtempSync(join(tmpdir(), 'publish-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  for (const name of ['docker', 'bin']) mkdirSync(join(folder, name))
+  copyFileSync(join(root, 'docker/publish'), join(folder, 'docker/publish'))
+  copyFileSync(join(root, 'package.json'), join(folder, 'package.json'))
+  writeFileSync(join(folder, 'bin/docker'), '#!/bin/sh\nprintf "%s\\n" "$@"\n', { mode: 0o755 })
+  const git = (...words: string[]) =>
+    execFileSync('git', ['-c', 'user.name=x', '-c', 'user.email=x', ...words], { cwd: folder })
+  git('init', '--quiet')
+  git('commit', '--quiet', '--allow-empty', '--message=x')
+  if (tag) git('tag', tag)
+  const env = { PATH: `${join(folder, 'bin')}:${process.env['PATH']}` }
+  return execFileSync(join(folder, 'docker/publish'), args, { env, encoding: 'utf8', stdio: 'pipe' }).split('\n')
+}
+
+const tagsIn = (words: string[]) => words.filter((word) => word.startsWith('--tag=')).map((word) => word.slice(6))
+
+describe('publishing', () => {
+  test.for([
+    [undefined, ['latest']],
+    ['v1.2.3', ['1.2.3', '1.2', '1']],
+    ['v1.2.3-beta.1', ['1.2.3-beta.1']],
+    ['something', ['latest']],
+  ] as const)('from the tag %s makes %j', ([tag, tags]) => {
+    const words = publish(tag)
+
+    expect(tagsIn(words)).toEqual(tags.map((name) => `secretbus/secret-bus:${name}`))
+  })
+
+  test('pushes both platforms, with provenance and SBOM, and what the image is made from', () => {
+    const words = publish('v1.2.3')
+
+    expect(words).toEqual(
+      expect.arrayContaining(['linux/amd64,linux/arm64', 'mode=max', '--sbom', '--push', 'VERSION=1.2.3']),
+    )
+    expect(words).toContainEqual(expect.stringMatching(/^REVISION=[0-9a-f]{40}$/))
+  })
+
+  test('pushes nothing when it is only tried', () => {
+    expect(publish('v1.2.3', '--dry-run')).not.toContain('--push')
+  })
+
+  test('refuses what is no option', () => {
+    expect(() => publish('v1.2.3', '--force')).toThrow('--force is no option')
+  })
+})
