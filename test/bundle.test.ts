@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { credentials, startDynamodb } from './support/dynamodb.ts'
 import { ask } from './support/http.ts'
-import { type ServiceProcess, startService } from './support/process.ts'
+import { startedService } from './support/started-service.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 // Within the project, where the program of the package finds what it needs.
@@ -47,15 +47,6 @@ async function both<Result>(act: (program: string) => Promise<Result>): Promise<
   return ofBundle
 }
 
-function start(args: readonly string[], env: NodeJS.ProcessEnv, program: string): ServiceProcess {
-  const service = startService(args, env, program)
-  onTestFinished(async () => {
-    service.child.kill('SIGKILL')
-    await service.exited
-  })
-  return service
-}
-
 describe('the bundle, as the package,', () => {
   test.for([
     [['--help'], 0],
@@ -67,7 +58,7 @@ describe('the bundle, as the package,', () => {
     [['healthcheck', '--port', '1'], 1],
   ] as const)('answers %j', async ([args, code]) => {
     const told = await both(async (program) => {
-      const { exited, stdout, stderr } = start(args, {}, program)
+      const { exited, stdout, stderr } = startedService(args, {}, program)
       return { code: await exited, stdout, stderr: stderr.map((line) => line.replaceAll(program, 'main.js')) }
     })
 
@@ -79,17 +70,17 @@ describe('the bundle, as the package,', () => {
     onTestFinished(dynamodb.close)
     await dynamodb.putSecret('thedoctor', 'run')
     const env = { ...credentials, SECRET_BUS_AUTH_TOKEN: 'token' }
-    const args = ['--port', '0', '--dynamodb-endpoint', dynamodb.endpoint, '--plugin', join(folder, 'greeting.mjs')]
+    const args = ['--dynamodb-endpoint', dynamodb.endpoint, '--plugin', join(folder, 'greeting.mjs')]
     const headers = { authorization: 'Bearer token' }
 
     const seen = await both(async (program) => {
-      const service = start(args, env, program)
+      const service = startedService(args, env, program)
       const address = await service.address()
       const { body: secret } = await ask(`${address}/secret`, { headers })
       const { body: greeting } = await ask(`${address}/greeting`, { headers })
       const { body: reloaded } = await ask(`${address}/-/reload`, { method: 'POST', headers })
       const { body: metrics } = await ask(`${address}/metrics`, { headers })
-      const check = start(['healthcheck', '--port', new URL(address).port], env, program)
+      const check = startedService(['healthcheck', '--port', new URL(address).port], env, program)
       const healthy = await check.exited
       service.child.kill('SIGTERM')
       const code = await service.exited
@@ -113,8 +104,8 @@ describe('the bundle, as the package,', () => {
     writeFileSync(file, faulty)
 
     const place = await both(async (program) => {
-      const args = ['--port', '0', '--region', 'eu-central-1', '--plugin', file]
-      const service = start(args, { NODE_OPTIONS: '--enable-source-maps' }, program)
+      const args = ['--region', 'eu-central-1', '--plugin', file]
+      const service = startedService(args, { NODE_OPTIONS: '--enable-source-maps' }, program)
       expect(await service.exited).toBe(70)
       return /src\/bus\/bus\.ts:\d+/.exec(await service.line(/Nobody caught/))?.[0]
     })

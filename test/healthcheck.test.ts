@@ -1,27 +1,17 @@
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { healthcheck } from '../src/healthcheck.ts'
 import { certificateFiles, newCertificate } from './support/certificate.ts'
 import { saying, silent, startFaultyServer } from './support/faulty-server.ts'
-import { type ServiceProcess, startService } from './support/process.ts'
-
-/** Starts the program, and ends it when the test is finished. */
-function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): ServiceProcess {
-  const program = startService(args, env)
-  onTestFinished(async () => {
-    program.child.kill('SIGKILL')
-    await program.exited
-  })
-  return program
-}
+import { startedService } from './support/started-service.ts'
 
 const portOf = (address: string) => Number(new URL(address).port)
 
 describe('the command', () => {
   test('says that a service is healthy which listens everywhere, as the same variables tell both', async () => {
     const env = { SECRET_BUS_HOST: '0.0.0.0', SECRET_BUS_AUTH_TOKEN: 'token', AWS_REGION: 'eu-central-1' }
-    const port = portOf(await start(['--port', '0'], env).address())
+    const port = portOf(await startedService(['--port', '0'], env).address())
 
-    const check = start(['healthcheck'], { ...env, SECRET_BUS_PORT: String(port) })
+    const check = startedService(['healthcheck', '--port', String(port)], env)
 
     expect(await check.exited).toBe(0)
     expect(check.stdout).toEqual(['healthy'])
@@ -32,7 +22,7 @@ describe('the command', () => {
     const { endpoint, close } = await startFaultyServer(silent)
     await close()
 
-    const check = start(['healthcheck', '--port', String(portOf(endpoint))])
+    const check = startedService(['healthcheck', '--port', String(portOf(endpoint))])
 
     expect(await check.exited).toBe(1)
     expect(check.stderr).toEqual([expect.stringContaining(`not healthy: ${endpoint}/health: connect ECONNREFUSED`)])
@@ -47,7 +37,7 @@ describe('a service', () => {
   test('that speaks HTTPS is asked by it, whatever name the certificate is for', async () => {
     const { tlsCert, tlsKey } = (await certificateFiles(await newCertificate())).options
     const args = ['--port', '0', '--region', 'eu-central-1', '--tls-cert', tlsCert, '--tls-key', tlsKey]
-    const address = await start(args).address()
+    const address = await startedService(args).address()
 
     await expect(askedAt(address, { tlsCert })).resolves.toBeUndefined()
   })

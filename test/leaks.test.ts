@@ -11,9 +11,9 @@ import { assembled } from './support/assembled.ts'
 import { certificateFiles, newCertificate } from './support/certificate.ts'
 import { startDynamodb } from './support/dynamodb.ts'
 import { malformedRequests } from './support/malformed-requests.ts'
-import { startService } from './support/process.ts'
 import { leaksIn, Outlets, pemSentinels } from './support/sentinels.ts'
 import { deniedTo, requestId, startSpillingDynamodb } from './support/spilling-dynamodb.ts'
+import { startedService } from './support/started-service.ts'
 import {
   credentials,
   place,
@@ -135,12 +135,9 @@ const nowhere = ['--dynamodb-endpoint=http://127.0.0.1:9', `--region=${place.reg
 /** A process, and where to put what it lets out. */
 function watchedProcess(args: readonly string[], env: NodeJS.ProcessEnv = {}, ca = '') {
   const outlets = new Outlets()
-  const service = startService([...args, '--port=0', '--log-level=trace', '--log-format=json'], env)
+  const service = startedService([...args, '--log-level=trace', '--log-format=json'], env)
   const dispatcher = new Agent({ connect: { ca } })
-  onTestFinished(async () => {
-    service.child.kill('SIGKILL')
-    await dispatcher.destroy()
-  })
+  onTestFinished(() => dispatcher.destroy())
   /** @returns the secret, if it is where it belongs */
   const ask = async (path: string, bearer: string, method: 'GET' | 'POST' = 'GET'): Promise<unknown> => {
     const url = new URL(path, await service.address())

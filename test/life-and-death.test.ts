@@ -1,29 +1,20 @@
-import { once } from 'node:events'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import type { RequestListener } from 'node:http'
-import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { constantLoad } from './support/constant-load.ts'
 import { credentials } from './support/dynamodb.ts'
 import { saying, silent, startFaultyServer } from './support/faulty-server.ts'
-import { ask, RawConnection } from './support/http.ts'
-import { type ServiceProcess, startService } from './support/process.ts'
+import { accepts, ask, RawConnection } from './support/http.ts'
+import type { ServiceProcess } from './support/process.ts'
+import { startedService } from './support/started-service.ts'
 
 /** A busy machine takes its time. */
 const patience = { timeout: 30_000 }
 vi.setConfig({ testTimeout: 60_000 })
 
-/** Starts the service, on a free port if none is given. When the test is finished it is ended, if it has not ended. */
-function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): ServiceProcess {
-  const service = startService(args.includes('--port') ? args : ['--port', '0', ...args], { ...credentials, ...env })
-  onTestFinished(async () => {
-    service.child.kill('SIGKILL')
-    await service.exited
-  })
-  return service
-}
+const start = (args: readonly string[], env: NodeJS.ProcessEnv = {}) => startedService(args, { ...credentials, ...env })
 
 const messages = ({ stdout }: ServiceProcess, ...levels: string[]): string[] =>
   stdout
@@ -36,18 +27,6 @@ async function send(port: number, path: string): Promise<RawConnection> {
   const connection = await RawConnection.open(port)
   connection.send(`GET ${path} HTTP/1.1`, 'host: x')
   return connection
-}
-
-async function accepts(port: number): Promise<boolean> {
-  const socket = connect(port, '127.0.0.1')
-  try {
-    await once(socket, 'connect')
-    return true
-  } catch {
-    return false
-  } finally {
-    socket.destroy()
-  }
 }
 
 const answering = saying('{"Item":{"secret_code":{"S":"run"}}}')
@@ -144,7 +123,7 @@ describe('a process that is told to end while somebody waits for a slow DynamoDB
   })
 })
 
-describe('a process that is told to end before it has started', () => {
+describe('a process that is told to end before it has startedService', () => {
   test('ends in order, with 70, as soon as whoever starts is through, and never opens its port', async () => {
     const [metadata, dynamodb] = [await startFaultyServer(silent), await startFaultyServer(silent)]
     const args = ['--dynamodb-endpoint', dynamodb.endpoint, '--drain', '60s', '--shutdown-timeout', '60s']

@@ -5,20 +5,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { credentials, type Dynamodb, startDynamodb } from './support/dynamodb.ts'
-import { type ServiceProcess, startService } from './support/process.ts'
-
-/** Starts the service, on a free port if none is given. When the test is finished it is ended, if it has not ended. */
-function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): ServiceProcess {
-  const service = startService(args.includes('--port') ? args : ['--port', '0', ...args], env)
-  onTestFinished(async () => {
-    service.child.kill('SIGKILL')
-    await service.exited
-  })
-  return service
-}
+import type { ServiceProcess } from './support/process.ts'
+import { startedService } from './support/started-service.ts'
 
 function startWith(dynamodb: Pick<Dynamodb, 'endpoint'>, ...args: string[]): ServiceProcess {
-  return start(['--dynamodb-endpoint', dynamodb.endpoint, ...args], credentials)
+  return startedService(['--dynamodb-endpoint', dynamodb.endpoint, ...args], credentials)
 }
 
 async function dynamodbFor(options?: Parameters<typeof startDynamodb>[0]): Promise<Dynamodb> {
@@ -49,7 +40,7 @@ const stack = /"stack"|^ +at |\\n +at /
 
 describe('the embedded service', () => {
   test('serves a secret', async () => {
-    const address = await start(['--embedded']).address()
+    const address = await startedService(['--embedded']).address()
 
     const response = await fetch(`${address}/secret`)
 
@@ -58,7 +49,13 @@ describe('the embedded service', () => {
   })
 
   test('serves its health: status, container and project', async () => {
-    const address = await start(['--embedded', '--container', 'image:1', '--project', 'https://example.org']).address()
+    const address = await startedService([
+      '--embedded',
+      '--container',
+      'image:1',
+      '--project',
+      'https://example.org',
+    ]).address()
 
     const response = await fetch(`${address}/health`)
 
@@ -67,7 +64,7 @@ describe('the embedded service', () => {
   })
 
   test('serves the links of its package where none are given', async () => {
-    const address = await start(['--embedded']).address()
+    const address = await startedService(['--embedded']).address()
 
     expect(Object.entries(JSON.parse(await (await fetch(`${address}/health`)).text()))).toEqual([
       ['status', 'healthy'],
@@ -77,7 +74,7 @@ describe('the embedded service', () => {
   })
 
   test('says in one line where it listens, and nothing that worries', async () => {
-    const service = start(['--embedded'])
+    const service = startedService(['--embedded'])
     await service.line(/Bus STARTED/)
 
     const address = await service.address()
@@ -93,7 +90,7 @@ describe('the embedded service', () => {
     await writeFile(join(folder, 'options.json'), '{ "embedded": true, "code-name": "rose" }')
     const env = { SECRET_BUS_CONFIG: join(folder, 'options.json'), SECRET_BUS_CODE_NAME: 'martha,donna' }
 
-    const address = await start([], env).address()
+    const address = await startedService([], env).address()
 
     expect(await secretOf(address)).toBe('the secret of martha')
   })
@@ -101,7 +98,7 @@ describe('the embedded service', () => {
 
 describe('a signal', () => {
   test.each(['SIGTERM', 'SIGINT'] as const)('%s ends the process in order', async (signal) => {
-    const service = start(['--embedded'])
+    const service = startedService(['--embedded'])
     await service.line(/Bus STARTED/)
     expect(await secretOf(await service.address())).toBe('the secret of thedoctor')
 
@@ -130,7 +127,7 @@ describe('a signal', () => {
   })
 
   test('is obeyed to the last line of a log for people', async () => {
-    const service = start(['--embedded', '--log-format', 'pretty'])
+    const service = startedService(['--embedded', '--log-format', 'pretty'])
     await service.line(/Bus STARTED/)
 
     service.child.kill('SIGTERM')
@@ -140,7 +137,7 @@ describe('a signal', () => {
   })
 
   test('does not end the process before it has drained', async () => {
-    const service = start(['--embedded', '--drain', '60s'])
+    const service = startedService(['--embedded', '--drain', '60s'])
     const address = await service.address()
 
     service.child.kill('SIGTERM')
@@ -155,7 +152,7 @@ describe('a signal', () => {
     ['SIGINT', 'SIGINT'],
     ['SIGTERM', 'SIGINT'],
   ] as const)('%s, and then %s, ends the process at once', async (first, second) => {
-    const service = start(['--embedded', '--drain', '60s'])
+    const service = startedService(['--embedded', '--drain', '60s'])
     await service.line(/Bus STARTED/)
     service.child.kill(first)
     await service.line(/Bus STOPPING/)
@@ -185,7 +182,7 @@ describe('a signal', () => {
   })
 })
 
-describe('a process that is started wrongly', () => {
+describe('a process that is startedService wrongly', () => {
   test.each([
     ['an unknown option', ['--prot', '80'], {}, 'secret-bus: unknown argument: prot'],
     ['a wrong value', ['--drain', '5'], {}, /^secret-bus: --drain is "5", but must be a time up to 24d, such as /],
@@ -197,7 +194,7 @@ describe('a process that is started wrongly', () => {
     ],
     ['a repeated option', ['--table', 'abc', '--table', 'abc'], {}, 'secret-bus: --table may be given only once'],
   ])('with %s says so in one line, and exits with 64', async (_what, args, env, line) => {
-    const service = start(['--embedded', ...args], env)
+    const service = startedService(['--embedded', ...args], env)
 
     expect(await service.exited).toBe(64)
     expect(service.stderr).toEqual([typeof line === 'string' ? line : expect.stringMatching(line)])
@@ -205,7 +202,7 @@ describe('a process that is started wrongly', () => {
   })
 
   test('with a file of options that is not there says so in one line, and exits with 78', async () => {
-    const service = start(['--config', '/no/such/file.json'])
+    const service = startedService(['--config', '/no/such/file.json'])
 
     expect(await service.exited).toBe(78)
     expect(service.stderr).toEqual([expect.stringMatching(/^secret-bus: --config .*\/no\/such\/file\.json/)])
@@ -218,7 +215,7 @@ describe('a process that is started wrongly', () => {
     const file = join(folder, 'options.json')
     await writeFile(file, 'sentinel {')
 
-    const service = start(['--config', file])
+    const service = startedService(['--config', file])
 
     expect(await service.exited).toBe(78)
     expect(service.stderr).toEqual([`secret-bus: --config ${file} does not hold a JSON object`])
@@ -231,7 +228,7 @@ describe('a process that is started wrongly', () => {
     await once(other, 'listening')
     const { port } = other.address() as AddressInfo
 
-    const service = start(['--embedded', '--port', `${port}`])
+    const service = startedService(['--embedded', '--port', `${port}`])
 
     expect(await service.exited).toBe(70)
     expect(logged(service, 'error', 'fatal')).toEqual([
@@ -243,7 +240,7 @@ describe('a process that is started wrongly', () => {
   })
 
   test('without a region says how to give one in one line, and exits with 64', async () => {
-    const service = start([], { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test' })
+    const service = startedService([], { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test' })
 
     expect(await service.exited).toBe(64)
     expect(logged(service, 'warn', 'error', 'fatal')).toEqual([
@@ -269,7 +266,7 @@ describe('a process that cannot have its secret', () => {
   }
 
   test('for want of credentials stays up, and warns once', async () => {
-    const service = start([], { AWS_REGION: 'eu-central-1' })
+    const service = startedService([], { AWS_REGION: 'eu-central-1' })
 
     await expectPatience(service, /thedoctor was not fetched: .*credentials/)
   })
@@ -311,7 +308,7 @@ describe('an error that nobody caught', () => {
     ],
     ['what cannot be made a string', 'throw Object.create(null)', expect.stringMatching(/^Nobody caught: /)],
   ])('is logged as fatal and ends the process with 70: %s', async (_what, code, msg) => {
-    const service = start(['--embedded'], onSigusr2(code))
+    const service = startedService(['--embedded'], onSigusr2(code))
     await service.line(/Bus STARTED/)
 
     service.child.kill('SIGUSR2')
@@ -326,7 +323,7 @@ describe('an error that nobody caught', () => {
 
 describe('the log of the process', () => {
   test('has at debug who on the bus answered a request, under its id', async () => {
-    const service = start(['--embedded', '--cache-ttl', '0', '--log-level', 'debug'])
+    const service = startedService(['--embedded', '--cache-ttl', '0', '--log-level', 'debug'])
     const address = await service.address()
     await service.line(/answered secret\.fetch/) // what is fetched at start is not for this request
 
@@ -347,7 +344,7 @@ describe('the log of the process', () => {
   })
 
   test('has no bus activity at info', async () => {
-    const service = start(['--embedded', '--cache-ttl', '0'])
+    const service = startedService(['--embedded', '--cache-ttl', '0'])
     await fetch(`${await service.address()}/secret`)
 
     await service.line(/Secret accessed/)
@@ -371,7 +368,7 @@ describe('the log of the process', () => {
   test.each(['json', 'pretty'])(
     'may have lost its reader: the process serves on, and ends as it should (%s)',
     async (format) => {
-      const service = start(['--embedded', '--log-format', format, '--log-level', 'debug'])
+      const service = startedService(['--embedded', '--log-format', format, '--log-level', 'debug'])
       const listening = await service.line(/Listening on/)
       const address = /http:[\w.:/]+/.exec(listening)?.[0]
       await service.line(/Bus STARTED/)

@@ -2,20 +2,15 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { startService } from './support/process.ts'
+import { startedService } from './support/started-service.ts'
 
-/** A file with this content, and the service started with it. */
+/** A file with this content, and the service startedService with it. */
 function startWith(content: string, name = 'greeting.mjs') {
   const folder = mkdtempSync(join(tmpdir(), 'plugin-'))
   const file = join(folder, name)
   writeFileSync(file, content)
-  const service = startService(['--port', '0', '--embedded', '--plugin', file])
-  onTestFinished(async () => {
-    service.child.kill('SIGKILL')
-    await service.exited
-    rmSync(folder, { recursive: true })
-  })
-  return { ...service, file }
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  return { ...startedService(['--embedded', '--plugin', file]), file }
 }
 
 test('a plug-in that imports nothing asks, adds a route, and starts before the port opens', async () => {
@@ -74,7 +69,7 @@ test.for([
 })
 
 test('a plug-in that is not there is one line with its file', async () => {
-  const service = startService(['--plugin', '/no/such/plugin.mjs'])
+  const service = startedService(['--plugin', '/no/such/plugin.mjs'])
 
   expect(await service.exited).toBe(78)
   expect(service.stderr).toEqual([

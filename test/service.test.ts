@@ -1,17 +1,13 @@
 import { text } from 'node:stream/consumers'
-import { pino } from 'pino'
 import { Agent, request } from 'undici'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { lifecycle } from '../src/bus/lifecycle.ts'
 import type { ProcessBus } from '../src/bus/process-bus.ts'
 import { httpRoutes } from '../src/channels.ts'
-import { readOptions } from '../src/read-options.ts'
-import { service } from '../src/service.ts'
+import { assembled, ownPackage } from './support/assembled.ts'
 import { credentials, startDynamodb } from './support/dynamodb.ts'
 import { startFaultyServer } from './support/faulty-server.ts'
 import { ask } from './support/http.ts'
-
-const self = { version: '1.2.3', container: 'https://example.com/image', project: 'https://example.com/project' }
 
 beforeEach(() => {
   for (const [name, value] of Object.entries(credentials)) vi.stubEnv(name, value)
@@ -20,21 +16,6 @@ beforeEach(() => {
 afterEach(() => {
   vi.unstubAllEnvs()
 })
-
-/** The service as the process makes it, with what it has logged. */
-async function assembled(flags: Record<string, string> = {}) {
-  const written = Object.entries({ port: '0', ...flags }).map(([flag, value]) => [flag, [value]] as const)
-  const options = await readOptions(new Map(written), {})
-  const lines: string[] = []
-  const logger = pino({ level: options.logLevel }, { write: (line: string) => lines.push(line) })
-  const bus = service(options, { logger, process, package: self })
-  onTestFinished(async () => {
-    await bus.exit()
-  })
-  const logged = () => lines.map((line) => JSON.parse(line))
-  const origin = () => String(JSON.parse(lines.find((line) => line.includes('"address"')) ?? '{}').address)
-  return { bus, lines, logged, origin }
-}
 
 function wiring(bus: ProcessBus) {
   return Object.fromEntries(bus.topology().map(({ channel, heardBy }) => [channel, heardBy]))
@@ -107,7 +88,7 @@ describe('the service', () => {
     })
     expect(await ask(`${origin()}/health`)).toMatchObject({
       status: 200,
-      body: `{"status":"healthy","container":"${self.container}","project":"${self.project}"}`,
+      body: `{"status":"healthy","container":"${ownPackage.container}","project":"${ownPackage.project}"}`,
     })
     expect(await ask(`${origin()}/ready`)).toMatchObject({ status: 200 })
   })

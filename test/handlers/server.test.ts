@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
-import { connect, createServer } from 'node:net'
+import { createServer } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { Subscriber } from '../../src/bus/process-bus.ts'
 import { getSecret, httpRoutes } from '../../src/channels.ts'
@@ -9,7 +9,7 @@ import { healthRoutes } from '../../src/handlers/health.ts'
 import { secretRoutes } from '../../src/handlers/secret.ts'
 import { SecretNotFound } from '../../src/secret.ts'
 import { identity } from '../../src/sources/identity.ts'
-import { addressOf, ask, RawConnection, startHttp } from '../support/http.ts'
+import { accepts, addressOf, ask, RawConnection, startHttp } from '../support/http.ts'
 
 const health = { identity: identity({ own: { container: 'x', project: 'x' } }), 'health-routes': healthRoutes() }
 
@@ -38,19 +38,6 @@ function slowRoute() {
 /** How many servers listen in this process. */
 function listening(): number {
   return process.getActiveResourcesInfo().filter((resource) => resource === 'TCPServerWrap').length
-}
-
-/** Whether a connection to the port is accepted. */
-async function accepts(port: number): Promise<boolean> {
-  const socket = connect(port, '127.0.0.1')
-  try {
-    await once(socket, 'connect')
-    return true
-  } catch {
-    return false
-  } finally {
-    socket.destroy()
-  }
 }
 
 describe('starting', () => {

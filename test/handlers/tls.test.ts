@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { Duplex } from 'node:stream'
 import { connect } from 'node:tls'
 import { inspect } from 'node:util'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { Subscriber } from '../../src/bus/process-bus.ts'
 import { httpRoutes } from '../../src/channels.ts'
 import { adminRoutes } from '../../src/handlers/admin.ts'
@@ -21,7 +21,7 @@ import {
   type TestCertificate,
 } from '../support/certificate.ts'
 import { RawConnection, startHttp } from '../support/http.ts'
-import { startService } from '../support/process.ts'
+import { startedService } from '../support/started-service.ts'
 
 const [first, second] = [await newCertificate(), await newCertificate()]
 
@@ -292,12 +292,7 @@ describe('a stop', () => {
 })
 
 describe('a process', () => {
-  /** Starts one with an emulator; it is ended when the test is finished, if not before. */
-  const start = (...args: string[]) => {
-    const service = startService(['--embedded', '--port', '0', ...args])
-    onTestFinished(() => void service.child.kill('SIGKILL'))
-    return service
-  }
+  const start = (...args: string[]) => startedService(['--embedded', ...args])
 
   test('without its certificate ends with 78 and one clear line, before it listens', async () => {
     const { options: files } = await certificateFiles(first)

@@ -1,5 +1,5 @@
 import type { RequestListener, ServerResponse } from 'node:http'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { failing, silent, startFaultyServer } from '../support/faulty-server.ts'
 import { ask, problemIn, type RawReply } from '../support/http.ts'
 import {
@@ -11,7 +11,7 @@ import {
   secretAccessKey,
   sessionTokenOf,
 } from '../support/metadata-server.ts'
-import { type ServiceProcess, startService } from '../support/process.ts'
+import type { ServiceProcess } from '../support/process.ts'
 import {
   lasting,
   region,
@@ -21,6 +21,7 @@ import {
   storedSecret,
   temporary,
 } from '../support/signed-reads.ts'
+import { startedService } from '../support/started-service.ts'
 import { temporaryFile } from '../support/temporary-file.ts'
 
 interface Service extends ServiceProcess, Pick<SignedReads, 'signatures'> {
@@ -31,12 +32,8 @@ interface Service extends ServiceProcess, Pick<SignedReads, 'signatures'> {
 async function start(env: NodeJS.ProcessEnv, ...args: string[]): Promise<Service> {
   const { endpoint, signatures } = await startSignedReads()
   const table = ['--dynamodb-endpoint', endpoint, '--request-timeout', '60s']
-  const always = ['--port', '0', '--cache-ttl', '0', '--log-level', 'trace']
-  const service = startService([...always, ...table, ...args], { AWS_REGION: region, ...env })
-  onTestFinished(async () => {
-    service.child.kill('SIGKILL')
-    await service.exited
-  })
+  const always = ['--cache-ttl', '0', '--log-level', 'trace']
+  const service = startedService([...always, ...table, ...args], { AWS_REGION: region, ...env })
   const address = await service.address()
   return { ...service, signatures, get: (path) => ask(`${address}${path}`) }
 }
@@ -223,7 +220,7 @@ describe('a metadata service', () => {
   test('that is silent holds a reading up for no longer than --fetch-timeout', async () => {
     const held: ServerResponse[] = []
     const fault: RequestListener = (_, response) => held.push(response)
-    // As when the metadata service is started again.
+    // As when the metadata service is startedService again.
     const end = () => {
       for (const response of held) response.destroy()
     }

@@ -7,8 +7,8 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { checkToken } from '../../src/channels.ts'
 import { Sensitive } from '../../src/secret.ts'
 import { type TokensOptions, tokens } from '../../src/sources/tokens.ts'
-import { startService } from '../support/process.ts'
 import { recordedBus } from '../support/recorded-bus.ts'
+import { startedService } from '../support/started-service.ts'
 
 // Counted, not replaced.
 vi.mock('node:crypto', { spy: true })
@@ -164,8 +164,7 @@ describe('a file of tokens that cannot be used', () => {
   test('ends a process with 78 and one clear line, before it listens', async () => {
     const file = join(await newFolder(), 'missing')
 
-    const service = startService(['--embedded', '--port', '0', '--auth-token-file', file])
-    onTestFinished(() => void service.child.kill('SIGKILL'))
+    const service = startedService(['--embedded', '--auth-token-file', file])
 
     expect(await service.exited).toBe(78)
     const lines = service.stdout.filter((line) => /"level":"(warn|error|fatal)"/.test(line)).concat(service.stderr)

@@ -136,3 +136,16 @@ export async function ask(url: string, init: RequestInit = {}): Promise<RawReply
   const response = await fetch(url, init)
   return { status: response.status, headers: Object.fromEntries(response.headers), body: await response.text() }
 }
+
+/** Whether a connection to the port is accepted. */
+export async function accepts(port: number): Promise<boolean> {
+  const socket = connect(port, '127.0.0.1')
+  try {
+    await once(socket, 'connect')
+    return true
+  } catch {
+    return false
+  } finally {
+    socket.destroy()
+  }
+}
