@@ -2,6 +2,7 @@
 import { isIPv6 } from 'node:net'
 import { Agent, request } from 'undici'
 import { messageOf } from './bus/errors.ts'
+import { ExitError } from './option-errors.ts'
 
 export interface HealthcheckOptions {
   /** Where the service listens; `0.0.0.0` and `::` are everywhere, so also on loopback. */
@@ -12,10 +13,10 @@ export interface HealthcheckOptions {
 }
 
 /** How long the service may take to answer, in milliseconds. */
-const patience = 2_000
+const answerTimeout = 2_000
 
 /** The service is not there, or not as it should be. */
-class NotHealthy extends Error {
+class NotHealthy extends ExitError {
   override readonly name = 'NotHealthy'
   /** All that Docker knows but 0. */
   readonly exitCode = 1
@@ -27,7 +28,7 @@ export async function healthcheck({ host, port, tlsCert }: HealthcheckOptions): 
   // Who it is matters not on this host, and the certificate is for the name that clients know.
   const dispatcher = new Agent({ connect: { rejectUnauthorized: false } })
   try {
-    const { statusCode, body } = await request(url, { dispatcher, signal: AbortSignal.timeout(patience) })
+    const { statusCode, body } = await request(url, { dispatcher, signal: AbortSignal.timeout(answerTimeout) })
     await body.dump()
     if (statusCode !== 200) throw new Error(`status ${statusCode}`)
   } catch (cause) {

@@ -2,6 +2,7 @@
 /** The process: from what it was started with to the code that it exits with. */
 import { messageOf } from './bus/errors.ts'
 import { type Command, readCommandLine } from './command-line.ts'
+import { ExitError } from './option-errors.ts'
 import type { Options } from './options.ts'
 import { type Package, readPackage } from './package.ts'
 import { readOptions } from './read-options.ts'
@@ -43,10 +44,8 @@ async function healthcheck(options: Options): Promise<number> {
   return 0
 }
 
-/** An error may carry the exit code that it calls for. */
 function exitCodeOf(error: unknown): number | undefined {
-  const { exitCode } = (error ?? {}) as { exitCode?: unknown }
-  return typeof exitCode === 'number' ? exitCode : undefined
+  return error instanceof ExitError ? error.exitCode : undefined
 }
 
 process.exit(

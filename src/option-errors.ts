@@ -1,7 +1,12 @@
-/** What is wrong with what the process was started with. Each error carries the exit code that it calls for. */
+/** What is wrong with what the process was started with. */
+
+/** An error that says which exit code it calls for. Those of others may have one too, which is none for this process. */
+export abstract class ExitError extends Error {
+  abstract readonly exitCode: number
+}
 
 /** An option, or its value, is not one. */
-export class UsageError extends Error {
+export class UsageError extends ExitError {
   override readonly name = 'UsageError'
   readonly code = 'USAGE'
   /** `EX_USAGE` of sysexits.h. */
@@ -9,7 +14,7 @@ export class UsageError extends Error {
 }
 
 /** A file that an option names is not there, cannot be read, or does not hold what it should. */
-export class UnusableFile extends Error {
+export class UnusableFile extends ExitError {
   override readonly name = 'UnusableFile'
   readonly code = 'UNUSABLE_FILE'
   /** `EX_CONFIG` of sysexits.h. */

@@ -2,6 +2,7 @@
 import { access } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { isPromise } from './bus/call.ts'
 import { messageOf } from './bus/errors.ts'
 import { lifecycle } from './bus/lifecycle.ts'
 import type { Subscriber } from './bus/process-bus.ts'
@@ -20,11 +21,11 @@ export interface PluginContext {
 export type Plugin = (context: PluginContext) => Subscriber
 
 /**
- * Loads the files, in their order. The bus knows each subscriber by its file, so what is logged of it says where to look.
+ * Loads the files. The bus knows each subscriber by the whole path of its file, which is no name of ours, and says where to look.
  * @throws UnusableFile, naming the file and the reason; so does a subscriber that fails when it is handed the bus
  */
 export async function loadPlugins(options: Options): Promise<Record<string, Subscriber>> {
-  const loaded = options.plugins.map(async (file) => [file, await loadPlugin(file, options)] as const)
+  const loaded = options.plugins.map(async (file) => [resolve(file), await loadPlugin(file, options)] as const)
   return Object.fromEntries(await Promise.all(loaded))
 }
 
@@ -37,7 +38,10 @@ async function loadPlugin(file: string, options: Options): Promise<Subscriber> {
   const subscriber = await subscriberIn(file, options).catch(fail)
   return (bus) => {
     try {
-      subscriber(bus)
+      const wired: unknown = subscriber(bus)
+      if (!isPromise(wired)) return
+      wired.then(undefined, () => {})
+      throw new TypeError('what it returns is async, but all must be wired before anything starts')
     } catch (cause) {
       fail(cause)
     }

@@ -9,7 +9,7 @@ export class Sensitive {
     this.#value = value
   }
 
-  /** The value itself. Only who hands it to the client calls this. */
+  /** The value itself. Only who hands it to the client, or compares it, calls this. */
   reveal(): string {
     return this.#value
   }

@@ -22,7 +22,7 @@ const allowed: [files: string, imports: string[]][] = [
   ['read-options.ts', ['option*.ts', 'command-line.ts', 'bus/errors.ts', 'secret.ts']],
   ['logger.ts', ['bus/errors.ts', 'pino', 'pino-pretty']],
   ['package.ts', []],
-  ['healthcheck.ts', ['bus/errors.ts', 'undici']],
+  ['healthcheck.ts', ['bus/errors.ts', 'option-errors.ts', 'undici']],
   ['plugins.ts', ['bus/*', 'channels.ts', 'option*.ts']],
   [
     'main.ts',

@@ -47,12 +47,23 @@ test('what a plug-in fails at is logged under its file', async () => {
   expect(service.stdout.join('\n')).not.toContain('Listening')
 })
 
+test('an exit code that an error of others carries is none for the process', async () => {
+  const service = startWith(`
+    export default ({ lifecycle }) => (bus) => {
+      bus.subscribe(lifecycle.start, () => { throw Object.assign(new Error('no luck'), { exitCode: 0 }) })
+    }
+  `)
+
+  expect(await service.exited).toBe(70)
+})
+
 test.for([
   ['cannot be read as JavaScript', 'export default (', /Unexpected/],
   ['fails when it is loaded', 'throw new Error("no luck")', /no luck/],
   ['exports nothing', '', /its default export is not a function/],
   ['exports something else', 'export default 42', /its default export is not a function/],
   ['makes nothing', 'export default () => {}', /its default export does not return a function/],
+  ['is wired later', 'export default () => async () => {}', /what it returns is async/],
   ['fails when it is handed the bus', 'export default () => () => { throw new Error("no luck") }', /no luck/],
   [
     'answers what is answered already',

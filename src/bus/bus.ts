@@ -34,6 +34,7 @@ export interface RequestCall extends Call {
 export class Bus {
   /** The subscriber whose view of the bus this is; see `use`. */
   protected readonly owner: string | undefined = undefined
+  // `private` and not `#`: a view made by `use` inherits from this object, and has no fields of its own.
   private readonly roster = new Roster()
   private readonly wiring = new Wiring(this.roster)
   protected readonly delivery = new Delivery((level, message, fields) => this.log(level, message, fields))

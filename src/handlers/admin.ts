@@ -30,25 +30,24 @@ export const adminRoutes = (): Subscriber => (bus) => {
           if (!(error instanceof ChannelFailures)) throw error
           // Each failure was logged where it happened, but there nobody knows of this request.
           bus.log('error', messageOf(error), { reqId: request.id })
-          const failed = error.failures.map((failure) => ({
-            listener: failure.listener,
-            detail: problemOf(failure.error, request.id).detail,
-          }))
-          const reloaded = said(
-            bus,
-            error.outputs,
-            failed.map(({ listener }) => listener),
-          )
-          return replyWithProblem(new ReloadFailed(), request, reply, { failed, reloaded })
+          return replyWithProblem(new ReloadFailed(), request, reply, whatFailed(bus, error, request.id))
         }
       })
     })
   })
 }
 
+function whatFailed(bus: ProcessBus, { failures, outputs }: ChannelFailures, id: string) {
+  const failed = failures.map(({ listener, error }) => ({ listener, detail: problemOf(error, id).detail }))
+  const names = failures.map(({ listener }) => listener)
+  return { failed, reloaded: said(bus, outputs, names) }
+}
+
 /** What each listener answered, by its name: the answers are in the order in which the listeners are called. */
 function said(bus: ProcessBus, outputs: readonly unknown[], failed: readonly string[]) {
   const { heardBy = [] } = bus.topology().find(({ channel }) => channel === lifecycle.graceful.name) ?? {}
-  const listeners = heardBy.filter((listener) => !failed.includes(listener))
+  const listeners = [...heardBy]
+  // A subscriber may listen twice, and fail once.
+  for (const name of failed) listeners.splice(listeners.indexOf(name), 1)
   return outputs.map((answer, index) => ({ listener: listeners[index], said: answer }))
 }

@@ -3,12 +3,10 @@ import type { IncomingMessage, Server } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
 import { Counter, Histogram, Registry } from 'prom-client'
+import { clientClosedRequest } from './client-closed-request.ts'
 
 /** From what the cache answers to what a slow source takes, in seconds. */
 const buckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
-
-/** What nginx logs for a client that did not wait for its answer; it is never sent. */
-const clientClosedRequest = 499
 
 /** Counts and times from now on whatever comes. Nothing that a client makes up is a label. */
 export function httpMetrics(app: FastifyInstance): Registry {

@@ -4,6 +4,7 @@ import { messageOf } from '../bus/errors.ts'
 import type { Subscriber } from '../bus/process-bus.ts'
 import { getSecret, httpRoutes, secretAccessed } from '../channels.ts'
 import type { Freshness } from '../secret.ts'
+import { clientClosedRequest } from './client-closed-request.ts'
 
 export interface SecretRoutesOptions {
   /** What `/secret` serves is the first. */
@@ -13,9 +14,6 @@ export interface SecretRoutesOptions {
 interface Route {
   Params: { codeName?: string }
 }
-
-/** What nginx logs for a client that did not wait for its answer; it is never sent. */
-const clientClosedRequest = 499
 
 const schema = {
   response: { 200: { type: 'object', required: ['secret_code'], properties: { secret_code: { type: 'string' } } } },

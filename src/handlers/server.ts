@@ -8,7 +8,7 @@ import type { Subscriber } from '../bus/process-bus.ts'
 import { checkHealth, httpRoutes } from '../channels.ts'
 import { newApp } from './app.ts'
 import { type CertificateOptions, readCertificate } from './certificate.ts'
-import { Connections } from './connections.ts'
+import { closeConnectionsInOrder } from './connections.ts'
 import { defaultLimits } from './limits.ts'
 
 export interface HttpServerOptions extends CertificateOptions {
@@ -25,7 +25,7 @@ export const httpServer =
   (options: HttpServerOptions, limits = defaultLimits): Subscriber =>
   (bus) => {
     const addRoutes = bus.publisher(httpRoutes)
-    let running: { app: FastifyInstance; connections: Connections } | undefined
+    let running: FastifyInstance | undefined
     let stopping = false
     const isDraining = () => stopping || bus.exiting
 
@@ -33,7 +33,8 @@ export const httpServer =
       stopping = false
       const certificate = await readCertificate(options)
       const app = newApp(bus, { ...options, limits, certificate, isDraining })
-      running = { app, connections: new Connections(app.server) }
+      closeConnectionsInOrder(app.server)
+      running = app
       await addRoutes(app)
       // One address, where Fastify would have a second server for the other one of `localhost`.
       const { address: host } = await lookup(options.host, { order: 'ipv4first' })
@@ -46,7 +47,7 @@ export const httpServer =
     // Connections that are open go on with the certificate that they began with.
     bus.subscribe(lifecycle.graceful, async () => {
       const certificate = await readCertificate(options)
-      const server: unknown = running?.app.server
+      const server: unknown = running?.server
       if (!certificate || !(server instanceof SecureServer)) return undefined
       server.setSecureContext(certificate)
       return { certificate: options.tlsCert }
@@ -55,11 +56,8 @@ export const httpServer =
     bus.subscribe(lifecycle.stop, async (_, { signal }) => {
       stopping = true
       if (!running) return
-      const { app, connections } = running
-      if (app.server.listening) await setTimeout(options.drain, undefined, { signal })
-      const closed = app.close()
-      connections.close()
-      await closed
+      if (running.server.listening) await setTimeout(options.drain, undefined, { signal })
+      await running.close()
     })
 
     bus.subscribe(checkHealth, () =>

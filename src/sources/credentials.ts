@@ -31,7 +31,7 @@ const isInContainer = () =>
   })()
 
 /** How long the SDK may search, in milliseconds. When nobody can be reached it gives up after 8 s. */
-const patience = 20_000
+const searchTimeout = 20_000
 
 /** The SDK's own type lacks what it notes. */
 type Credentials = { readonly accessKeyId: string; readonly $source?: object }
@@ -52,7 +52,7 @@ export function credentialsLog(bus: ProcessBus, clock: Clock = systemClock): (cl
   }
 
   return ({ config }) => {
-    if (searchingSince !== undefined && clock.now() - searchingSince > patience) {
+    if (searchingSince !== undefined && clock.now() - searchingSince > searchTimeout) {
       searchingSince = undefined
       startOver(config)
     }

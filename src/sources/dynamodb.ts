@@ -7,6 +7,7 @@ import { messageOf } from '../bus/errors.ts'
 import { lifecycle } from '../bus/lifecycle.ts'
 import type { Subscriber } from '../bus/process-bus.ts'
 import { type DynamodbLocation, fetchSecret, locateDynamodb } from '../channels.ts'
+import { ExitError } from '../option-errors.ts'
 import { SecretNotFound, Sensitive, SourceFailure, type StoredSecret } from '../secret.ts'
 import { credentialsLog } from './credentials.ts'
 import { dynamodbFailure, unreadableReply } from './dynamodb-failure.ts'
@@ -31,7 +32,7 @@ export interface DynamodbOptions {
 }
 
 /** Nothing says which region to ask. Nothing will at run time either, so the process ends with `EX_USAGE`. */
-class NoRegion extends Error {
+class NoRegion extends ExitError {
   override readonly name = 'NoRegion'
   readonly code = 'NO_REGION'
   readonly exitCode = 64

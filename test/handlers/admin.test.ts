@@ -211,6 +211,19 @@ describe('a reload that fails', () => {
     expect(reply.body).not.toContain('classified')
   })
 
+  test('of one who has more to reload, and can reload the rest, is told under that name', async () => {
+    const { bus, reload } = await reloadable({ double: broken })
+    bus.use('double', (bus) => bus.subscribe(lifecycle.graceful, () => 2))
+
+    const { reloaded } = failureIn(await reload())
+
+    expect(reloaded).toEqual([
+      { listener: 'tokens', said: { tokens: 1 } },
+      { listener: 'http-server' },
+      { listener: 'double', said: 2 },
+    ])
+  })
+
   test('is in the log with the reason, under the id of the request, too', async () => {
     const { reload, records } = await reloadable({ broken })
 

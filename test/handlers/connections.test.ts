@@ -1,6 +1,8 @@
 import { expect, onTestFinished, test } from 'vitest'
+import type { Subscriber } from '../../src/bus/process-bus.ts'
+import { httpRoutes } from '../../src/channels.ts'
 import { get, startAttacked } from '../support/attacked-service.ts'
-import { RawConnection } from '../support/http.ts'
+import { RawConnection, startHttp } from '../support/http.ts'
 
 /** The warnings of Node from now on. */
 function warnings(): Error[] {
@@ -46,4 +48,17 @@ test('a client that reads none of its replies holds up a stop no longer than it 
 
   await expect.poll(() => closed).toBe(30)
   expect(warned).toEqual([])
+})
+
+test('a connection that comes when the process has begun to stop does not hold it up', async () => {
+  let port = 0
+  const late: Subscriber = (bus) => {
+    bus.subscribe(httpRoutes, (app) => {
+      app.addHook('preClose', async () => void (await RawConnection.open(port)))
+    })
+  }
+  const service = await startHttp({ late }, { shutdownTimeout: 5_000 })
+  port = service.port
+
+  expect(await service.bus.exit()).toBe(0)
 })
