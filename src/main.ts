@@ -27,6 +27,8 @@ async function serve(options: Options, self: Package): Promise<number> {
   ])
   const logger = await createLogger(options, process.stdout.isTTY)
   const bus = service(options, { logger, process, package: self, plugins: await loadPlugins(options) })
+  // A bus that was stopped, and may be started again, has nothing else to live on.
+  setInterval(() => {}, 2 ** 30)
   try {
     await bus.start()
     await bus.wait('EXITING')

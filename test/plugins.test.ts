@@ -47,6 +47,28 @@ test('what a plug-in fails at is logged under its file', async () => {
   expect(service.stdout.join('\n')).not.toContain('Listening')
 })
 
+test('a plug-in may stop the bus, and start it again', async () => {
+  const service = startWith(`
+    export default ({ lifecycle }) => (bus) => {
+      const again = async () => {
+        await bus.stop()
+        setTimeout(() => bus.start(), 100)
+      }
+      let starts = 0
+      bus.subscribe(lifecycle.start, () => {
+        starts += 1
+        if (starts === 1) setTimeout(again, 100)
+      })
+    }
+  `)
+
+  await service.line(/Bus STOPPED/)
+  await expect.poll(() => service.stdout.filter((line) => line.includes('Bus STARTED'))).toHaveLength(2)
+  service.child.kill('SIGTERM')
+
+  expect(await service.exited).toBe(0)
+})
+
 test('an exit code that an error of others carries is none for the process', async () => {
   const service = startWith(`
     export default ({ lifecycle }) => (bus) => {

@@ -32,8 +32,8 @@ export class CachedSecret {
   readonly #backoff: Backoff
   /** The last value, as it is served while fresh. */
   #held: Secret | undefined
-  /** Why the source is not asked for now, and until when, in milliseconds since the epoch. */
-  #pause: { readonly error: unknown; readonly until: number } | undefined
+  /** Why the source is not asked for now, since when and until when, in milliseconds since the epoch. */
+  #pause: { readonly error: unknown; readonly since: number; readonly until: number } | undefined
   #loaded = false
 
   constructor(fetch: Fetch, policy: CachePolicy, clock: Clock) {
@@ -50,7 +50,10 @@ export class CachedSecret {
 
   /** How long the source is not asked from now on, in milliseconds. */
   get pausedFor(): number {
-    return this.#pause === undefined ? 0 : Math.max(0, this.#pause.until - this.#clock.now())
+    const now = this.#clock.now()
+    // A clock that was set back would make it as long as it was set back.
+    if (this.#pause === undefined || now < this.#pause.since) return 0
+    return Math.max(0, this.#pause.until - now)
   }
 
   get state(): 'fresh' | 'stale' | 'missing' {
@@ -140,7 +143,8 @@ export class CachedSecret {
     if (absent || codeOf(error) === 'SOURCE_REFUSED') this.#held = undefined
     if (absent) this.#backoff.reset()
     const pause = absent ? this.#policy.negativeTtl : this.#backoff.next()
-    this.#pause = { error, until: this.#clock.now() + pause }
+    const since = this.#clock.now()
+    this.#pause = { error, since, until: since + pause }
   }
 
   /** The last failure, with how long it is the answer. */

@@ -332,6 +332,14 @@ describe('backing off', () => {
     expect(await lose(throttled())).toMatchObject({ code: 'SOURCE_THROTTLED', retryAfter: 75 })
   })
 
+  test('a clock that is set back does not make it longer', async () => {
+    const { clock, lose, load } = cached()
+    await lose(throttled())
+    await clock.advance(-3_600_000)
+
+    expect(await load('first')).toBe('first, miss')
+  })
+
   test('afterwards the source is asked again', async () => {
     const { clock, lose, load } = cached()
     await lose(throttled())
