@@ -1,7 +1,8 @@
 /** The command line: what it may hold, its help, and what it holds. What the values mean is in `options.ts`. */
 import yargs, { type Options as YargsOptions } from 'yargs'
+import type { TopologyFormat } from './bus/topology-formats.ts'
 import { UsageError } from './option-errors.ts'
-import { flag } from './option-types.ts'
+import { flag, topologyFormat } from './option-types.ts'
 import { type Definition, everyOption } from './options.ts'
 
 const epilogue = `Each option can also be a variable (SECRET_BUS_CACHE_TTL=10m; a repeatable one
@@ -16,12 +17,15 @@ export type Written = ReadonlyMap<string, readonly string[]>
 const commands = {
   serve: 'Serve secrets over HTTP',
   healthcheck: 'Ask the service on this host whether it is alive',
+  channels: 'Show who is wired to whom, without starting anything',
 }
 
 export type Command = keyof typeof commands
 
 export interface CommandLine {
   readonly command: Command
+  /** How `channels` shows them. */
+  readonly format: TopologyFormat
   readonly written: Written
 }
 
@@ -30,13 +34,20 @@ export interface CommandLine {
  * @throws UsageError for what is no option, no command, or lacks its value
  */
 export async function readCommandLine(args: readonly string[], version: string): Promise<CommandLine> {
-  const { _: words, $0: _name, ...flags } = await parser(args, version).parseAsync()
+  const { _: words, $0: _name, format: formats = 'table', ...flags } = await parser(args, version).parseAsync()
   const [command = 'serve', ...others] = words.map(String)
   // What follows `--` is not looked at by yargs, nor is what follows a command.
   const unknown = isCommand(command) ? others : [command, ...others]
   if (!isCommand(command) || unknown.length > 0) throw new UsageError(clear(`unknown argument: ${unknown.join(', ')}`))
   const written = new Map(Object.entries(flags).map(([flag, value]) => [flag, [value].flat().map(String)]))
-  return { command, written }
+  return { command, format: formatOf([formats].flat().map(String)), written }
+}
+
+function formatOf([text = '', ...others]: readonly string[]): TopologyFormat {
+  if (others.length > 0) throw new UsageError('--format may be given only once')
+  const format = topologyFormat.parse(text)
+  if (format) return format
+  throw new UsageError(`--format is ${JSON.stringify(text)}, but must be ${topologyFormat.allowed}`)
 }
 
 function isCommand(word: string): word is Command {
@@ -50,6 +61,9 @@ function parser(args: readonly string[], version: string) {
     .usage('$0 [command] [options]\n\nHands out a secret kept in DynamoDB over HTTP.')
     .command(['serve', '$0'], commands.serve)
     .command('healthcheck', commands.healthcheck)
+    .command('channels', commands.channels, (channels) =>
+      channels.option('format', { describe: `As ${topologyFormat.allowed}`, nargs: 1, defaultDescription: 'table' }),
+    )
     .completion('completion', 'Print a completion script for bash or zsh')
   for (const { flag, definition } of everyOption) command.option(flag, shape(definition))
   return command

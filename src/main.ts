@@ -1,32 +1,27 @@
 #!/usr/bin/env node
 /** The process: from what it was started with to the code that it exits with. */
 import { messageOf } from './bus/errors.ts'
-import { type Command, readCommandLine } from './command-line.ts'
+import type { ProcessBus } from './bus/process-bus.ts'
+import { type Command, type CommandLine, readCommandLine } from './command-line.ts'
 import { ExitError } from './option-errors.ts'
 import type { Options } from './options.ts'
 import { type Package, readPackage } from './package.ts'
 import { readOptions } from './read-options.ts'
 
-type Run = (options: Options, self: Package) => Promise<number>
+type Run = (options: Options, self: Package, commandLine: CommandLine) => Promise<number>
 
 async function main(): Promise<number> {
   const self = readPackage()
-  const { command, written } = await readCommandLine(process.argv.slice(2), self.version)
-  const options = await readOptions(written, process.env)
-  return commands[command](options, self)
+  const commandLine = await readCommandLine(process.argv.slice(2), self.version)
+  const options = await readOptions(commandLine.written, process.env)
+  return commands[commandLine.command](options, self, commandLine)
 }
 
 // Each loads only what it needs: a health check is run every few seconds.
-const commands: Record<Command, Run> = { serve, healthcheck }
+const commands: Record<Command, Run> = { serve, healthcheck, channels }
 
 async function serve(options: Options, self: Package): Promise<number> {
-  const [{ createLogger }, { loadPlugins }, { service }] = await Promise.all([
-    import('./logger.ts'),
-    import('./plugins.ts'),
-    import('./service.ts'),
-  ])
-  const logger = await createLogger(options, process.stdout.isTTY)
-  const bus = service(options, { logger, process, package: self, plugins: await loadPlugins(options) })
+  const bus = await wire(options, self)
   // A bus that was stopped, and may be started again, has nothing else to live on.
   setInterval(() => {}, 2 ** 30)
   try {
@@ -37,6 +32,24 @@ async function serve(options: Options, self: Package): Promise<number> {
     // The bus has logged it, and is on its way out.
     return exitCodeOf(error) ?? (await bus.exit())
   }
+}
+
+/** The service with its plug-ins; nothing has started. */
+async function wire(options: Options, self: Package): Promise<ProcessBus> {
+  const [{ createLogger }, { loadPlugins }, { service }] = await Promise.all([
+    import('./logger.ts'),
+    import('./plugins.ts'),
+    import('./service.ts'),
+  ])
+  const logger = await createLogger(options, process.stdout.isTTY)
+  return service(options, { logger, process, package: self, plugins: await loadPlugins(options) })
+}
+
+async function channels(options: Options, self: Package, { format }: CommandLine): Promise<number> {
+  const { topologyFormats } = await import('./bus/topology-formats.ts')
+  const bus = await wire(options, self)
+  process.stdout.write(`${topologyFormats[format](bus.topology())}\n`)
+  return 0
 }
 
 async function healthcheck(options: Options): Promise<number> {

@@ -52,6 +52,9 @@ export const logLevel = choice([...logLevels, 'silent'])
 
 export const logFormat = choice(['auto', 'json', 'pretty'])
 
+/** How the wiring of the bus is shown. */
+export const topologyFormat = choice(['table', 'json', 'mermaid'])
+
 const units = new Map([
   ['ms', 1],
   ['s', 1_000],

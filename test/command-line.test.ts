@@ -58,6 +58,16 @@ describe('the command line', () => {
     expect(await read(`--${flag}=x`)).toEqual({ [flag]: ['x'] })
   })
 
+  test.each([
+    [[], 'serve', 'table'],
+    [['serve'], 'serve', 'table'],
+    [['healthcheck', '--port', '1'], 'healthcheck', 'table'],
+    [['channels'], 'channels', 'table'],
+    [['channels', '--format', 'mermaid'], 'channels', 'mermaid'],
+  ])('%j is the command %s, which shows channels as %s', async (args, command, format) => {
+    expect(await readCommandLine(args, '1.2.3')).toMatchObject({ command, format })
+  })
+
   test('knows --config', async () => {
     expect(await read('--config', 'options.json')).toEqual({ config: ['options.json'] })
   })

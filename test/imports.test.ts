@@ -18,7 +18,7 @@ const allowed: [files: string, imports: string[]][] = [
   ['sources/*', ['sources/*', ...shared, ...aws, 'undici', 'dynalite']],
   ['service.ts', ['bus/*', 'handlers/*', 'sources/*', 'options.ts', 'package.ts', 'pino']],
   ['option*.ts', ['option*.ts', 'bus/lifecycle.ts', 'secret.ts']],
-  ['command-line.ts', ['option*.ts', 'yargs']],
+  ['command-line.ts', ['option*.ts', 'bus/topology-formats.ts', 'yargs']],
   ['read-options.ts', ['option*.ts', 'command-line.ts', 'bus/errors.ts', 'secret.ts']],
   ['logger.ts', ['bus/errors.ts', 'pino', 'pino-pretty']],
   ['package.ts', []],
@@ -27,6 +27,8 @@ const allowed: [files: string, imports: string[]][] = [
   [
     'main.ts',
     [
+      'bus/process-bus.ts',
+      'bus/topology-formats.ts',
       'service.ts',
       'plugins.ts',
       'healthcheck.ts',
@@ -45,6 +47,8 @@ const onlyTypes: [file: string, specifier: string][] = [
   ['channels.ts', 'fastify'],
   ['service.ts', 'options.ts'],
   ['plugins.ts', 'options.ts'],
+  ['command-line.ts', 'bus/topology-formats.ts'],
+  ['main.ts', 'bus/process-bus.ts'],
   ['service.ts', 'package.ts'],
   ['service.ts', 'pino'],
   ['bus/log.ts', 'pino'],

@@ -18,7 +18,7 @@ afterEach(() => {
 })
 
 function wiring(bus: ProcessBus) {
-  return Object.fromEntries(bus.topology().map(({ channel, heardBy }) => [channel, heardBy]))
+  return Object.fromEntries(bus.topology().map(({ channel, heardBy }) => [channel, heardBy.map(({ name }) => name)]))
 }
 
 describe('assembly', () => {

@@ -176,7 +176,7 @@ export class Bus {
   }
 
   /** Requests that were declared and that nobody provides. */
-  protected unmetNeeds(): Need[] {
+  protected unmetNeeds(): readonly Need[] {
     return this.wiring.unmet()
   }
 

@@ -3,15 +3,24 @@ import type { Channel } from './channel.ts'
 import { DuplicateChannel, type Need } from './errors.ts'
 import type { Roster } from './roster.ts'
 
-/** One entry for each channel that somebody subscribed to, provides, or declared to use. */
-export type Topology = {
+/** A listener or provider. */
+export interface Hearer {
+  readonly name: string
+  /** Lower hears earlier; 50 when not given. A provider's tells nothing. */
+  readonly priority: number
+}
+
+/** A channel that somebody subscribed to, provides, or declared to use. */
+export interface Wired {
   readonly channel: string
   readonly kind: 'event' | 'request'
   /** The listeners or the provider, in the order of delivery. */
-  readonly heardBy: readonly string[]
+  readonly heardBy: readonly Hearer[]
   /** Those who declared, with `publisher` or `requester`, that they use it. */
   readonly usedBy: readonly string[]
-}[]
+}
+
+export type Topology = readonly Wired[]
 
 type AnyChannel = Channel<never, unknown>
 
@@ -40,7 +49,7 @@ export class Wiring {
   }
 
   /** Requests that somebody declared and nobody provides. */
-  unmet(): Need[] {
+  unmet(): readonly Need[] {
     return this.topology().filter(
       ({ kind, heardBy, usedBy }) => kind === 'request' && usedBy.length > 0 && heardBy.length === 0,
     )
@@ -50,7 +59,7 @@ export class Wiring {
     return [...this.#channels.values()].map(({ channel, usedBy }) => ({
       channel: channel.name,
       kind: channel.kind,
-      heardBy: this.#roster.roll(channel).map(({ name }) => name),
+      heardBy: this.#roster.roll(channel).map(({ name, priority }) => ({ name, priority })),
       usedBy: [...usedBy],
     }))
   }

@@ -46,7 +46,7 @@ function whatFailed(bus: ProcessBus, { failures, outputs }: ChannelFailures, id:
 /** What each listener answered, by its name: the answers are in the order in which the listeners are called. */
 function said(bus: ProcessBus, outputs: readonly unknown[], failed: readonly string[]) {
   const { heardBy = [] } = bus.topology().find(({ channel }) => channel === lifecycle.graceful.name) ?? {}
-  const listeners = [...heardBy]
+  const listeners = heardBy.map(({ name }) => name)
   // A subscriber may listen twice, and fail once.
   for (const name of failed) listeners.splice(listeners.indexOf(name), 1)
   return outputs.map((answer, index) => ({ listener: listeners[index], said: answer }))

@@ -62,8 +62,16 @@ describe('wiring', () => {
     })
     expect(bus.topology()).toEqual(
       expect.arrayContaining([
-        { channel: 'answer.get', kind: 'request', heardBy: ['wise'], usedBy: ['curious'] },
-        { channel: 'lifecycle.start', kind: 'event', heardBy: ['wise', 'late'], usedBy: ['process'] },
+        { channel: 'answer.get', kind: 'request', heardBy: [{ name: 'wise', priority: 0 }], usedBy: ['curious'] },
+        {
+          channel: 'lifecycle.start',
+          kind: 'event',
+          heardBy: [
+            { name: 'wise', priority: 50 },
+            { name: 'late', priority: 60 },
+          ],
+          usedBy: ['process'],
+        },
       ]),
     )
   })
