@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /** The process: from what it was started with to the code that it exits with. */
-import { messageOf } from './bus/errors.ts'
+import { messageOf, UnmetNeeds } from './bus/errors.ts'
 import type { ProcessBus } from './bus/process-bus.ts'
 import { type Command, type CommandLine, readCommandLine } from './command-line.ts'
 import { ExitError } from './option-errors.ts'
@@ -60,6 +60,8 @@ async function healthcheck(options: Options): Promise<number> {
 }
 
 function exitCodeOf(error: unknown): number | undefined {
+  // The program's own wiring is whole: a plug-in needs more, or somebody was left out. `EX_CONFIG` of sysexits.h.
+  if (error instanceof UnmetNeeds) return 78
   return error instanceof ExitError ? error.exitCode : undefined
 }
 

@@ -45,6 +45,9 @@ export const httpUrl: OptionType<string> = {
   allowed: 'a URL that begins with http:// or https://',
 }
 
+/** Which there are is for the assembly to say. */
+export const subscriber = matching(/^[a-z-]+$/, 'the name of a subscriber, such as dynamodb')
+
 /** A link or name, as it is. */
 export const link = matching(/^\P{Cc}+$/u, 'a link')
 

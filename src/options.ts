@@ -127,6 +127,12 @@ export const definitions = {
     type: type.path,
     repeatable: true,
   },
+  without: {
+    group: 'Process',
+    describe: 'Built-in subscriber to leave out (repeatable)',
+    type: type.subscriber,
+    repeatable: true,
+  },
   config: { group: 'Process', describe: 'JSON file with options', type: type.path },
 } as const satisfies Record<string, Definition>
 

@@ -13,6 +13,7 @@ import { metricsRoutes } from './handlers/metrics.ts'
 import { noAuthentication } from './handlers/no-authentication.ts'
 import { secretRoutes } from './handlers/secret.ts'
 import { httpServer } from './handlers/server.ts'
+import { UsageError } from './option-errors.ts'
 import type { Options } from './options.ts'
 import type { Package } from './package.ts'
 import { dynamodb } from './sources/dynamodb.ts'
@@ -54,9 +55,25 @@ function subscribers(options: Options, { logger, process, package: own, plugins 
   } satisfies Record<string, Subscriber>
 }
 
-/** Wires the service; nothing runs until the bus is started. */
+/**
+ * Wires the service; nothing runs until the bus is started.
+ * @throws UsageError if somebody is to be left out who is not there, or cannot be
+ */
 export function service(options: Options, surroundings: Surroundings): ProcessBus {
+  const { plugins = {} } = surroundings
+  const all = subscribers(options, surroundings)
+  checkWithout(
+    options.without,
+    Object.keys(all).filter((name) => !(name in plugins)),
+  )
   const bus = new ProcessBus({ shutdownTimeout: options.drain + options.shutdownTimeout })
-  for (const [name, subscriber] of Object.entries(subscribers(options, surroundings))) bus.use(name, subscriber)
+  for (const [name, subscriber] of Object.entries(all)) if (!options.without.includes(name)) bus.use(name, subscriber)
   return bus
+}
+
+function checkWithout(without: readonly string[], builtIn: readonly string[]): void {
+  // It is there where tokens are configured, and leaving it out would give the secrets to everybody.
+  const allowed = builtIn.filter((name) => name !== 'authentication')
+  const wrong = without.find((name) => !allowed.includes(name))
+  if (wrong) throw new UsageError(`--without is ${JSON.stringify(wrong)}, but must be one of ${allowed.join(', ')}`)
 }

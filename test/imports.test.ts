@@ -16,7 +16,7 @@ const allowed: [files: string, imports: string[]][] = [
   ['channels.ts', ['bus/channel.ts', 'secret.ts', 'fastify']],
   ['handlers/*', ['handlers/*', ...shared, 'fastify', '@fastify/*', 'prom-client']],
   ['sources/*', ['sources/*', ...shared, ...aws, 'undici', 'dynalite']],
-  ['service.ts', ['bus/*', 'handlers/*', 'sources/*', 'options.ts', 'package.ts', 'pino']],
+  ['service.ts', ['bus/*', 'handlers/*', 'sources/*', 'option-errors.ts', 'options.ts', 'package.ts', 'pino']],
   ['option*.ts', ['option*.ts', 'bus/lifecycle.ts', 'secret.ts']],
   ['command-line.ts', ['option*.ts', 'bus/topology-formats.ts', 'yargs']],
   ['read-options.ts', ['option*.ts', 'command-line.ts', 'bus/errors.ts', 'secret.ts']],

@@ -5,12 +5,12 @@ import { expect, onTestFinished, test } from 'vitest'
 import { startedService } from './support/started-service.ts'
 
 /** A file with this content, and the service startedService with it. */
-function startWith(content: string, name = 'greeting.mjs') {
+function startWith(content: string, ...args: string[]) {
   const folder = mkdtempSync(join(tmpdir(), 'plugin-'))
-  const file = join(folder, name)
+  const file = join(folder, 'greeting.mjs')
   writeFileSync(file, content)
   onTestFinished(() => rmSync(folder, { recursive: true }))
-  return { ...startedService(['--embedded', '--plugin', file]), file }
+  return { ...startedService(['--embedded', '--plugin', file, ...args]), file }
 }
 
 test('a plug-in that imports nothing asks, adds a route, and starts before the port opens', async () => {
@@ -45,6 +45,41 @@ test('what a plug-in fails at is logged under its file', async () => {
   expect(await service.exited).toBe(70)
   expect(service.stdout.join('\n')).toContain(`${service.file} failed on lifecycle.start: no luck`)
   expect(service.stdout.join('\n')).not.toContain('Listening')
+})
+
+test('a plug-in replaces a source that is left out', async () => {
+  const service = startWith(
+    `export default ({ channels }) => (bus) => {
+      bus.provide(channels.fetchSecret, ({ codeName }) => ({ codeName, value: { reveal: () => 'mine' }, fetchedAt: 0 }))
+    }`,
+    '--without',
+    'dynamodb',
+  )
+
+  const reply = await fetch(`${await service.address()}/secret`)
+
+  expect(await reply.json()).toEqual({ secret_code: 'mine' })
+})
+
+test('a plug-in that needs what nobody provides is one line of the log with its file, and no port opens', async () => {
+  const service = startWith(
+    'export default ({ channels }) => (bus) => { bus.requester(channels.fetchSecret) }',
+    '--without',
+    'dynamodb',
+  )
+
+  expect(await service.exited).toBe(78)
+  const errors = service.stdout.filter((line) => line.includes('"level":"error"'))
+  expect(errors).toEqual([expect.stringContaining('nobody provides secret.fetch')])
+  expect(errors[0]).toContain(service.file)
+  expect(service.stdout.join('\n')).not.toContain('Listening')
+})
+
+test.for(['nobody', 'authentication'])('--without %s is wrong usage, and tells whom it takes', async (name) => {
+  const { exited, stderr } = startedService(['--without', name, '--auth-token-file', '/no/such/file'])
+
+  expect(await exited).toBe(64)
+  expect(stderr).toEqual([expect.stringMatching(`--without is "${name}", but must be one of log, signals, .*dynamodb`)])
 })
 
 test('a plug-in may stop the bus, and start it again', async () => {

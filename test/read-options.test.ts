@@ -74,6 +74,7 @@ describe('the defaults', () => {
       logFormat: 'auto',
       authToken: undefined,
       plugins: [],
+      without: [],
       ecsMetadataUri: undefined,
     })
   })

@@ -96,6 +96,7 @@ const domains: Readonly<Record<keyof Options, (value: unknown) => boolean>> = {
   container: isTextOrNone,
   project: isTextOrNone,
   plugins: isList,
+  without: isList,
   logLevel: isOneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),
   logFormat: isOneOf('json', 'pretty', 'auto'),
   authToken: (token) => token === undefined || token instanceof Sensitive,
