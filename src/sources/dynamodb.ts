@@ -1,7 +1,5 @@
 /** Secrets in a DynamoDB table: answers `secret.fetch`. */
-import { buffer } from 'node:stream/consumers'
 import { DynamoDBClient, GetItemCommand, type GetItemCommandOutput } from '@aws-sdk/client-dynamodb'
-import { HttpResponse } from '@smithy/core/transport'
 import { UndiciHttpHandler } from '@smithy/undici-http-handler'
 import { messageOf } from '../bus/errors.ts'
 import { lifecycle } from '../bus/lifecycle.ts'
@@ -11,6 +9,7 @@ import { ExitError } from '../option-errors.ts'
 import { SecretNotFound, Sensitive, SourceFailure, type StoredSecret } from '../secret.ts'
 import { credentialsLog } from './credentials.ts'
 import { dynamodbFailure, unreadableReply } from './dynamodb-failure.ts'
+import { refuseEmptyReplies } from './empty-replies.ts'
 import { watchRetries } from './retries.ts'
 
 export interface DynamodbOptions {
@@ -106,26 +105,6 @@ function getItem({ table, keyAttribute, valueAttribute, consistentRead }: Dynamo
     ExpressionAttributeNames: { '#value': valueAttribute },
     ConsistentRead: consistentRead,
   })
-}
-
-/**
- * Whatever a reply is cut down to, the SDK cannot read it, but for nothing at all: that it takes for `{}`, by which DynamoDB
- * says that there is no such item.
- */
-function refuseEmptyReplies(command: GetItemCommand): void {
-  command.middlewareStack.add(
-    (next) => async (args) => {
-      const result = await next(args)
-      const { response } = result
-      if (HttpResponse.isInstance(response) && response.statusCode === 200) {
-        response.body = await buffer(response.body)
-        if (response.body.length === 0) throw unreadableReply()
-      }
-      return result
-    },
-    // Before the one that reads the reply, which has a higher priority in this step.
-    { step: 'deserialize', priority: 'low' },
-  )
 }
 
 /**
