@@ -3,6 +3,7 @@ import yargs, { type Options as YargsOptions } from 'yargs'
 import type { TopologyFormat } from './bus/topology-formats.ts'
 import { UsageError } from './option-errors.ts'
 import { flag, topologyFormat } from './option-types.ts'
+import { valuesOf } from './option-values.ts'
 import { type Definition, everyOption } from './options.ts'
 
 const epilogue = `Each option can also be a variable (SECRET_BUS_CACHE_TTL=10m; a repeatable one
@@ -34,20 +35,14 @@ export interface CommandLine {
  * @throws UsageError for what is no option, no command, or lacks its value
  */
 export async function readCommandLine(args: readonly string[], version: string): Promise<CommandLine> {
-  const { _: words, $0: _name, format: formats = 'table', ...flags } = await parser(args, version).parseAsync()
+  const { _: words, $0: _name, format: formats = [], ...flags } = await parser(args, version).parseAsync()
   const [command = 'serve', ...others] = words.map(String)
   // What follows `--` is not looked at by yargs, nor is what follows a command.
   const unknown = isCommand(command) ? others : [command, ...others]
   if (!isCommand(command) || unknown.length > 0) throw new UsageError(clear(`unknown argument: ${unknown.join(', ')}`))
   const written = new Map(Object.entries(flags).map(([flag, value]) => [flag, [value].flat().map(String)]))
-  return { command, format: formatOf([formats].flat().map(String)), written }
-}
-
-function formatOf([text = '', ...others]: readonly string[]): TopologyFormat {
-  if (others.length > 0) throw new UsageError('--format may be given only once')
-  const format = topologyFormat.parse(text)
-  if (format) return format
-  throw new UsageError(`--format is ${JSON.stringify(text)}, but must be ${topologyFormat.allowed}`)
+  const [format = 'table'] = valuesOf('--format', { type: topologyFormat }, [formats].flat().map(String))
+  return { command, format, written }
 }
 
 function isCommand(word: string): word is Command {

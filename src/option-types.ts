@@ -99,7 +99,7 @@ export function integer(least: number, most: number): OptionType<number> {
   return { parse, allowed: `a whole number from ${least} to ${most}` }
 }
 
-function choice<const Value extends string>(values: readonly Value[]): OptionType<Value> {
+export function choice<const Value extends string>(values: readonly Value[]): OptionType<Value> {
   return { parse: (text) => values.find((value) => value === text), allowed: `one of ${values.join(', ')}` }
 }
 

@@ -1,8 +1,8 @@
 /** The options of this run, gathered from where they may stand: command line, variables, file, and defaults. */
-import { readFile } from 'node:fs/promises'
-import { messageOf } from './bus/errors.ts'
 import type { Written } from './command-line.ts'
 import { UnusableFile, UsageError } from './option-errors.ts'
+import { readOptionFile } from './option-files.ts'
+import { valuesOf } from './option-values.ts'
 import { type Definition, definitions, everyOption, type Options } from './options.ts'
 import { Sensitive } from './secret.ts'
 
@@ -45,16 +45,12 @@ function checkTogether({ authTokenFile, authToken, tlsCert, tlsKey }: Options): 
   if (tlsKey && !tlsCert) throw new UsageError('--tls-key is given without --tls-cert')
 }
 
-function chosen(flag: string, { type, repeatable }: Definition, places: Place[]): unknown {
+function chosen(flag: string, definition: Definition, places: Place[]): unknown {
+  const { repeatable } = definition
   for (const { written, label } of places) {
     const texts = written.get(flag)
     if (!texts) continue
-    if (texts.length > 1 && !repeatable) throw new UsageError(`${label(flag)} may be given only once`)
-    const values = texts.map((text) => {
-      const value = type.parse(text)
-      if (value !== undefined) return value
-      throw new UsageError(`${label(flag)} is ${JSON.stringify(text)}, but must be ${type.allowed}`)
-    })
+    const values = valuesOf(label(flag), definition, texts)
     return repeatable ? [...new Set(values)] : values[0]
   }
   return repeatable ? [] : undefined
@@ -89,10 +85,8 @@ async function fromFile(file: string): Promise<Place> {
 }
 
 async function readObject(file: string): Promise<object> {
-  const text = await readFile(file, 'utf8').catch((cause) => {
-    throw new UnusableFile(`--config ${file} cannot be read: ${messageOf(cause)}`, { cause })
-  })
-  const value = parse(text)
+  const text = await readOptionFile('--config', file)
+  const value = parse(text.toString())
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
   throw new UnusableFile(`--config ${file} does not hold a JSON object`)
 }

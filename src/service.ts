@@ -13,7 +13,8 @@ import { metricsRoutes } from './handlers/metrics.ts'
 import { noAuthentication } from './handlers/no-authentication.ts'
 import { secretRoutes } from './handlers/secret.ts'
 import { httpServer } from './handlers/server.ts'
-import { UsageError } from './option-errors.ts'
+import { choice } from './option-types.ts'
+import { valuesOf } from './option-values.ts'
 import type { Options } from './options.ts'
 import type { Package } from './package.ts'
 import { dynamodb } from './sources/dynamodb.ts'
@@ -74,6 +75,5 @@ export function service(options: Options, surroundings: Surroundings): ProcessBu
 function checkWithout(without: readonly string[], builtIn: readonly string[]): void {
   // It is there where tokens are configured, and leaving it out would give the secrets to everybody.
   const allowed = builtIn.filter((name) => name !== 'authentication')
-  const wrong = without.find((name) => !allowed.includes(name))
-  if (wrong) throw new UsageError(`--without is ${JSON.stringify(wrong)}, but must be one of ${allowed.join(', ')}`)
+  valuesOf('--without', { type: choice(allowed), repeatable: true }, without)
 }

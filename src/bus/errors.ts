@@ -127,6 +127,11 @@ export function messageOf(error: unknown): string {
   return error.message || ('code' in error ? String(error.code) : error.name)
 }
 
+/** The `code` of whatever was thrown. It tells errors apart also where their class is loaded twice, or not at all. */
+export function codeOf(error: unknown): unknown {
+  return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined
+}
+
 function unanswered(channel: string, asker: string): string {
   return `nobody provides ${channel}, which ${asker} asks for`
 }

@@ -1,4 +1,5 @@
 /** What the bus does, in numbers: the calls of listeners and providers, and the state of the process. */
+import { codeOf } from '../bus/errors.ts'
 import { type State, states } from '../bus/lifecycle.ts'
 import type { Subscriber } from '../bus/process-bus.ts'
 import type { Activity } from '../bus/taps.ts'
@@ -28,7 +29,7 @@ export const busMetrics = (): Subscriber => (bus) => {
 
 function outcomeOf(activity: Activity): string {
   if (!('error' in activity)) return 'ok'
-  const { code } = (activity.error ?? {}) as { code?: unknown } // anything may have been thrown
+  const code = codeOf(activity.error)
   return code === 'BUS_REQUEST_TIMEOUT' || code === 'BUS_LISTENER_TIMEOUT' ? 'timeout' : 'error'
 }
 

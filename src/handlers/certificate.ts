@@ -1,8 +1,8 @@
 /** The certificate that the server shows, and its key, as the files have them. */
-import { readFile } from 'node:fs/promises'
 import { createSecureContext } from 'node:tls'
 import { messageOf } from '../bus/errors.ts'
 import { UnusableFile } from '../option-errors.ts'
+import { readOptionFile } from '../option-files.ts'
 
 export interface CertificateOptions {
   /** PEM file with the certificate and, after it, those between it and one that clients know. HTTP when not given. */
@@ -22,17 +22,11 @@ export interface Certificate {
  */
 export async function readCertificate({ tlsCert, tlsKey }: CertificateOptions): Promise<Certificate | undefined> {
   if (tlsCert === undefined || tlsKey === undefined) return undefined
-  const [cert, key] = await Promise.all([readOption('--tls-cert', tlsCert), readOption('--tls-key', tlsKey)])
+  const [cert, key] = await Promise.all([readOptionFile('--tls-cert', tlsCert), readOptionFile('--tls-key', tlsKey)])
   try {
     createSecureContext({ cert, key })
   } catch (cause) {
     throw new UnusableFile(`--tls-cert ${tlsCert} and --tls-key ${tlsKey} do not make a pair: ${messageOf(cause)}`)
   }
   return { cert, key }
-}
-
-function readOption(flag: string, file: string): Promise<Buffer> {
-  return readFile(file).catch((cause) => {
-    throw new UnusableFile(`${flag} ${file} cannot be read: ${messageOf(cause)}`, { cause })
-  })
 }

@@ -1,10 +1,7 @@
 /** `GET /health`: is the process alive. `GET /ready`: may traffic come. */
-import { ChannelFailures } from '../bus/errors.ts'
 import type { Subscriber } from '../bus/process-bus.ts'
 import { checkHealth, getIdentity, type HealthCheck, httpRoutes } from '../channels.ts'
-
-/** How long a check may take, in milliseconds, before it counts as failed. */
-const checkTimeout = 1_000
+import { gather } from './gather.ts'
 
 const text = { type: 'string' }
 const schema = {
@@ -16,13 +13,8 @@ export const healthRoutes = (): Subscriber => (bus) => {
   const check = bus.publisher(checkHealth)
 
   const checks = async (id: string): Promise<HealthCheck[]> => {
-    try {
-      return await check(undefined, { id, deadline: Date.now() + checkTimeout })
-    } catch (error) {
-      if (!(error instanceof ChannelFailures)) throw error
-      const failed = error.failures.map(({ listener }): HealthCheck => ({ name: listener, status: 'fail' }))
-      return [...(error.outputs as HealthCheck[]), ...failed] // what the others on this channel answered
-    }
+    const { outputs, failures } = await gather(check, id)
+    return [...outputs, ...failures.map(({ listener }): HealthCheck => ({ name: listener, status: 'fail' }))]
   }
 
   bus.subscribe(httpRoutes, async (app) => {

@@ -1,31 +1,21 @@
 /** `GET /metrics`: what has happened so far, in numbers, for Prometheus. */
 import { Counter, collectDefaultMetrics, Gauge, Registry, register } from 'prom-client'
-import { ChannelFailures, messageOf } from '../bus/errors.ts'
+import { messageOf } from '../bus/errors.ts'
 import type { Subscriber } from '../bus/process-bus.ts'
 import { collectMetrics, httpRoutes, type Metric } from '../channels.ts'
+import { gather } from './gather.ts'
 import { httpMetrics } from './http-metrics.ts'
-
-/** How long one may take to say what it has counted, in milliseconds. */
-const collectTimeout = 1_000
 
 export const metricsRoutes = (): Subscriber => (bus) => {
   const collect = bus.publisher(collectMetrics)
-
-  const collected = async (id: string): Promise<Metric[]> => {
-    try {
-      return (await collect(undefined, { id, deadline: Date.now() + collectTimeout })).flat()
-    } catch (error) {
-      if (!(error instanceof ChannelFailures)) throw error
-      return (error.outputs as Metric[][]).flat() // what the others on this channel answered
-    }
-  }
 
   bus.subscribe(httpRoutes, (app) => {
     const registries = [processMetrics(), httpMetrics(app)]
 
     app.get('/metrics', async (request, reply) => {
       const shown = Registry.merge(registries)
-      for (const metric of await collected(request.id)) {
+      const { outputs } = await gather(collect, request.id)
+      for (const metric of outputs.flat()) {
         try {
           show(metric, shown)
         } catch (error) {

@@ -1,6 +1,7 @@
 /** The cache in numbers: how readings went, how fetches went, how old the values are. */
+import { codeOf } from '../bus/errors.ts'
 import type { Metric } from '../channels.ts'
-import { type CachedSecret, codeOf, type Fetch } from './cached-secret.ts'
+import type { CachedSecret, Fetch } from './cached-secret.ts'
 
 /** How many fetches ended in each way: `ok`, `not_found`, or what the source failed with. */
 export type FetchCounts = Map<string, number>

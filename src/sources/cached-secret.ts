@@ -1,4 +1,5 @@
 /** One secret in the cache: for how long it is served, and what is served when it cannot be fetched. */
+import { codeOf } from '../bus/errors.ts'
 import { SingleFlight } from '../bus/single-flight.ts'
 import { type Freshness, type Secret, SourceFailure, type StoredSecret } from '../secret.ts'
 import { Backoff } from './backoff.ts'
@@ -159,13 +160,9 @@ export class CachedSecret {
   }
 }
 
+/** By the code and not by the class, which a source that is loaded at run time need not import. */
 function isAbsence(error: unknown): boolean {
   return codeOf(error) === 'SECRET_NOT_FOUND'
-}
-
-/** By the code and not by the class, which a source that is loaded at run time need not import. */
-export function codeOf(error: unknown): unknown {
-  return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined
 }
 
 function served(secret: Secret, result: Freshness['result']): Secret {

@@ -28,7 +28,7 @@ type SdkError = Parameters<typeof isThrottlingError>[0] & { readonly code?: stri
 export function dynamodbFailure(thrown: unknown, table: string): SourceFailure {
   if (thrown instanceof SourceFailure) return thrown
   const error = thrown as SdkError // whatever else it is, it has none of the parts that are looked at
-  const code = codeOf(error)
+  const code = failureCodeOf(error)
   if (thrown instanceof SyntaxError) return unreadable(thrown, code)
   const cause = told(error)
   return new SourceFailure(code, `DynamoDB table ${table}: ${cause.name}: ${cause.message}`, { cause })
@@ -54,7 +54,7 @@ function unreadable(error: SyntaxError, code: SourceFailureCode): SourceFailure 
   return new SourceFailure(code, 'the credentials that were found are unreadable')
 }
 
-function codeOf(error: SdkError): SourceFailureCode {
+function failureCodeOf(error: SdkError): SourceFailureCode {
   if (isThrottlingError(error)) return 'SOURCE_THROTTLED'
   if (isTimeout(error)) return 'SOURCE_TIMEOUT'
   return isRefusal(error) ? 'SOURCE_REFUSED' : 'SOURCE_UNAVAILABLE'

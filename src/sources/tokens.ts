@@ -1,11 +1,10 @@
 /** The bearer tokens that give access, from a file or the environment: answers `token.check`. */
 import { hash, timingSafeEqual } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
-import { messageOf } from '../bus/errors.ts'
 import { lifecycle } from '../bus/lifecycle.ts'
 import type { Subscriber } from '../bus/process-bus.ts'
 import { checkToken } from '../channels.ts'
 import { UnusableFile, UsageError } from '../option-errors.ts'
+import { readOptionFile } from '../option-files.ts'
 import type { Sensitive } from '../secret.ts'
 
 /** Where the tokens are, one a line, so that a new one can be given out before the old one is withdrawn. */
@@ -52,10 +51,8 @@ async function read({ authTokenFile: file, authToken }: TokensOptions): Promise<
     const text = authToken?.reveal() ?? ''
     return tokensIn(text, (problem) => new UsageError(`SECRET_BUS_AUTH_TOKEN ${problem}`))
   }
-  const text = await readFile(file, 'utf8').catch((cause) => {
-    throw new UnusableFile(`--auth-token-file ${file} cannot be read: ${messageOf(cause)}`, { cause })
-  })
-  return tokensIn(text, (problem) => new UnusableFile(`--auth-token-file ${file} ${problem}`))
+  const text = await readOptionFile('--auth-token-file', file)
+  return tokensIn(text.toString(), (problem) => new UnusableFile(`--auth-token-file ${file} ${problem}`))
 }
 
 function tokensIn(text: string, unusable: (problem: string) => Error): string[] {
