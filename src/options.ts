@@ -32,6 +32,12 @@ export const definitions = {
   },
   tlsCert: { group: 'HTTP', describe: 'PEM file with the certificate, for HTTPS', type: type.path },
   tlsKey: { group: 'HTTP', describe: 'PEM file with its key', type: type.path },
+  inspector: {
+    group: 'HTTP',
+    describe: 'Show at /-/bus who is wired to whom, and what passes',
+    type: type.flag,
+    default: 'false',
+  },
   codeNames: {
     group: 'Secrets',
     flag: 'code-name',

@@ -3,15 +3,20 @@ import { access } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { isPromise } from './bus/call.ts'
+import { event, request } from './bus/channel.ts'
 import { messageOf } from './bus/errors.ts'
 import { lifecycle } from './bus/lifecycle.ts'
 import type { Subscriber } from './bus/process-bus.ts'
 import * as channels from './channels.ts'
 import { UnusableFile } from './option-errors.ts'
 import type { Options } from './options.ts'
+import { SecretNotFound, Sensitive, SourceFailure } from './secret.ts'
+
+/** To make and to answer with: channels of its own, secrets, and the ways in which a source fails. */
+const tools = { event, request, Sensitive, SecretNotFound, SourceFailure }
 
 /** What a plug-in is handed, so that it need import nothing. */
-export interface PluginContext {
+export type PluginContext = typeof tools & {
   readonly channels: typeof channels
   readonly lifecycle: typeof lifecycle
   readonly options: Options
@@ -19,6 +24,10 @@ export interface PluginContext {
 
 /** What the file of a plug-in exports as its default. */
 export type Plugin = (context: PluginContext) => Subscriber
+
+export function pluginContext(options: Options): PluginContext {
+  return { ...tools, channels, lifecycle, options }
+}
 
 /**
  * Loads the files. The bus knows each subscriber by the whole path of its file, which is no name of ours, and says where to look.
@@ -52,7 +61,7 @@ async function subscriberIn(file: string, options: Options): Promise<Subscriber>
   await access(file) // tells more simply that there is none
   const { default: plugin }: { default?: unknown } = await import(pathToFileURL(resolve(file)).href)
   if (typeof plugin !== 'function') throw new TypeError('its default export is not a function')
-  const subscriber: unknown = await plugin({ channels, lifecycle, options })
+  const subscriber: unknown = await plugin(pluginContext(options))
   if (typeof subscriber !== 'function') throw new TypeError('its default export does not return a function')
   return subscriber as Subscriber // who wrote the file is to be believed
 }

@@ -14,6 +14,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Answers anybody at any time: without a token, and under overload. */
     readonly open?: boolean
+    /** Is opened by a browser, which can send a token only as a password. It only ever reads. */
+    readonly browser?: boolean
   }
 }
 

@@ -8,22 +8,40 @@ class Unauthorized extends Error {
   readonly code = 'UNAUTHORIZED'
 }
 
-/** The name of the scheme may be written in any case: https://www.rfc-editor.org/rfc/rfc9110#section-11.1. */
-const bearer = /^bearer +(.+)/i
+/** Each route: https://www.rfc-editor.org/rfc/rfc6750#section-3. */
+const bearerChallenge = 'Bearer realm="secret-bus"'
 
-/** https://www.rfc-editor.org/rfc/rfc6750#section-3.1: an error only where a token was given, not for another scheme. */
-const challenge = 'Bearer realm="secret-bus"'
+/** Those that a browser opens, which then asks for a user, of any name, and a password, the token: https://www.rfc-editor.org/rfc/rfc7617#section-2. */
+const basicChallenge = 'Basic realm="secret-bus", charset="UTF-8"'
 
 export const authentication = (): Subscriber => (bus) => {
   const check = bus.requester(checkToken)
 
   bus.subscribe(httpRoutes, (app) => {
     app.addHook('onRequest', async (request, reply) => {
-      if (request.routeOptions.config.open) return
-      const [, token] = bearer.exec(request.headers.authorization ?? '') ?? []
+      const { open, browser = false } = request.routeOptions.config
+      if (open) return
+      const { scheme, token } = credentialsIn(request.headers.authorization, browser)
       if (token && (await check({ token: new Sensitive(token) }, { id: request.id }))) return
-      reply.header('www-authenticate', token ? `${challenge}, error="invalid_token"` : challenge)
+      // https://www.rfc-editor.org/rfc/rfc6750#section-3.1: an error only where a token was given, not for another scheme.
+      const challenge = scheme === 'bearer' ? `${bearerChallenge}, error="invalid_token"` : bearerChallenge
+      reply.header('www-authenticate', browser ? [challenge, basicChallenge] : challenge)
       throw new Unauthorized(token ? 'the token is not known' : 'there is no token')
     })
   })
+}
+
+interface Credentials {
+  readonly scheme?: 'bearer' | 'basic'
+  readonly token?: string | undefined
+}
+
+/** The name of the scheme may be written in any case: https://www.rfc-editor.org/rfc/rfc9110#section-11.1. */
+function credentialsIn(authorization = '', browser: boolean): Credentials {
+  const [, token] = /^bearer +(.+)/i.exec(authorization) ?? []
+  if (token) return { scheme: 'bearer', token }
+  const [, pair] = (browser && /^basic +(.+)/i.exec(authorization)) || []
+  if (!pair) return {}
+  const [, password] = /:(.*)/s.exec(Buffer.from(pair, 'base64').toString()) ?? []
+  return { scheme: 'basic', token: password }
 }
