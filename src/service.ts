@@ -8,6 +8,7 @@ import { auditTrail } from './handlers/audit.ts'
 import { authentication } from './handlers/authentication.ts'
 import { busMetrics } from './handlers/bus-metrics.ts'
 import { healthRoutes } from './handlers/health.ts'
+import { inspector } from './handlers/inspector.ts'
 import { loadShedding } from './handlers/load-shedding.ts'
 import { metricsRoutes } from './handlers/metrics.ts'
 import { noAuthentication } from './handlers/no-authentication.ts'
@@ -48,6 +49,7 @@ function subscribers(options: Options, { logger, process, package: own, plugins 
     ...(options.authTokenFile || options.authToken
       ? { tokens: tokens(options), authentication: authentication(), 'admin-routes': adminRoutes() }
       : { 'no-authentication': noAuthentication() }),
+    ...(options.inspector && { inspector: inspector() }),
     'health-routes': healthRoutes(),
     'audit-trail': auditTrail(),
     'secret-routes': secretRoutes(options),

@@ -1,9 +1,8 @@
 /** What the bus does, in numbers: the calls of listeners and providers, and the state of the process. */
-import { codeOf } from '../bus/errors.ts'
 import { type State, states } from '../bus/lifecycle.ts'
 import type { Subscriber } from '../bus/process-bus.ts'
-import type { Activity } from '../bus/taps.ts'
 import { collectMetrics, type Metric } from '../channels.ts'
+import { outcomeOf } from './outcome.ts'
 
 interface Calls {
   readonly labels: { readonly channel: string; readonly by: string; readonly outcome: string }
@@ -25,12 +24,6 @@ export const busMetrics = (): Subscriber => (bus) => {
   })
 
   bus.subscribe(collectMetrics, () => [...callMetrics([...byLabels.values()]), stateMetric(bus.state)])
-}
-
-function outcomeOf(activity: Activity): string {
-  if (!('error' in activity)) return 'ok'
-  const code = codeOf(activity.error)
-  return code === 'BUS_REQUEST_TIMEOUT' || code === 'BUS_LISTENER_TIMEOUT' ? 'timeout' : 'error'
 }
 
 function callMetrics(calls: Calls[]): Metric[] {

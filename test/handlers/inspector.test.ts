@@ -1,0 +1,289 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { inspector } from '../../src/handlers/inspector.ts'
+import { assembled } from '../support/assembled.ts'
+import { hasBrowser, openBrowser } from '../support/browser.ts'
+import { ask, startHttp } from '../support/http.ts'
+
+/** Where the pictures go: to look at, and with `SCREENSHOTS=docs` into the documents. */
+const pictures = fileURLToPath(
+  new URL(`../../${process.env['SCREENSHOTS'] ?? 'node_modules/.cache/secret-bus/screenshots'}`, import.meta.url),
+)
+
+/** The service with an emulator and the inspector, once its secret is there. */
+async function inspected(flags: Readonly<Record<string, string>> = {}) {
+  const service = await assembled({ embedded: 'true', inspector: 'true', ...flags })
+  await service.bus.start()
+  const origin = service.origin()
+  await expect.poll(async () => (await fetch(`${origin}/ready`)).status).toBe(200)
+  return { ...service, origin }
+}
+
+interface News {
+  readonly state?: string
+  readonly topology?: readonly { readonly channel: string }[]
+  readonly channels: readonly { readonly channel: string; readonly count: number; readonly failed: number }[]
+  readonly messages: readonly Record<string, unknown>[]
+  readonly missed: number
+}
+
+/** Listens as a page does. */
+async function listen(origin: string) {
+  const leaving = new AbortController()
+  onTestFinished(() => leaving.abort())
+  const reply = await fetch(`${origin}/-/bus/events`, { signal: leaving.signal })
+  const reader = reply.body?.pipeThrough(new TextDecoderStream()).getReader()
+  let received = ''
+  const next = async (): Promise<News | undefined> => {
+    while (!received.includes('\n\n')) {
+      const { value, done = true } = (await reader?.read()) ?? {}
+      if (done) return undefined
+      received += value
+    }
+    const [frame = '', ...rest] = received.split('\n\n')
+    received = rest.join('\n\n')
+    return frame.startsWith('data: ') ? JSON.parse(frame.slice(6)) : next()
+  }
+  const until = async (isIt: (message: Record<string, unknown>) => boolean) => {
+    for (let news = await next(); news; news = await next()) {
+      const message = news.messages.find(isIt)
+      if (message) return { message, news }
+    }
+    throw new Error('the events ended before')
+  }
+  return { reply, next, until, leave: () => leaving.abort() }
+}
+
+describe('the events of the inspector', () => {
+  test('begin with the state, the wiring and what has passed before', async () => {
+    const { origin, bus } = await inspected()
+
+    const { reply, next } = await listen(origin)
+    const news = await next()
+
+    expect(Object.fromEntries(reply.headers)).toMatchObject({
+      'content-type': 'text/event-stream',
+      'cache-control': 'no-store',
+    })
+    expect(news?.state).toBe('STARTED')
+    expect(news?.topology).toEqual(JSON.parse(JSON.stringify(bus.topology())))
+    expect(news?.channels).toContainEqual(expect.objectContaining({ channel: 'secret.fetch', count: 1, failed: 0 }))
+    expect(news?.messages).toContainEqual(
+      expect.objectContaining({ channel: 'secret.fetch', by: 'dynamodb', outcome: 'ok', ms: expect.any(Number) }),
+    )
+  })
+
+  test('tell of each call as it passes, and nothing of what it carried', async () => {
+    const { origin } = await inspected()
+    const { next, until } = await listen(origin)
+    await next()
+
+    await ask(`${origin}/secret`, { headers: { 'x-request-id': 'one' } })
+    const { message, news } = await until(({ id }) => id === 'one')
+    await ask(`${origin}/secret/classified`, { headers: { 'x-request-id': 'two' } })
+    const { message: failed, news: later } = await until(({ id }) => id === 'two')
+
+    expect(message).toMatchObject({ channel: 'secret.get', by: 'secret-cache', outcome: 'ok' })
+    expect(news).not.toHaveProperty('topology')
+    expect(failed).toMatchObject({ channel: 'secret.get', outcome: 'error', error: 'SECRET_NOT_FOUND' })
+    expect(later.channels).toContainEqual(expect.objectContaining({ channel: 'secret.get', count: 2, failed: 1 }))
+    expect(JSON.stringify([news, later])).not.toMatch(/classified|the secret of|thedoctor/)
+  })
+
+  test('leave out the oldest of what comes at once, and say how many', async () => {
+    const { origin, bus } = await startHttp({ inspector: inspector() })
+    const { next } = await listen(origin)
+    await next()
+
+    const { event } = await import('../../src/bus/channel.ts')
+    const rang = event<number>('rang')
+    bus.subscribe(rang, () => {}, { name: 'ear' })
+    await next()
+    for (let times = 0; times < 250; times += 1) await bus.publish(rang, times)
+    const news = await next()
+
+    expect(news?.messages).toHaveLength(200)
+    expect(news?.missed).toBe(50)
+    expect(news?.channels).toContainEqual(expect.objectContaining({ channel: 'rang', count: 250 }))
+  })
+
+  test('end when the process stops, which does not wait for them', async () => {
+    const { origin, bus } = await startHttp({ inspector: inspector() })
+    const { next } = await listen(origin)
+    await next()
+
+    const code = await bus.exit()
+
+    expect(code).toBe(0)
+    for (let news = await next(); news; news = await next()) expect(news.state).toBe('STOPPING')
+  })
+
+  test('leave nothing behind when a page is left', async () => {
+    const { origin } = await startHttp({ inspector: inspector() })
+    const intervals = () => process.getActiveResourcesInfo().filter((resource) => resource === 'Timeout').length
+    const before = intervals()
+    const pages = await Promise.all(Array.from({ length: 5 }, () => listen(origin)))
+    for (const { next } of pages) await next()
+    expect(intervals()).toBeGreaterThanOrEqual(before + 5)
+
+    for (const { leave } of pages) leave()
+
+    await expect.poll(intervals).toBeLessThan(before + 5)
+  })
+})
+
+describe('the page of the inspector', () => {
+  test('is not there unless it is asked for', async () => {
+    const { bus, origin } = await assembled({ embedded: 'true' })
+    await bus.start()
+
+    expect((await ask(`${origin()}/-/bus`)).status).toBe(404)
+    expect((await ask(`${origin()}/-/bus/events`)).status).toBe(404)
+  })
+
+  test.for(['/-/bus', '/-/bus/inspector.js', '/-/bus/events'])('is behind the token: %s', async (path) => {
+    const service = await assembled({ embedded: 'true', inspector: 'true' }, { SECRET_BUS_AUTH_TOKEN: 'known' })
+    await service.bus.start()
+    const statusWith = async (authorization: string) => {
+      const reply = await fetch(service.origin() + path, { headers: { authorization } })
+      await reply.body?.cancel()
+      return reply.status
+    }
+
+    expect(await statusWith('Bearer unknown')).toBe(401)
+    expect(await statusWith(`Basic ${btoa('any:unknown')}`)).toBe(401)
+    expect(await statusWith('Bearer known')).toBe(200)
+    expect(await statusWith(`Basic ${btoa('any:known')}`)).toBe(200)
+  })
+
+  test('may load nothing from elsewhere', async () => {
+    const { origin } = await startHttp({ inspector: inspector() })
+
+    const { headers, body } = await ask(`${origin}/-/bus`)
+
+    expect(headers).toMatchObject({
+      'content-type': 'text/html; charset=utf-8',
+      'content-security-policy': expect.stringMatching(/^default-src 'none'; script-src 'self'; style-src 'self';/),
+      'x-content-type-options': 'nosniff',
+    })
+    expect(body).not.toMatch(/https?:|<style|style=|onclick/)
+  })
+})
+
+describe.runIf(hasBrowser)('in a browser, the inspector', () => {
+  test('shows who is wired to whom', async () => {
+    const { origin, bus } = await inspected()
+    const { openPage } = await openBrowser()
+    const { page, problems } = await openPage()
+
+    await page.goto(`${origin}/-/bus`)
+    await page.locator('#connection.live').waitFor()
+    await page.locator('.channel').first().waitFor()
+
+    const names = (kind: string) => page.locator(`#wiring .${kind} title`).allTextContents()
+    const wired = bus.topology()
+    const parties = wired.flatMap(({ usedBy, heardBy }) => [...usedBy, ...heardBy.map(({ name }) => name)])
+    expect(new Set(await names('subscriber'))).toEqual(new Set(parties))
+    expect((await names('channel')).toSorted()).toEqual(wired.map(({ channel }) => channel).toSorted())
+    const lines = wired.reduce((sum, { usedBy, heardBy }) => sum + usedBy.length + heardBy.length, 0)
+    expect(await page.locator('#wiring path').count()).toBe(lines)
+    expect(await page.locator('#state').textContent()).toBe('STARTED')
+    expect(problems).toEqual([])
+  })
+
+  test('shows what passes, marks what fails, and never what is carried', async () => {
+    const { origin } = await inspected()
+    const { openPage } = await openBrowser()
+    const { page, problems } = await openPage()
+    await page.goto(`${origin}/-/bus`)
+    const row = (id: string) => page.locator('#messages li', { hasText: id })
+    const channel = (name: string) =>
+      page.locator('#wiring .channel', { has: page.locator(`title:text-is("${name}")`) })
+
+    await ask(`${origin}/secret`, { headers: { 'x-request-id': 'all-is-well' } })
+    await row('all-is-well').first().waitFor()
+    expect(await channel('secret.get').getAttribute('class')).not.toContain('failing')
+    await ask(`${origin}/secret/classified`, { headers: { 'x-request-id': 'not-there' } })
+    const failed = row('not-there').filter({ hasText: 'secret.get' })
+    await failed.waitFor()
+
+    expect(await failed.getAttribute('class')).toBe('failed')
+    expect(await failed.textContent()).toContain('SECRET_NOT_FOUND')
+    expect(await row('all-is-well').first().getAttribute('class')).toBe('')
+    expect(await channel('secret.get').getAttribute('class')).toContain('failing')
+    expect(await channel('secret.get').textContent()).toContain('1 of 2 failed')
+    expect(await page.content()).not.toMatch(/classified|the secret of|thedoctor/)
+    expect(problems).toEqual([])
+  })
+
+  test('shows the messages of one channel alone, or those that failed, and pauses', async () => {
+    const { origin } = await inspected()
+    const { openPage } = await openBrowser()
+    const { page } = await openPage()
+    await page.goto(`${origin}/-/bus`)
+    await ask(`${origin}/secret/classified`)
+    const shown = page.locator('#messages .what')
+    const rows = () => shown.allTextContents()
+    await page.locator('#messages .failed').waitFor()
+
+    await page.locator('.channel', { has: page.locator('title:text-is("secret.get")') }).click()
+    await expect.poll(rows).toEqual(['secret.get → secret-cache'])
+    expect(await page.locator('#chosen').textContent()).toContain('Asked by: secret-routes')
+    await page.locator('#channel').selectOption('secret.fetch')
+    await expect.poll(rows).toEqual(['secret.fetch → dynamodb'])
+    await page.locator('#failures').check()
+    await expect.poll(rows).toEqual([])
+    await page.locator('#channel').selectOption('')
+    await expect.poll(rows).toEqual(['secret.get → secret-cache'])
+
+    await page.locator('#pause').click()
+    await ask(`${origin}/secret/classified`)
+    const counted = page.locator('.channel.failing .numbers')
+    await expect.poll(() => counted.textContent()).toBe('2 of 2 failed') // it has come, and is not shown
+    expect(await rows()).toHaveLength(1)
+    await page.locator('#pause').click()
+    await expect.poll(rows).toHaveLength(2)
+  })
+
+  test('says when the process stops, and that it is gone', async () => {
+    const { origin, bus } = await inspected({ drain: '500ms' })
+    const { openPage } = await openBrowser()
+    const { page } = await openPage()
+    await page.goto(`${origin}/-/bus`)
+    await page.locator('#state.STARTED').waitFor()
+
+    const exit = bus.exit()
+
+    await page.locator('#state.STOPPING').waitFor()
+    await exit
+    await page.locator('#connection:not(.live)', { hasText: 'trying again' }).waitFor()
+  })
+
+  test('is read on a desk and on a phone, by day and by night', async () => {
+    const { origin } = await inspected()
+    const { openPage } = await openBrowser()
+    mkdirSync(pictures, { recursive: true })
+    const sizes = { desktop: { width: 1400, height: 980 }, phone: { width: 390, height: 844 } }
+
+    for (const [size, viewport] of Object.entries(sizes)) {
+      for (const colorScheme of ['light', 'dark'] as const) {
+        const { page, problems } = await openPage({ viewport, colorScheme, reducedMotion: 'reduce' })
+        await page.goto(`${origin}/-/bus`)
+        await page.locator('#messages li').first().waitFor()
+        for (const path of ['/secret', '/ready', '/secret/nobody', '/secret']) await ask(origin + path)
+        await page.locator('#messages .failed').first().waitFor()
+        await page.screenshot({ path: join(pictures, `inspector-${size}-${colorScheme}.png`) })
+
+        expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(viewport.width)
+        const drawn = await page.locator('#wiring svg').getAttribute('viewBox')
+        expect(Number(drawn?.split(' ')[2])).toBe(await page.evaluate('document.querySelector("#wiring").clientWidth'))
+        const overflowing = await page.evaluate(`[...document.querySelectorAll('#wiring g')].filter((group) =>
+          group.querySelector('.name').getComputedTextLength() > group.querySelector('rect').getBBox().width).length`)
+        expect(overflowing).toBe(0)
+        expect(problems).toEqual([])
+      }
+    }
+  })
+})
