@@ -27,6 +27,8 @@ export interface CommandLine {
   readonly command: Command
   /** How `channels` shows them. */
   readonly format: TopologyFormat
+  /** Those that `channels` shows; none stands for all. A `*` at the end stands for any ending. */
+  readonly channels: readonly string[]
   readonly written: Written
 }
 
@@ -35,14 +37,14 @@ export interface CommandLine {
  * @throws UsageError for what is no option, no command, or lacks its value
  */
 export async function readCommandLine(args: readonly string[], version: string): Promise<CommandLine> {
-  const { _: words, $0: _name, format: formats = [], ...flags } = await parser(args, version).parseAsync()
+  const { _: words, $0: _name, names, format: formats = [], ...flags } = await parser(args, version).parseAsync()
   const [command = 'serve', ...others] = words.map(String)
   // What follows `--` is not looked at by yargs, nor is what follows a command.
   const unknown = isCommand(command) ? others : [command, ...others]
   if (!isCommand(command) || unknown.length > 0) throw new UsageError(clear(`unknown argument: ${unknown.join(', ')}`))
   const written = new Map(Object.entries(flags).map(([flag, value]) => [flag, [value].flat().map(String)]))
   const [format = 'table'] = valuesOf('--format', { type: topologyFormat }, [formats].flat().map(String))
-  return { command, format, written }
+  return { command, format, channels: [names ?? []].flat().map(String), written }
 }
 
 function isCommand(word: string): word is Command {
@@ -56,8 +58,13 @@ function parser(args: readonly string[], version: string) {
     .usage('$0 [command] [options]\n\nHands out a secret kept in DynamoDB over HTTP.')
     .command(['serve', '$0'], commands.serve)
     .command('healthcheck', commands.healthcheck)
-    .command('channels', commands.channels, (channels) =>
-      channels.option('format', { describe: `As ${topologyFormat.allowed}`, nargs: 1, defaultDescription: 'table' }),
+    .command('channels [names..]', commands.channels, (channels) =>
+      channels
+        .positional('names', {
+          describe: 'These alone; secret.* stands for all that begin so',
+          defaultDescription: 'all',
+        })
+        .option('format', { describe: `As ${topologyFormat.allowed}`, nargs: 1, defaultDescription: 'table' }),
     )
     .completion('completion', 'Print a completion script for bash or zsh')
   for (const { flag, definition } of everyOption) command.option(flag, shape(definition))

@@ -2,8 +2,9 @@
 /** The process: from what it was started with to the code that it exits with. */
 import { messageOf, UnmetNeeds } from './bus/errors.ts'
 import type { ProcessBus } from './bus/process-bus.ts'
+import type { Topology, Wired } from './bus/topology.ts'
 import { type Command, type CommandLine, readCommandLine } from './command-line.ts'
-import { ExitError } from './option-errors.ts'
+import { ExitError, UsageError } from './option-errors.ts'
 import type { Options } from './options.ts'
 import { type Package, readPackage } from './package.ts'
 import { readOptions } from './read-options.ts'
@@ -45,11 +46,20 @@ async function wire(options: Options, self: Package): Promise<ProcessBus> {
   return service(options, { logger, process, package: self, plugins: await loadPlugins(options) })
 }
 
-async function channels(options: Options, self: Package, { format }: CommandLine): Promise<number> {
+async function channels(options: Options, self: Package, { format, channels }: CommandLine): Promise<number> {
   const { topologyFormats } = await import('./bus/topology-formats.ts')
   const bus = await wire(options, self)
-  process.stdout.write(`${topologyFormats[format](bus.topology())}\n`)
+  process.stdout.write(`${topologyFormats[format](named(channels, bus.topology()))}\n`)
   return 0
+}
+
+/** @throws UsageError if a name stands for no channel */
+function named(names: readonly string[], topology: Topology): Topology {
+  const stands = (name: string) => (wired: Wired) =>
+    name.endsWith('*') ? wired.channel.startsWith(name.slice(0, -1)) : wired.channel === name
+  const unknown = names.find((name) => !topology.some(stands(name)))
+  if (unknown !== undefined) throw new UsageError(`there is no channel ${JSON.stringify(unknown)}`)
+  return names.length === 0 ? topology : topology.filter((wired) => names.some((name) => stands(name)(wired)))
 }
 
 async function healthcheck(options: Options): Promise<number> {

@@ -23,7 +23,17 @@ test('channels are those of the configured service with its plug-ins, and nothin
   )
 })
 
+test('channels that are named are shown alone', async () => {
+  const program = startedService(['channels', 'health.*', '--format', 'json', 'secret.get'])
+
+  expect(await program.exited).toBe(0)
+  const shown: { channel: string }[] = JSON.parse(program.stdout.join('\n'))
+  expect(shown.map(({ channel }) => channel)).toEqual(['secret.get', 'health.check'])
+})
+
 test.for<[string[], string]>([
+  [['channels', 'nobody', 'secret.get'], 'there is no channel "nobody"'],
+  [['channels', 'nobody.*'], 'there is no channel "nobody.*"'],
   [['channels', '--format', 'x'], '--format is "x", but must be one of table, json, mermaid'],
   [['channels', '--format'], '--format needs a value'],
   [['serve', '--format', 'json'], 'unknown argument: format'],

@@ -68,6 +68,14 @@ describe('the command line', () => {
     expect(await readCommandLine(args, '1.2.3')).toMatchObject({ command, format })
   })
 
+  test('may name channels', async () => {
+    expect(await readCommandLine(['channels', 'secret.*', '--format', 'json', 'b'], '1.2.3')).toMatchObject({
+      format: 'json',
+      channels: ['secret.*', 'b'],
+    })
+    expect(await readCommandLine(['channels'], '1.2.3')).toMatchObject({ channels: [] })
+  })
+
   test('knows --config', async () => {
     expect(await read('--config', 'options.json')).toEqual({ config: ['options.json'] })
   })

@@ -1,6 +1,6 @@
 /** The image, built and run by a real engine. */
 import { randomUUID } from 'node:crypto'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { docker, engine, freshTree, inspect, run } from '../support/docker.ts'
@@ -58,16 +58,20 @@ describe.runIf(engine)('the image', () => {
     expect(added).toBeLessThan(5)
   })
 
-  test('holds the program, and nothing else of the project', async () => {
+  test('holds the program and its pages, and nothing else of the project', async () => {
     const id = await docker('create', image)
     onTestFinished(async () => void (await docker('rm', id)))
 
     const files = await run('sh', ['-c', `docker export ${id} | tar --list app`])
 
-    expect(files.split('\n').filter((file) => !file.endsWith('/'))).toEqual(
-      expect.arrayContaining(['app/package.json', 'app/bundle/main.js', 'app/bundle/main.js.map']),
-    )
-    expect(files.split('\n').filter((file) => !file.endsWith('/'))).toHaveLength(3)
+    const program = ['package.json', 'bundle/main.js', 'bundle/main.js.map']
+    const swaggerUi = ['swagger-ui-bundle.js', 'swagger-ui.css'].map((file) => `@fastify/swagger-ui/static/${file}`)
+    const pages = [
+      ...readdirSync('src/handlers/browser').map((file) => `bundle/browser/${file}`),
+      ...swaggerUi.map((file) => `bundle/node_modules/${file}`),
+    ]
+    expect(files.split('\n').filter((file) => !file.endsWith('/'))).toHaveLength(program.length + pages.length)
+    for (const file of [...program, ...pages]) expect(files.split('\n')).toContain(`app/${file}`)
   })
 
   test('holds nothing of what lies beside the project, in no layer and no word of its history', async () => {

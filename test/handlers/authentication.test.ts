@@ -237,6 +237,43 @@ describe('an Authorization header', () => {
   })
 })
 
+describe('a route that a browser opens', () => {
+  const basic = (pair: string) => ({ authorization: `Basic ${Buffer.from(pair).toString('base64')}` })
+  const page = () =>
+    startHttp({
+      tokens: tokens({ authToken: new Sensitive(known.join('\n')) }),
+      authentication: authentication(),
+      page: (bus) => bus.subscribe(httpRoutes, (app) => void app.get('/page', { config: { browser: true } }, () => 'x')),
+    })
+
+  test.each([
+    ['with any user', basic(`anybody:${known[1]}`)],
+    ['with none', basic(`:${known[0]}`)],
+    ['in another case', { authorization: basic(`x:${known[0]}`).authorization.replace('Basic', 'bASIC') }],
+    ['and as a bearer', bearer(known[0])],
+  ])('takes the token as a password %s', async (_what, headers) => {
+    const { origin } = await page()
+
+    expect(await ask(`${origin}/page`, { headers })).toMatchObject({ status: 200, body: 'x' })
+  })
+
+  test.each([
+    ['none', {}, plain],
+    ['one that is not known', basic(`x:${unknown}`), plain],
+    ['one with more to it', basic(`x:${known[0]}:`), plain],
+    ['the token as the user', basic(`${known[0]}:`), plain],
+    ['no pair', basic(known[0]), plain],
+    ['nothing', { authorization: 'Basic' }, plain],
+    ['a bearer that is not known', bearer(unknown), invalid],
+  ])('asks for one where there is %s', async (_what, headers: HeadersInit, challenge) => {
+    const { origin } = await page()
+
+    const reply = await ask(`${origin}/page`, { headers })
+
+    expectRefusal(reply, `${challenge}, Basic realm="secret-bus", charset="UTF-8"`)
+  })
+})
+
 describe('a refused request for a secret', () => {
   test.each([
     ['no token', {}, 'there is no token'],
