@@ -1,8 +1,16 @@
+import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
+  // By the names that others import them by, but as they are in the sources.
+  resolve: {
+    alias: {
+      'secret-bus/testing': fileURLToPath(new URL('src/testing.ts', import.meta.url)),
+      'secret-bus': fileURLToPath(new URL('src/index.ts', import.meta.url)),
+    },
+  },
   test: {
-    include: ['test/**/*.test.ts'],
+    include: ['test/**/*.test.ts', 'examples/**/*.test.ts'],
     exclude: ['test/container/**'],
     testTimeout: 20_000,
     maxWorkers: '100%', // most of them wait for what they have started

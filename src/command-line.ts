@@ -37,7 +37,13 @@ export interface CommandLine {
  * @throws UsageError for what is no option, no command, or lacks its value
  */
 export async function readCommandLine(args: readonly string[], version: string): Promise<CommandLine> {
-  const { _: words, $0: _name, names, format: formats = [], ...flags } = await parser(args, version).parseAsync()
+  const {
+    _: words,
+    $0: _name,
+    names,
+    format: formats = [],
+    ...flags
+  } = await parser(outright(args), version).parseAsync()
   const [command = 'serve', ...others] = words.map(String)
   // What follows `--` is not looked at by yargs, nor is what follows a command.
   const unknown = isCommand(command) ? others : [command, ...others]
@@ -45,6 +51,13 @@ export async function readCommandLine(args: readonly string[], version: string):
   const written = new Map(Object.entries(flags).map(([flag, value]) => [flag, [value].flat().map(String)]))
   const [format = 'table'] = valuesOf('--format', { type: topologyFormat }, [formats].flat().map(String))
   return { command, format, channels: [names ?? []].flat().map(String), written }
+}
+
+/** A flag without a value is true. yargs would take a command that follows for its value. */
+function outright(args: readonly string[]): string[] {
+  const flags = everyOption.filter(({ definition }) => definition.type === flag).map((option) => `--${option.flag}`)
+  const isBare = (arg: string, next = '') => flags.includes(arg) && next !== 'true' && next !== 'false'
+  return args.map((arg, index) => (isBare(arg, args[index + 1]) ? `${arg}=true` : arg))
 }
 
 function isCommand(word: string): word is Command {

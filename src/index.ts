@@ -1,3 +1,4 @@
+/// <reference types="@fastify/swagger" preserve="true" />
 /** What a program imports that builds on the bus, or on this service. */
 export {
   Bus,

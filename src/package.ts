@@ -2,7 +2,11 @@
 import { readFileSync } from 'node:fs'
 
 export interface Package {
+  readonly name: string
   readonly version: string
+  readonly description: string
+  /** As https://spdx.org/licenses/ has it. */
+  readonly license: string
   /** Link to the repository. */
   readonly project: string
   /** Link to the image that it is published as. */
@@ -12,5 +16,6 @@ export interface Package {
 export function readPackage(): Package {
   // Beside `src` as well as beside `dist`.
   const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
-  return { version: manifest.version, project: manifest.homepage, container: manifest.container }
+  const { name, version, description, license, homepage, container } = manifest
+  return { name, version, description, license, project: homepage, container }
 }

@@ -7,6 +7,7 @@ import { adminRoutes } from './handlers/admin.ts'
 import { auditTrail } from './handlers/audit.ts'
 import { authentication } from './handlers/authentication.ts'
 import { busMetrics } from './handlers/bus-metrics.ts'
+import { docs } from './handlers/docs.ts'
 import { healthRoutes } from './handlers/health.ts'
 import { inspector } from './handlers/inspector.ts'
 import { loadShedding } from './handlers/load-shedding.ts'
@@ -43,6 +44,7 @@ function subscribers(options: Options, { logger, process, package: own, plugins 
     ...(options.embedded && { 'embedded-dynamodb': embeddedDynamodb(options) }),
     dynamodb: dynamodb(options),
     'secret-cache': secretCache(options),
+    docs: docs({ own, guarded: Boolean(options.authTokenFile || options.authToken) }),
     // Before whatever refuses requests, which are counted too.
     'metrics-routes': metricsRoutes(),
     'load-shedding': loadShedding(),

@@ -68,6 +68,13 @@ describe('the command line', () => {
     expect(await readCommandLine(args, '1.2.3')).toMatchObject({ command, format })
   })
 
+  test('has a command after a flag, which is then true, unless a value follows', async () => {
+    const { command, written } = await readCommandLine(['--embedded', 'false', '--inspector', 'channels'], '1.2.3')
+
+    expect(command).toBe('channels')
+    expect(Object.fromEntries(written)).toEqual({ embedded: ['false'], inspector: ['true'] })
+  })
+
   test('may name channels', async () => {
     expect(await readCommandLine(['channels', 'secret.*', '--format', 'json', 'b'], '1.2.3')).toMatchObject({
       format: 'json',

@@ -66,12 +66,11 @@ describe('the package', () => {
   })
 
   test('holds nothing that was built from a source which is no more', async () => {
-    const built = files.filter((file) => file.startsWith('package/dist/'))
+    const built = files.filter((file) => file.startsWith('package/dist/')).map((file) => file.slice(13))
 
     const sources = await readdir(join(project, 'src'), { recursive: true })
-    const orphans = built.filter(
-      (file) => !sources.includes(file.slice(13).replace(/(\.d\.ts|\.js|\.js\.map)$/, '.ts')),
-    )
+    const compiled = (file: string) => file.replace(/(\.d\.ts|\.js|\.js\.map)$/, '.ts')
+    const orphans = built.filter((file) => !sources.includes(compiled(file)) && !sources.includes(file))
     expect(orphans).toEqual([])
   })
 })
@@ -100,6 +99,45 @@ describe('a program in JavaScript', () => {
     const { stdout } = await run(process.execPath, ['program.js'], { cwd: home })
 
     expect(stdout).toBe('started\nhello rose\n[ 42 ]\n0 EXITING\n')
+  })
+
+  test('tests a plug-in, with no test runner but that of Node', async () => {
+    await writeFile(
+      join(home, 'plugin.test.js'),
+      `import assert from 'node:assert'
+      import { test } from 'node:test'
+      import { channels, Sensitive } from 'secret-bus'
+      import { fakeProvider, pluginContext, startHttp, startService } from 'secret-bus/testing'
+
+      const shout = ({ channels, options }) => (bus) => {
+        const ask = bus.requester(channels.getSecret)
+        bus.subscribe(channels.httpRoutes, (app) => {
+          app.get('/shout', async () => (await ask({ codeName: options.codeNames[0] })).value.reveal().toUpperCase())
+        })
+      }
+      const secret = ({ codeName }) => ({ codeName, value: new Sensitive('bad wolf'), fetchedAt: Date.now() })
+      const flags = { 'code-name': 'rose', without: 'dynamodb' }
+
+      test('alone', async () => {
+        const secrets = fakeProvider(channels.getSecret, secret)
+        await using service = await startHttp({ secrets, shout: shout(await pluginContext(flags)) })
+        assert.equal(await (await fetch(service.origin + '/shout')).text(), 'BAD WOLF')
+        assert.deepEqual(secrets.queries, [{ codeName: 'rose' }])
+      })
+
+      test('within the service', async () => {
+        const source = fakeProvider(channels.fetchSecret, secret)
+        await using service = await startService({ source, shout: shout(await pluginContext(flags)) }, flags)
+        assert.equal(await (await fetch(service.origin + '/shout')).text(), 'BAD WOLF')
+      })
+      `,
+    )
+
+    // As if no test were running already, which Node's own would take this for a part of.
+    const { stdout } = await run(process.execPath, ['--test-reporter', 'tap', 'plugin.test.js'], { cwd: home, env: {} })
+
+    expect(stdout).toContain('\n# pass 2\n# fail 0\n')
+    expect(stdout).not.toContain('"level"') // of the log
   })
 
   test('sees what it is meant to, and nothing within', async () => {
@@ -134,7 +172,8 @@ describe('a program in TypeScript', () => {
   test('compiles', async () => {
     const said = await compile(
       'program.ts',
-      `import { channels, event, lifecycle, ProcessBus, request, Sensitive, type Subscriber } from 'secret-bus'
+      `import { channels, event, lifecycle, type Plugin, ProcessBus, request, Sensitive, type Subscriber } from 'secret-bus'
+      import { fakeListener, fakeProvider, pluginContext, startHttp, startService } from 'secret-bus/testing'
 
       const greet = request<{ name: string }, string>('greet', { timeout: 100 })
       const rang = event<number, number>('rang')
@@ -150,7 +189,19 @@ describe('a program in TypeScript', () => {
       const greeting: string = await bus.request(greet, { name: 'rose' })
       const doubled: number[] = await bus.publish(rang, 21)
       const code: number = await bus.exit()
-      export { code, doubled, greeting }
+
+      const plugin: Plugin = ({ channels }) => (bus) => void bus.requester(channels.getSecret)
+      const rings = fakeListener(rang, (times) => times * 2)
+      const names = fakeProvider(greet, 'hello')
+      const source = fakeProvider(channels.fetchSecret, async ({ codeName }) => {
+        return { codeName, value: new Sensitive('x'), fetchedAt: 0 }
+      })
+      await using http = await startHttp({ rings, names }, { drain: 0, limits: { body: 1_000 } })
+      await using service = await startService({ source, plugin: plugin(await pluginContext()) }, { without: 'dynamodb' })
+      const heard: readonly number[] = rings.payloads
+      const asked: string | undefined = names.queries[0]?.name
+      const said: string[] = [...http.messages('info'), ...service.activity.map(({ channel }) => channel)]
+      export { asked, code, doubled, greeting, heard, said }
       `,
     )
 

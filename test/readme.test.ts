@@ -5,7 +5,8 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { httpServer } from '../src/handlers/server.ts'
 import { everyOption } from '../src/options.ts'
-import { recordedBus } from './support/recorded-bus.ts'
+import { startedService } from './support/started-service.ts'
+import { recordedBus } from '../src/testing/recorded-bus.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const read = (file: string) => readFileSync(join(root, file), 'utf8')
@@ -30,6 +31,15 @@ describe('the README', () => {
     const names = [...sources.matchAll(/name: '(secret_bus_\w+)'/g)].map(([, name]) => name)
     expect(names.length).toBeGreaterThan(5)
     expect(rows.toSorted()).toEqual(names.toSorted())
+  })
+
+  test('shows the wiring as the command prints it', async () => {
+    const [, diagram = ''] = /```mermaid\n(.*?)\n```/s.exec(readme) ?? []
+    const [, args = ''] = /`npm run demo -- (channels .*?)`/.exec(readme) ?? []
+    const program = startedService(args.replaceAll("'", '').split(' '))
+
+    expect(await program.exited).toBe(0)
+    expect(diagram).toBe(program.stdout.join('\n'))
   })
 
   test('names only scripts that there are', () => {

@@ -1,4 +1,5 @@
 /** `GET /metrics`: what has happened so far, in numbers, for Prometheus. */
+import type { RouteShorthandOptions } from 'fastify'
 import { Counter, collectDefaultMetrics, Gauge, Registry, register } from 'prom-client'
 import { messageOf } from '../bus/errors.ts'
 import type { Subscriber } from '../bus/process-bus.ts'
@@ -12,7 +13,7 @@ export const metricsRoutes = (): Subscriber => (bus) => {
   bus.subscribe(httpRoutes, (app) => {
     const registries = [processMetrics(), httpMetrics(app)]
 
-    app.get('/metrics', async (request, reply) => {
+    app.get('/metrics', route, async (request, reply) => {
       const shown = Registry.merge(registries)
       const { outputs } = await gather(collect, request.id)
       for (const metric of outputs.flat()) {
@@ -58,3 +59,34 @@ function show({ name, help, type, values }: Metric, registry: Registry): void {
   for (const { labels = {}, value } of values) metric.inc(labels, value)
   registry.registerMetric(metric) // now that it is whole
 }
+
+const route = {
+  schema: {
+    operationId: 'getMetrics',
+    summary: 'What has happened so far, in numbers',
+    description: 'For Prometheus. Requests, calls on the bus, readings and fetches of secrets, and the process.',
+    tags: ['Operation'],
+  },
+  config: {
+    documentation: {
+      replies: [
+        {
+          status: 200,
+          description: 'The numbers, in the text format of Prometheus.',
+          mediaType: 'text/plain',
+          schema: { type: 'string' },
+          examples: {
+            readings: {
+              summary: 'A few of them',
+              value: `# HELP secret_bus_secret_reads_total Readings of the cache by code name, and by result: hit, stale, miss, coalesced, negative or backoff.
+# TYPE secret_bus_secret_reads_total counter
+secret_bus_secret_reads_total{code_name="thedoctor",result="hit"} 1
+`,
+            },
+          },
+          headers: ['Cache-Control'],
+        },
+      ],
+    },
+  },
+} satisfies RouteShorthandOptions

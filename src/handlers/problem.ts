@@ -11,19 +11,24 @@ interface Kind {
 }
 
 /** By the `code` of the error. The statuses are those of RFC 9110, section 15, for a gateway. */
-const kinds: ReadonlyMap<unknown, Kind> = new Map([
-  ['UNAUTHORIZED', problem(401, 'unauthorized', 'Unauthorized', 'The request needs a bearer token that is known.')],
-  ['SECRET_NOT_FOUND', problem(404, 'secret-not-found', 'Secret not found', 'There is no secret of this name.')],
-  ['SOURCE_STARTING', problem(503, 'starting', 'Starting', 'The service is not ready yet.')],
-  ['SOURCE_THROTTLED', problem(503, 'source-throttled', 'Source throttled', 'The source is asked too often.')],
-  ['SOURCE_TIMEOUT', problem(504, 'source-timeout', 'Source timed out', 'The source did not answer in time.')],
-  ['BUS_REQUEST_TIMEOUT', problem(504, 'timeout', 'Timed out', 'The answer was not there in time.')],
-  ['SOURCE_UNAVAILABLE', problem(502, 'source-unavailable', 'Source unavailable', 'The source cannot be reached.')],
-  ['OVERLOADED', problem(503, 'overloaded', 'Overloaded', 'The service has too much to do.')],
-  ['BUS_EXITING', problem(503, 'stopping', 'Stopping', 'The service is about to stop.')],
-  ['RELOAD_FAILED', problem(500, 'reload-failed', 'Reload failed', 'Not everything could be read anew.')],
-  ['SOURCE_REFUSED', problem(502, 'source-refused', 'Source refused', 'The source does not give the secret out.')],
-])
+const kinds = {
+  UNAUTHORIZED: problem(401, 'unauthorized', 'Unauthorized', 'The request needs a bearer token that is known.'),
+  SECRET_NOT_FOUND: problem(404, 'secret-not-found', 'Secret not found', 'There is no secret of this name.'),
+  SOURCE_STARTING: problem(503, 'starting', 'Starting', 'The service is not ready yet.'),
+  SOURCE_THROTTLED: problem(503, 'source-throttled', 'Source throttled', 'The source is asked too often.'),
+  SOURCE_TIMEOUT: problem(504, 'source-timeout', 'Source timed out', 'The source did not answer in time.'),
+  BUS_REQUEST_TIMEOUT: problem(504, 'timeout', 'Timed out', 'The answer was not there in time.'),
+  SOURCE_UNAVAILABLE: problem(502, 'source-unavailable', 'Source unavailable', 'The source cannot be reached.'),
+  OVERLOADED: problem(503, 'overloaded', 'Overloaded', 'The service has too much to do.'),
+  BUS_EXITING: problem(503, 'stopping', 'Stopping', 'The service is about to stop.'),
+  RELOAD_FAILED: problem(500, 'reload-failed', 'Reload failed', 'Not everything could be read anew.'),
+  SOURCE_REFUSED: problem(502, 'source-refused', 'Source refused', 'The source does not give the secret out.'),
+}
+
+const byCode: ReadonlyMap<unknown, Kind> = new Map(Object.entries(kinds))
+
+/** The `code` of an error that has a type of problem of its own. */
+export type ProblemCode = keyof typeof kinds
 
 function problem(status: number, slug: string, title: string, detail: string): Kind {
   return { status, type: `urn:secret-bus:problem:${slug}`, title, detail }
@@ -56,7 +61,7 @@ export interface Problem extends Kind {
 
 /** What the client is told of the error. */
 export function problemOf(error: unknown, instance: string): Problem {
-  const { type, title, status, detail } = kinds.get(described(error).code) ?? blank(error)
+  const { type, title, status, detail } = byCode.get(described(error).code) ?? blank(error)
   return { type, title, status, detail, instance }
 }
 

@@ -5,6 +5,8 @@ import type { Subscriber } from '../bus/process-bus.ts'
 import { getSecret, httpRoutes, secretAccessed } from '../channels.ts'
 import type { Freshness } from '../secret.ts'
 import { clientClosedRequest } from './client-closed-request.ts'
+import { FaultyRequest } from './problem.ts'
+import type { DocumentedProblem, DocumentedReply } from './route-documentation.ts'
 
 export interface SecretRoutesOptions {
   /** What `/secret` serves is the first. */
@@ -13,10 +15,6 @@ export interface SecretRoutesOptions {
 
 interface Route {
   Params: { codeName?: string }
-}
-
-const schema = {
-  response: { 200: { type: 'object', required: ['secret_code'], properties: { secret_code: { type: 'string' } } } },
 }
 
 export const secretRoutes =
@@ -43,9 +41,9 @@ export const secretRoutes =
     }
 
     bus.subscribe(httpRoutes, (app) => {
-      for (const path of ['/secret', '/secret/:codeName']) {
+      for (const [path, documented] of Object.entries(paths)) {
         app.get<Route>(path, {
-          schema,
+          ...documented,
           handler: answer,
           onRequest: async (request) => void clients.set(request, request.ip),
           onError: async (request, _reply, error) => void reasons.set(request, messageOf(error)),
@@ -62,4 +60,58 @@ function cacheStatus({ result, expiresAt }: Freshness): string {
   if (result === 'coalesced') return 'secret-bus; fwd=uri-miss; collapsed'
   if (expiresAt === Infinity) return 'secret-bus; hit'
   return `secret-bus; hit; ttl=${Math.floor((expiresAt - Date.now()) / 1000)}`
+}
+
+const body = { type: 'object', required: ['secret_code'], properties: { secret_code: { type: 'string' } } }
+
+const replies: DocumentedReply[] = [
+  {
+    status: 200,
+    description: 'The secret.',
+    mediaType: 'application/json',
+    schema: body,
+    examples: { secret: { summary: 'A secret', value: { secret_code: 'run' } } },
+    headers: ['Cache-Control', 'Cache-Status'],
+  },
+]
+
+const problems: DocumentedProblem[] = [
+  'SECRET_NOT_FOUND',
+  'SOURCE_REFUSED',
+  'SOURCE_UNAVAILABLE',
+  'SOURCE_STARTING',
+  'SOURCE_THROTTLED',
+  'SOURCE_TIMEOUT',
+  'BUS_REQUEST_TIMEOUT',
+]
+
+const common = { tags: ['Secrets'], response: { 200: body } }
+
+const codeName = { type: 'string', description: 'The key of the secret in the table.', examples: ['thedoctor'] }
+
+const paths = {
+  '/secret': {
+    schema: {
+      ...common,
+      operationId: 'getSecret',
+      summary: 'Get the secret',
+      description: 'The secret of the first code name that the service is configured with.',
+    },
+    config: { documentation: { replies, problems } },
+  },
+  '/secret/:codeName': {
+    schema: {
+      ...common,
+      operationId: 'getSecretByCodeName',
+      summary: 'Get a secret by its code name',
+      description: 'The secret of a configured code name. The source is not asked for any other.',
+    },
+    config: {
+      documentation: {
+        params: { type: 'object', properties: { codeName } },
+        replies,
+        problems: [...problems, new FaultyRequest(414, 'The URL cannot be read, or a name in it is too long.')],
+      },
+    },
+  },
 }

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import type { Bus } from '../../src/bus/bus.ts'
 import { event, request } from '../../src/bus/channel.ts'
 import { ChannelFailures, DuplicateProvider, NoProvider } from '../../src/bus/errors.ts'
-import { recordedBus } from '../support/recorded-bus.ts'
+import { recordedBus } from '../../src/testing/recorded-bus.ts'
 
 /** The least that a bus could be: lists, and the one provider there may be. */
 interface Model {

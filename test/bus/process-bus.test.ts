@@ -4,7 +4,7 @@ import { request } from '../../src/bus/channel.ts'
 import { ChannelFailures, Exiting, ShutdownTimeout, UnmetNeeds } from '../../src/bus/errors.ts'
 import { lifecycle, type State } from '../../src/bus/lifecycle.ts'
 import { ProcessBus } from '../../src/bus/process-bus.ts'
-import { recordedBus } from '../support/recorded-bus.ts'
+import { recordedBus } from '../../src/testing/recorded-bus.ts'
 
 const never = () => new Promise<never>(() => {})
 const failing = (message: string) => () => {

@@ -4,7 +4,7 @@ import { Bus } from '../../src/bus/bus.ts'
 import { event } from '../../src/bus/channel.ts'
 import { ChannelFailures, DuplicateChannel, ListenerTimeout } from '../../src/bus/errors.ts'
 import { lifecycle } from '../../src/bus/lifecycle.ts'
-import { recordedBus } from '../support/recorded-bus.ts'
+import { recordedBus } from '../../src/testing/recorded-bus.ts'
 
 const never = () => new Promise<never>(() => {})
 

@@ -4,7 +4,7 @@ import { Bus } from '../../src/bus/bus.ts'
 import type { HandedCall } from '../../src/bus/call.ts'
 import { event, request } from '../../src/bus/channel.ts'
 import { DuplicateChannel, DuplicateProvider, NoProvider, RequestTimeout } from '../../src/bus/errors.ts'
-import { recordedBus } from '../support/recorded-bus.ts'
+import { recordedBus } from '../../src/testing/recorded-bus.ts'
 
 const never = () => new Promise<never>(() => {})
 const double = request<number, number>('double')

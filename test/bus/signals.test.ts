@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events'
 import { describe, expect, test, vi } from 'vitest'
 import { lifecycle } from '../../src/bus/lifecycle.ts'
 import { signals } from '../../src/bus/signals.ts'
-import { recordedBus } from '../support/recorded-bus.ts'
+import { recordedBus } from '../../src/testing/recorded-bus.ts'
 
 /** Stands in for the process, which cannot be signalled without ending the tests. Real signals are in main.test.ts. */
 function fakeProcess() {

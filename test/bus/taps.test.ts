@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from 'vitest'
 import { event, request } from '../../src/bus/channel.ts'
 import type { Activity } from '../../src/bus/taps.ts'
-import { recordedBus } from '../support/recorded-bus.ts'
+import { recordedBus } from '../../src/testing/recorded-bus.ts'
 
 const greeting = event<string, string>('greeting')
 const getAnswer = request<void, number>('answer.get')

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { event, request } from '../../src/bus/channel.ts'
 import { topologyFormats } from '../../src/bus/topology-formats.ts'
-import { recordedBus } from '../support/recorded-bus.ts'
+import { recordedBus } from '../../src/testing/recorded-bus.ts'
 
 /** A bus with a request, an event that somebody hears early, and one that nobody hears or uses. */
 function wired() {

@@ -265,7 +265,7 @@ describe('a route that a browser opens', () => {
     ['no pair', basic(known[0]), plain],
     ['nothing', { authorization: 'Basic' }, plain],
     ['a bearer that is not known', bearer(unknown), invalid],
-  ])('asks for one where there is %s', async (_what, headers: HeadersInit, challenge) => {
+  ])('asks for one where there is %s', async (_what, headers: Record<string, string>, challenge) => {
     const { origin } = await page()
 
     const reply = await ask(`${origin}/page`, { headers })

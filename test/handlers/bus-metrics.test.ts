@@ -5,8 +5,9 @@ import { lifecycle, states } from '../../src/bus/lifecycle.ts'
 import type { ProcessBus, Subscriber } from '../../src/bus/process-bus.ts'
 import { collectMetrics } from '../../src/channels.ts'
 import { busMetrics } from '../../src/handlers/bus-metrics.ts'
+import { fakeProvider } from '../../src/testing/fakes.ts'
+import { recordedBus } from '../../src/testing/recorded-bus.ts'
 import { collected } from '../support/collected.ts'
-import { recordedBus } from '../support/recorded-bus.ts'
 
 const getAnswer = request<string, number>('answer.get', { timeout: 20 })
 const askedFor = event<string>('asked.for')
@@ -64,7 +65,7 @@ test.each([
   ['of a call within it that took too long', new ListenerTimeout('x', 'y', 1).code, 'timeout'],
 ])('a failure whose code is %s counts as that', async (_, code, outcome) => {
   const bus = metered({
-    wise: (bus) => bus.provide(getAnswer, () => Promise.reject(Object.assign(new Error('oops'), { code }))),
+    wise: fakeProvider(getAnswer, () => Promise.reject(Object.assign(new Error('oops'), { code }))),
   })
 
   await bus.request(getAnswer, 'why').catch(() => {})
@@ -81,7 +82,7 @@ test('what nobody answers is no call', async () => {
 })
 
 test('nothing that is asked is in a label', async () => {
-  const bus = metered({ wise: (bus) => bus.provide(getAnswer, () => 42) })
+  const bus = metered({ wise: fakeProvider(getAnswer, 42) })
 
   for (let index = 0; index < 1_000; index += 1) {
     await bus.request(getAnswer, `made-up-${index}`, { id: `made-up-${index}` })
@@ -109,7 +110,7 @@ test('names that only differ in where a space stands are told apart', async () =
 
 test('calls are timed in seconds', async () => {
   const bus = metered({
-    wise: (bus) => bus.provide(getAnswer, () => new Promise<number>((resolve) => setTimeout(resolve, 10, 42))),
+    wise: fakeProvider(getAnswer, () => new Promise((resolve) => setTimeout(resolve, 10, 42))),
   })
   const began = performance.now()
 

@@ -1,22 +1,16 @@
 import { describe, expect, test } from 'vitest'
 import type { Listener } from '../../src/bus/bus.ts'
-import type { Subscriber } from '../../src/bus/process-bus.ts'
-import type { Activity } from '../../src/bus/taps.ts'
 import { checkHealth, getIdentity, type HealthCheck } from '../../src/channels.ts'
 import { healthRoutes } from '../../src/handlers/health.ts'
 import { identity } from '../../src/sources/identity.ts'
+import { fakeListener, fakeProvider } from '../../src/testing/fakes.ts'
 import { ask, startHttp } from '../support/http.ts'
 
 const own = { container: 'https://example.com/image', project: 'https://example.com/project' }
 
-const checking =
-  (check: Listener<void, HealthCheck>): Subscriber =>
-  (bus) =>
-    bus.subscribe(checkHealth, check)
-
 /** The routes, and subscribers that each check something. */
 async function health(checks: Record<string, Listener<void, HealthCheck>> = {}) {
-  const subscribers = Object.entries(checks).map(([name, check]) => [name, checking(check)] as const)
+  const subscribers = Object.entries(checks).map(([name, check]) => [name, fakeListener(checkHealth, check)] as const)
   return startHttp({
     identity: identity({ own }),
     routes: healthRoutes(),
@@ -36,32 +30,26 @@ describe('GET /health', () => {
   })
 
   test('asks nobody', async () => {
-    const { bus, origin } = await health({
+    const { origin, activity } = await health({
       broken: () => {
         throw new Error('oops')
       },
     })
-    const activities: Activity[] = []
-    bus.tap((activity) => activities.push(activity))
+    const before = activity.length
 
     expect((await ask(`${origin}/health`)).status).toBe(200)
 
-    expect(activities).toEqual([])
+    expect(activity.slice(before)).toEqual([])
   })
 
   test('was told who it is once, at start', async () => {
-    let asked = 0
-    const counting: Subscriber = (bus) =>
-      bus.provide(getIdentity, () => {
-        asked += 1
-        return own
-      })
-    const { origin } = await startHttp({ counting, routes: healthRoutes() })
+    const identity = fakeProvider(getIdentity, own)
+    const { origin } = await startHttp({ identity, routes: healthRoutes() })
 
     await ask(`${origin}/health`)
     await ask(`${origin}/health`)
 
-    expect(asked).toBe(1)
+    expect(identity.queries).toHaveLength(1)
   })
 
   test('with HEAD gives the headers alone', async () => {

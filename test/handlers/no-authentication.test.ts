@@ -3,8 +3,8 @@ import { describe, expect, test, vi } from 'vitest'
 import type { Subscriber } from '../../src/bus/process-bus.ts'
 import { httpRoutes } from '../../src/channels.ts'
 import { noAuthentication } from '../../src/handlers/no-authentication.ts'
+import { recordedBus } from '../../src/testing/recorded-bus.ts'
 import { ask, startHttp } from '../support/http.ts'
-import { recordedBus } from '../support/recorded-bus.ts'
 
 const warningOf = (address: string) => `Whoever reaches ${address} may read the secrets: no token is configured`
 

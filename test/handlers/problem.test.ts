@@ -4,12 +4,13 @@ import type { Subscriber } from '../../src/bus/process-bus.ts'
 import { getSecret, httpRoutes } from '../../src/channels.ts'
 import { secretRoutes } from '../../src/handlers/secret.ts'
 import { SecretNotFound, SourceFailure, type SourceFailureCode } from '../../src/secret.ts'
+import { fakeProvider } from '../../src/testing/fakes.ts'
 import { ask, type HttpService, problemIn, RawConnection, startHttp } from '../support/http.ts'
 
 /** The secret routes, before somebody who fails with this. */
 async function failing(thrown: unknown): Promise<HttpService> {
-  const stub: Subscriber = (bus) => bus.provide(getSecret, () => Promise.reject(thrown))
-  return startHttp({ stub, routes: secretRoutes({ codeNames: ['thedoctor'] }) })
+  const source = fakeProvider(getSecret, () => Promise.reject(thrown))
+  return startHttp({ source, routes: secretRoutes({ codeNames: ['thedoctor'] }) })
 }
 
 /** Sends these bytes to a server with no routes but one that takes JSON. */

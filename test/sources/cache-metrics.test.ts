@@ -3,9 +3,9 @@ import type { Subscriber } from '../../src/bus/process-bus.ts'
 import { collectMetrics, fetchSecret, getSecret } from '../../src/channels.ts'
 import { SecretNotFound, Sensitive, SourceFailure, type StoredSecret } from '../../src/secret.ts'
 import { type SecretCacheOptions, secretCache } from '../../src/sources/secret-cache.ts'
+import { recordedBus } from '../../src/testing/recorded-bus.ts'
 import { collected } from '../support/collected.ts'
 import { ManualClock, settled } from '../support/manual-clock.ts'
-import { recordedBus } from '../support/recorded-bus.ts'
 
 const defaults: SecretCacheOptions = {
   codeNames: ['thedoctor'],

@@ -7,6 +7,7 @@ import type { ProcessBus, Subscriber } from '../../src/bus/process-bus.ts'
 import { type DynamodbLocation, fetchSecret, locateDynamodb } from '../../src/channels.ts'
 import type { StoredSecret } from '../../src/secret.ts'
 import { type DynamodbOptions, dynamodb } from '../../src/sources/dynamodb.ts'
+import { recordedBus } from '../../src/testing/recorded-bus.ts'
 import { credentials, type Dynamodb, startDynamodb, table } from '../support/dynamodb.ts'
 import {
   type FaultyServer,
@@ -17,7 +18,6 @@ import {
   stalling,
   startFaultyServer,
 } from '../support/faulty-server.ts'
-import { recordedBus } from '../support/recorded-bus.ts'
 
 const defaults: DynamodbOptions = {
   table,

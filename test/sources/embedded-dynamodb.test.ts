@@ -4,7 +4,7 @@ import { expect, onTestFinished, test, vi } from 'vitest'
 import { fetchSecret, locateDynamodb } from '../../src/channels.ts'
 import { dynamodb } from '../../src/sources/dynamodb.ts'
 import { type EmbeddedDynamodbOptions, embeddedDynamodb } from '../../src/sources/embedded-dynamodb.ts'
-import { recordedBus } from '../support/recorded-bus.ts'
+import { recordedBus } from '../../src/testing/recorded-bus.ts'
 
 const defaults: EmbeddedDynamodbOptions = {
   table: 'devops-challenge',

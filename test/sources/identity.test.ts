@@ -2,6 +2,7 @@ import { inspect } from 'node:util'
 import { expect, test } from 'vitest'
 import { getIdentity } from '../../src/channels.ts'
 import { type IdentityOptions, identity } from '../../src/sources/identity.ts'
+import { recordedBus } from '../../src/testing/recorded-bus.ts'
 import {
   type FaultyServer,
   failing,
@@ -11,7 +12,6 @@ import {
   stalling,
   startFaultyServer,
 } from '../support/faulty-server.ts'
-import { recordedBus } from '../support/recorded-bus.ts'
 
 const own = { container: 'https://example.com/image', project: 'https://example.com/project' }
 

@@ -3,11 +3,11 @@ import { inspect } from 'node:util'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { fetchSecret } from '../../src/channels.ts'
 import { dynamodb } from '../../src/sources/dynamodb.ts'
+import { recordedBus } from '../../src/testing/recorded-bus.ts'
 import { assembled } from '../support/assembled.ts'
 import { credentials, table } from '../support/dynamodb.ts'
 import { failing, resetting, saying, startFaultyServer } from '../support/faulty-server.ts'
 import { ask } from '../support/http.ts'
-import { recordedBus } from '../support/recorded-bus.ts'
 
 const failed = (message: string) => failing('InternalServerError', 500, message)
 const item = saying('{"Item":{"secret_code":{"S":"run"}}}')

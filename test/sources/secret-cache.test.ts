@@ -8,9 +8,9 @@ import { SecretNotFound, type SecretQuery, Sensitive, SourceFailure, type Stored
 import { systemClock } from '../../src/sources/clock.ts'
 import { dynamodb } from '../../src/sources/dynamodb.ts'
 import { type SecretCacheOptions, secretCache } from '../../src/sources/secret-cache.ts'
+import { recordedBus } from '../../src/testing/recorded-bus.ts'
 import { credentials, startDynamodb, table } from '../support/dynamodb.ts'
 import { ManualClock, settled } from '../support/manual-clock.ts'
-import { recordedBus } from '../support/recorded-bus.ts'
 
 const defaults: SecretCacheOptions = {
   codeNames: ['thedoctor'],

@@ -7,7 +7,7 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { checkToken } from '../../src/channels.ts'
 import { Sensitive } from '../../src/secret.ts'
 import { type TokensOptions, tokens } from '../../src/sources/tokens.ts'
-import { recordedBus } from '../support/recorded-bus.ts'
+import { recordedBus } from '../../src/testing/recorded-bus.ts'
 import { startedService } from '../support/started-service.ts'
 
 // Counted, not replaced.

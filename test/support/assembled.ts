@@ -16,7 +16,10 @@ export interface Assembled {
 }
 
 export const ownPackage = {
+  name: 'secret-bus',
   version: '1.2.3',
+  description: 'A secret',
+  license: 'MIT',
   container: 'https://example.com/image',
   project: 'https://example.com/project',
 }

@@ -2,46 +2,17 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { expect, onTestFinished } from 'vitest'
-import type { Subscriber } from '../../src/bus/process-bus.ts'
-import { defaultLimits, type Limits } from '../../src/handlers/limits.ts'
-import { type HttpServerOptions, httpServer } from '../../src/handlers/server.ts'
-import { type RecordedBus, recordedBus } from './recorded-bus.ts'
+import { addressOf, type HttpService, startHttp as start } from '../../src/testing/http.ts'
 
-export interface HttpService extends RecordedBus {
-  readonly origin: string
-  readonly port: number
-}
+export { addressOf, type HttpService }
 
-interface HttpOptions extends HttpServerOptions {
-  readonly shutdownTimeout: number
-  /** Those of the server that are not the defaults. */
-  readonly limits: Partial<Limits>
-}
-
-/**
- * Starts the subscribers and, after them, an HTTP server on a free port. All of it is stopped when the test is finished.
- */
-export async function startHttp(
-  subscribers: Readonly<Record<string, Subscriber>>,
-  { shutdownTimeout = 10_000, limits, ...options }: Partial<HttpOptions> = {},
-): Promise<HttpService> {
-  const server = httpServer(
-    { host: '127.0.0.1', port: 0, trustProxy: false, drain: 0, ...options },
-    { ...defaultLimits, ...limits },
-  )
-  const recorded = recordedBus({ ...subscribers, 'http-server': server }, { shutdownTimeout })
+/** Starts them as for any user, and stops all of it when the test is finished. */
+export async function startHttp(...args: Parameters<typeof start>): Promise<HttpService> {
+  const service = await start(...args)
   onTestFinished(async () => {
-    await recorded.bus.exit()
+    await service.stop()
   })
-  await recorded.bus.start()
-  return { ...recorded, ...addressOf(recorded) }
-}
-
-/** Where the HTTP server of this bus began to listen last. */
-export function addressOf({ records }: RecordedBus): { origin: string; port: number } {
-  const origin = records.flatMap(({ fields }) => ('address' in fields ? [String(fields.address)] : [])).at(-1)
-  if (origin === undefined) throw new Error('no HTTP server has started')
-  return { origin, port: Number(new URL(origin).port) }
+  return service
 }
 
 export interface RawReply {

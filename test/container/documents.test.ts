@@ -1,0 +1,44 @@
+/** What the documents have one type for Docker, typed as it stands, in a fresh clone. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { compose, docker, engine, freshTree, run } from '../support/docker.ts'
+import { commandsIn, isShownBy, needsDocker, runCommand, snippetsIn, writeFiles } from '../support/snippets.ts'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+
+describe.runIf(engine).for(['docs/INSTRUCTIONS.md', 'docs/EXTENDING.md'])('%s', (document) => {
+  const blocks = snippetsIn(document, readFileSync(join(root, document), 'utf8'))
+  let tree = ''
+
+  beforeAll(async () => {
+    const { folder, remove } = await freshTree()
+    tree = folder
+    writeFiles(tree, blocks)
+    return async () => {
+      // All is gone already if all went well.
+      const [command = '', ...words] = compose
+      await run(command, [...words, 'down', '--volumes', '--remove-orphans'], { cwd: tree })
+      await docker('rm', '--force', 'hello').catch(() => {})
+      remove()
+    }
+  })
+
+  test.for(blocks.filter(needsDocker).map((block) => [block.line, block] as const))(
+    'prints what is shown, line %i',
+    { timeout: 600_000 },
+    async ([, block], { signal }) => {
+      for (const { command, shown } of commandsIn(block, blocks)) {
+        const { code, printed } = await runCommand(command.replace(/^docker-compose/, compose.join(' ')), {
+          cwd: tree,
+          env: process.env,
+          signal,
+        })
+
+        expect(code, `${command}\n${printed.join('\n')}`).toBe(0)
+        if (shown.length > 0 && !isShownBy(shown, printed)) expect(printed, command).toEqual(shown)
+      }
+    },
+  )
+})

@@ -1,0 +1,266 @@
+/** What developers are given to test their subscribers, here used as they use it. */
+import { channels, event, lifecycle, request, SecretNotFound, Sensitive, type Subscriber } from 'secret-bus'
+import {
+  fakeListener,
+  fakeProvider,
+  pluginContext,
+  type RecordedBus,
+  recordedBus,
+  startHttp,
+  startService,
+} from 'secret-bus/testing'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { accepts } from './support/http.ts'
+import { temporaryFile } from './support/temporary-file.ts'
+
+const getGreeting = request<{ name: string }, string>('greeting.get')
+const rang = event<number, string>('rang')
+
+/** A route that asks `greeting.get`. */
+const routes: Subscriber = (bus) => {
+  const ask = bus.requester(getGreeting)
+  bus.subscribe(channels.httpRoutes, (app) => {
+    app.get('/greeting', async ({ id }) => ask({ name: 'you' }, { id }))
+  })
+}
+
+const never = () => new Promise(() => {})
+
+describe('a recorded bus', () => {
+  test('keeps what is logged, and who is called and how that went', async () => {
+    const failure = new Error('oops')
+    const { bus, records, messages, activity } = recordedBus({
+      broken: (bus) => bus.subscribe(rang, () => Promise.reject(failure)),
+      greeter: (bus) => bus.provide(getGreeting, ({ name }) => `hello ${name}`),
+    })
+
+    bus.log('info', 'good', { day: 1 })
+    await bus.request(getGreeting, { name: 'you' }, { id: 'call-1' })
+    await bus.publish(rang, 1).catch(() => {})
+
+    expect(records[0]).toEqual({ level: 'info', message: 'good', fields: { day: 1 } })
+    expect(messages()).toEqual(['good', 'broken failed on rang: oops'])
+    expect(messages('error')).toEqual(['broken failed on rang: oops'])
+    expect(activity).toEqual([
+      { channel: 'greeting.get', by: 'greeter', id: 'call-1', ms: expect.any(Number) },
+      { channel: 'rang', by: 'broken', id: undefined, ms: expect.any(Number), error: failure },
+    ])
+  })
+
+  test('is stopped at the end of its scope', async () => {
+    const heard = { start: fakeListener(lifecycle.start), stop: fakeListener(lifecycle.stop) }
+    {
+      await using recorded = recordedBus(heard)
+      await recorded.bus.start()
+      expect(heard.stop.payloads).toEqual([])
+    }
+
+    expect(heard.start.payloads).toHaveLength(1)
+    expect(heard.stop.payloads).toHaveLength(1)
+  })
+
+  test('tells with which code the process would exit, after no longer than its shutdown timeout', async () => {
+    const late = recordedBus({ stuck: fakeListener(lifecycle.stop, never) }, { shutdownTimeout: 10 })
+
+    expect(await recordedBus().stop()).toBe(0)
+    expect(await late.stop()).toBe(70)
+
+    expect(late.messages('error')).toEqual([
+      expect.stringContaining('stuck failed on lifecycle.stop: out of time after 10 ms'),
+    ])
+  })
+})
+
+describe('a fake provider', () => {
+  test('answers always the same, and keeps what it was asked', async () => {
+    const greeter = fakeProvider(getGreeting, 'hello')
+    const { bus } = recordedBus({ greeter })
+
+    expect(await bus.request(getGreeting, { name: 'you' })).toBe('hello')
+    expect(await bus.request(getGreeting, { name: 'me' })).toBe('hello')
+
+    expect(greeter.queries).toEqual([{ name: 'you' }, { name: 'me' }])
+  })
+
+  test('answers with what a function makes of the query and the call, and fails with what it throws', async () => {
+    const greeter = fakeProvider(getGreeting, async ({ name }, { id }) => {
+      if (name === 'nobody') throw new SecretNotFound(name)
+      return `hello ${name}, ${id}`
+    })
+    const { bus } = recordedBus({ greeter })
+
+    expect(await bus.request(getGreeting, { name: 'you' }, { id: 'call-1' })).toBe('hello you, call-1')
+    await expect(bus.request(getGreeting, { name: 'nobody' })).rejects.toThrow(SecretNotFound)
+
+    expect(greeter.queries).toHaveLength(2)
+  })
+
+  test('of another answer than the channel carries is told so by the compiler', () => {
+    // @ts-expect-error a greeting is a string
+    fakeProvider(getGreeting, 42)
+    // @ts-expect-error of a function too
+    fakeProvider(getGreeting, () => 42)
+    // @ts-expect-error and so it is for whoever listens
+    fakeListener(rang, (times) => times)
+  })
+
+  test('is known by the name that it is used under', () => {
+    const { bus } = recordedBus({ greeter: fakeProvider(getGreeting, 'hello') })
+
+    expect(bus.topology().find(({ channel }) => channel === 'greeting.get')?.heardBy).toMatchObject([
+      { name: 'greeter' },
+    ])
+  })
+})
+
+describe('a fake listener', () => {
+  test('answers with nothing, a value or what a function makes of each payload, and keeps them', async () => {
+    const listeners = {
+      silent: fakeListener(rang),
+      constant: fakeListener(rang, 'once'),
+      counting: fakeListener(rang, (times) => `${times} times`),
+    }
+    const { bus } = recordedBus(listeners)
+
+    expect(await bus.publish(rang, 3)).toEqual([undefined, 'once', '3 times'])
+
+    expect(Object.values(listeners).map(({ payloads }) => payloads)).toEqual([[3], [3], [3]])
+  })
+})
+
+describe('an HTTP server', () => {
+  test('serves the routes of its subscribers on a free port until it is stopped', async () => {
+    await using other = await startHttp({})
+    const service = await startHttp({ greeter: fakeProvider(getGreeting, 'hello'), routes })
+
+    expect(await (await fetch(`${service.origin}/greeting`)).text()).toBe('hello')
+    expect(await service.stop()).toBe(0)
+
+    expect(await accepts(service.port)).toBe(false)
+    expect(await accepts(other.port)).toBe(true)
+  })
+
+  test('takes the options of the real one, and how long a stop may take', async () => {
+    const stuck = fakeListener(lifecycle.stop, never)
+    const service = await startHttp({ stuck }, { host: '127.0.0.2', limits: { head: 100 }, shutdownTimeout: 10 })
+
+    const response = await fetch(service.origin) // its head is longer
+    await service.stop()
+
+    expect(new URL(service.origin).hostname).toBe('127.0.0.2')
+    expect(response.status).toBe(431)
+    expect(service.messages('error').join()).toContain('out of time after 10 ms')
+  })
+
+  test('is stopped at the end of its scope', async () => {
+    let port: number
+    {
+      await using service = await startHttp({})
+      port = service.port
+      expect(await accepts(port)).toBe(true)
+    }
+
+    expect(await accepts(port)).toBe(false)
+  })
+
+  test('does not start where a need is unmet, and leaves nothing that runs', async () => {
+    const stopped = fakeListener(lifecycle.exit)
+
+    await expect(startHttp({ routes, stopped })).rejects.toMatchObject({ code: 'BUS_UNMET_NEEDS' })
+
+    expect(stopped.payloads).toHaveLength(1)
+  })
+})
+
+describe('the context of a plug-in', () => {
+  test('has the options of the flags, checked and converted, and else the defaults', async () => {
+    const { options } = await pluginContext({ 'code-name': ['rose', 'river'], port: 80, embedded: true, drain: '5s' })
+
+    expect(options).toMatchObject({ codeNames: ['rose', 'river'], port: 80, embedded: true, drain: 5_000 })
+    expect((await pluginContext()).options).toMatchObject({ codeNames: ['thedoctor'], port: 5000, embedded: false })
+  })
+
+  test('is what the process hands to plug-ins', async () => {
+    const context = await pluginContext()
+
+    expect(context).toMatchObject({ channels, lifecycle, request, event, Sensitive, SecretNotFound })
+  })
+
+  test('does not depend on the environment of whoever tests', async () => {
+    vi.stubEnv('SECRET_BUS_CODE_NAME', 'river')
+    onTestFinished(() => void vi.unstubAllEnvs())
+
+    expect((await pluginContext()).options.codeNames).toEqual(['thedoctor'])
+  })
+
+  test.each([
+    [{ 'code-names': 'rose', drain: 1 }, '--code-names is not an option'],
+    [{ port: 'http' }, '--port is "http", but must be a whole number from 0 to 65535'],
+  ])('%j is wrong usage', async (flags, message) => {
+    await expect(async () => pluginContext(flags)).rejects.toThrow(message)
+  })
+})
+
+describe('the whole service', () => {
+  const source = () =>
+    fakeProvider(channels.fetchSecret, ({ codeName }) => {
+      return { codeName, value: new Sensitive('bad wolf'), fetchedAt: Date.now() }
+    })
+  const secretOf = async ({ origin }: { origin: string }) => (await fetch(`${origin}/secret`)).json()
+
+  test('answers with a fake in the place of its source, and asks it once', async () => {
+    const fake = source()
+    await using _other = await startService({ source: source() }, { without: 'dynamodb' })
+    await using service = await startService({ fake }, { without: 'dynamodb', 'code-name': 'rose' })
+
+    expect(await secretOf(service)).toEqual({ secret_code: 'bad wolf' })
+    expect(await secretOf(service)).toEqual({ secret_code: 'bad wolf' })
+
+    expect(fake.queries).toEqual([{ codeName: 'rose' }])
+    expect(service.activity).toContainEqual(expect.objectContaining({ channel: 'secret.get', by: 'secret-cache' }))
+    expect(service.messages()).toContain('Bus STARTED')
+  })
+
+  test('loads the plug-ins of the flags, and knows them by their files', async () => {
+    const plugin = await temporaryFile(`
+      export default ({ channels }) => (bus) => {
+        bus.subscribe(channels.httpRoutes, (app) => { app.get('/here', async () => 'here') })
+      }
+    `)
+    await using service = await startService({ source: source() }, { without: 'dynamodb', plugin })
+
+    expect(await (await fetch(`${service.origin}/here`)).text()).toBe('here')
+    expect(service.activity).toContainEqual(expect.objectContaining({ channel: 'http.routes', by: plugin }))
+  })
+
+  test('leaves the signals to the process, and ends with its scope', async () => {
+    const signals = ['SIGTERM', 'SIGINT', 'SIGHUP', 'uncaughtException', 'unhandledRejection']
+    const listening = () => signals.map((signal) => process.listenerCount(signal))
+    const before = listening()
+    let ended: RecordedBus
+    {
+      await using service = await startService({ source: source() }, { without: 'dynamodb' })
+      ended = service
+      expect(listening()).toEqual(before)
+    }
+
+    expect(ended.bus.state).toBe('EXITING')
+  })
+
+  test('without its HTTP server is nothing to be asked, and leaves nothing that runs', async () => {
+    const stopped = fakeListener(lifecycle.exit)
+    const without = ['dynamodb', 'http-server']
+
+    await expect(startService({ source: source(), stopped }, { without })).rejects.toThrow('no HTTP server has started')
+
+    expect(stopped.payloads).toHaveLength(1)
+  })
+
+  test('has the program say what is wrong with a plug-in', async () => {
+    const plugin = await temporaryFile('export default 42')
+
+    await expect(startService({}, { plugin })).rejects.toThrow(
+      `--plugin ${plugin}: its default export is not a function`,
+    )
+  })
+})
