@@ -1,6 +1,6 @@
 /** The bundle of the image is the program of the package: what one does, the other does. */
 import { execFileSync } from 'node:child_process'
-import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
@@ -33,6 +33,7 @@ export default ({ lifecycle }) => (bus) => {
 beforeAll(() => {
   const build = (...command: string[]) => execFileSync('npx', command, { cwd: root, stdio: 'pipe' })
   build('tsc', '-p', 'tsconfig.build.json', '--outDir', join(folder, 'dist'))
+  cpSync(join(root, 'src/handlers/browser'), join(folder, 'dist/handlers/browser'), { recursive: true })
   build('rolldown', '-c', '--file', programs.bundle)
   copyFileSync(join(root, 'package.json'), join(folder, 'package.json'))
   writeFileSync(join(folder, 'greeting.mjs'), plugin)
@@ -70,7 +71,8 @@ describe('the bundle, as the package,', () => {
     onTestFinished(dynamodb.close)
     await dynamodb.putSecret('thedoctor', 'run')
     const env = { ...credentials, SECRET_BUS_AUTH_TOKEN: 'token' }
-    const args = ['--dynamodb-endpoint', dynamodb.endpoint, '--plugin', join(folder, 'greeting.mjs')]
+    const greeter = join(folder, 'greeting.mjs')
+    const args = ['--dynamodb-endpoint', dynamodb.endpoint, '--inspector', '--plugin', greeter]
     const headers = { authorization: 'Bearer token' }
 
     const seen = await both(async (program) => {
@@ -80,13 +82,16 @@ describe('the bundle, as the package,', () => {
       const { body: greeting } = await ask(`${address}/greeting`, { headers })
       const { body: reloaded } = await ask(`${address}/-/reload`, { method: 'POST', headers })
       const { body: metrics } = await ask(`${address}/metrics`, { headers })
+      const pages: Record<string, string> = {}
+      for (const path of ['/openapi.json', '/docs', '/docs/swagger-ui.css', '/-/bus', '/-/bus/wiring.js'])
+        pages[path] = (await ask(address + path, { headers })).body
       const check = startedService(['healthcheck', '--port', new URL(address).port], env, program)
       const healthy = await check.exited
       service.child.kill('SIGTERM')
       const code = await service.exited
       const messages = service.stdout.map((line) => JSON.parse(line).msg.replace(address, ''))
       const names = [...metrics.matchAll(/^# TYPE (\w+)/gm)].map(([, name]) => name)
-      return { secret, greeting, reloaded, names, healthy, code, messages, stderr: service.stderr }
+      return { secret, greeting, reloaded, names, pages, healthy, code, messages, stderr: service.stderr }
     })
 
     expect(seen).toMatchObject({
@@ -95,6 +100,13 @@ describe('the bundle, as the package,', () => {
       healthy: 0,
       code: 0,
       stderr: [],
+      pages: {
+        '/openapi.json': expect.stringContaining('"/greeting"'),
+        '/docs': expect.stringContaining('<main id="docs">'),
+        '/docs/swagger-ui.css': expect.stringContaining('.swagger-ui'),
+        '/-/bus': expect.stringContaining('<div id="wiring">'),
+        '/-/bus/wiring.js': expect.stringContaining('export class Wiring'),
+      },
     })
     expect(seen.messages).toContain('Bus EXITED')
   })

@@ -5,8 +5,8 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { httpServer } from '../src/handlers/server.ts'
 import { everyOption } from '../src/options.ts'
-import { startedService } from './support/started-service.ts'
 import { recordedBus } from '../src/testing/recorded-bus.ts'
+import { startedService } from './support/started-service.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const read = (file: string) => readFileSync(join(root, file), 'utf8')

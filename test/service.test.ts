@@ -37,7 +37,7 @@ describe('assembly', () => {
       'dynamodb.locate': [],
       'health.check': ['secret-cache', 'http-server'],
       'metrics.collect': ['bus-metrics', 'secret-cache'],
-      'http.routes': ['metrics-routes', 'load-shedding', 'no-authentication', 'health-routes', 'secret-routes'],
+      'http.routes': ['docs', 'metrics-routes', 'load-shedding', 'no-authentication', 'health-routes', 'secret-routes'],
     })
   })
 
@@ -48,6 +48,7 @@ describe('assembly', () => {
       'token.check': ['tokens'],
       'lifecycle.graceful': ['secret-cache', 'tokens', 'http-server'],
       'http.routes': [
+        'docs',
         'metrics-routes',
         'load-shedding',
         'authentication',

@@ -111,6 +111,18 @@ describe.runIf(engine)('the image', () => {
     await expect(docker('exec', id, 'node', '--eval', 'fs.writeFileSync("/app/x", "")')).rejects.toThrow('EROFS')
   })
 
+  test('has all that its pages load', async () => {
+    const { origin } = await start('--env=SECRET_BUS_INSPECTOR=true')
+
+    for (const path of ['/docs', '/-/bus']) {
+      const page = await (await fetch(origin + path)).text()
+      const loaded = [...page.matchAll(/(?:src|href)="(?!data:)([^"]+)"/g)].map(([, file = '']) => file)
+      expect(loaded.length).toBeGreaterThan(1)
+      for (const file of loaded) expect((await fetch(new URL(file, origin + path))).status).toBe(200)
+    }
+    expect(await (await fetch(`${origin}/openapi.json`)).json()).toHaveProperty(['paths', '/secret'])
+  })
+
   test('becomes healthy', async () => {
     const { id } = await start()
 

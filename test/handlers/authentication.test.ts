@@ -243,7 +243,8 @@ describe('a route that a browser opens', () => {
     startHttp({
       tokens: tokens({ authToken: new Sensitive(known.join('\n')) }),
       authentication: authentication(),
-      page: (bus) => bus.subscribe(httpRoutes, (app) => void app.get('/page', { config: { browser: true } }, () => 'x')),
+      page: (bus) =>
+        bus.subscribe(httpRoutes, (app) => void app.get('/page', { config: { browser: true } }, () => 'x')),
     })
 
   test.each([

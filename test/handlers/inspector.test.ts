@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { inspector } from '../../src/handlers/inspector.ts'
 import { assembled } from '../support/assembled.ts'
-import { hasBrowser, openBrowser } from '../support/browser.ts'
+import { hasBrowser, useBrowser } from '../support/browser.ts'
 import { ask, startHttp } from '../support/http.ts'
 
 /** Where the pictures go, to be looked at. `docs/inspector.png` is a copy of one. */
@@ -171,9 +171,10 @@ describe('the page of the inspector', () => {
 })
 
 describe.runIf(hasBrowser)('in a browser, the inspector', () => {
+  const { openPage } = useBrowser()
+
   test('shows who is wired to whom', async () => {
     const { origin, bus } = await inspected()
-    const { openPage } = await openBrowser()
     const { page, problems } = await openPage()
 
     await page.goto(`${origin}/-/bus`)
@@ -193,7 +194,6 @@ describe.runIf(hasBrowser)('in a browser, the inspector', () => {
 
   test('shows what passes, marks what fails, and never what is carried', async () => {
     const { origin } = await inspected()
-    const { openPage } = await openBrowser()
     const { page, problems } = await openPage()
     await page.goto(`${origin}/-/bus`)
     const row = (id: string) => page.locator('#messages li', { hasText: id })
@@ -218,7 +218,6 @@ describe.runIf(hasBrowser)('in a browser, the inspector', () => {
 
   test('shows the messages of one channel alone, or those that failed, and pauses', async () => {
     const { origin } = await inspected()
-    const { openPage } = await openBrowser()
     const { page } = await openPage()
     await page.goto(`${origin}/-/bus`)
     await ask(`${origin}/secret/classified`)
@@ -247,7 +246,6 @@ describe.runIf(hasBrowser)('in a browser, the inspector', () => {
 
   test('says when the process stops, and that it is gone', async () => {
     const { origin, bus } = await inspected({ drain: '500ms' })
-    const { openPage } = await openBrowser()
     const { page } = await openPage()
     await page.goto(`${origin}/-/bus`)
     await page.locator('#state.STARTED').waitFor()
@@ -261,7 +259,6 @@ describe.runIf(hasBrowser)('in a browser, the inspector', () => {
 
   test('is read on a desk and on a phone, by day and by night', async () => {
     const { origin } = await inspected()
-    const { openPage } = await openBrowser()
     mkdirSync(pictures, { recursive: true })
     const sizes = { desktop: { width: 1400, height: 980 }, phone: { width: 390, height: 844 } }
 

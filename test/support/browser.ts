@@ -1,9 +1,20 @@
 /** A real browser, and all that a page has to complain of. */
 import { existsSync } from 'node:fs'
-import { type BrowserContextOptions, chromium, type Page } from 'playwright-core'
-import { onTestFinished } from 'vitest'
+import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
+import { afterAll, beforeAll, onTestFinished } from 'vitest'
 
 const program = '/usr/bin/chromium'
+
+/** It runs as whoever runs the tests, without a graphics card, and calls nobody by itself. */
+const args = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+]
 
 /** Debian's Chromium; elsewhere there may be none, and tests that need it say that they are skipped. */
 export const hasBrowser = existsSync(program)
@@ -14,25 +25,19 @@ export interface OpenPage {
   readonly problems: string[]
 }
 
-/** Starts a browser that knows nobody. It is closed when the test is finished. */
-export async function openBrowser() {
-  const browser = await chromium.launch({
-    executablePath: program,
-    args: [
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-    ],
+/** Starts a browser for the tests that are described where this is called. */
+export function useBrowser() {
+  let browser: Browser | undefined
+  beforeAll(async () => {
+    browser = await chromium.launch({ executablePath: program, args })
   })
-  onTestFinished(() => browser.close())
+  afterAll(() => browser?.close())
 
-  /** A page of a window of its own, which shares nothing with others. */
+  /** A page of a window of its own, which shares nothing with others. It is closed when the test is finished. */
   const openPage = async (options: BrowserContextOptions = {}): Promise<OpenPage> => {
-    const context = await browser.newContext(options)
+    const context = await browser?.newContext(options)
+    if (!context) throw new Error('the browser has not started')
+    onTestFinished(() => context.close())
     const page = await context.newPage()
     const problems: string[] = []
     let origin: string | undefined

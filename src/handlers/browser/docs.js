@@ -5,6 +5,8 @@ const follow = () => document.documentElement.classList.toggle('dark-mode', dark
 dark.addEventListener('change', follow)
 follow()
 
+// The bundle, which is loaded before this, has no types.
+const { SwaggerUIBundle } = /** @type {any} */ (window)
 SwaggerUIBundle({
   url: 'openapi.json',
   domNode: document.getElementById('docs'),

@@ -44,7 +44,7 @@ const channelChoice = /** @type {HTMLSelectElement} */ (part('channel'))
 const failuresOnly = /** @type {HTMLInputElement} */ (part('failures'))
 const wiring = new Wiring(part('wiring'), choose)
 
-const events = new EventSource('/-/bus/events')
+const events = new EventSource('bus/events') // beside this page, wherever a proxy has put it
 events.onopen = () => connected(true)
 events.onerror = () => connected(false)
 events.onmessage = ({ data }) => hear(JSON.parse(data))
