@@ -32,7 +32,7 @@ export interface SecretAccess {
   readonly status: number
   /** How it was answered: the `Cache-Status` of the reply. */
   readonly cache: string | undefined
-  /** Why it was not. */
+  /** Why it was not; absent where it was answered. */
   readonly reason: string | undefined
 }
 

@@ -1,5 +1,6 @@
-/// <reference types="@fastify/swagger" preserve="true" />
 /** What a program imports that builds on the bus, or on this service. */
+// With it go the words that schemas of routes may have, such as `summary`.
+/// <reference types="@fastify/swagger" preserve="true" />
 export {
   Bus,
   type Listener,
@@ -31,5 +32,6 @@ export type { Activity, Observer } from './bus/taps.ts'
 export type { Hearer, Topology, Wired } from './bus/topology.ts'
 export { type TopologyFormat, topologyFormats } from './bus/topology-formats.ts'
 export * as channels from './channels.ts'
+export { FaultyRequest } from './handlers/problem.ts'
 export type { Plugin, PluginContext } from './plugins.ts'
 export * from './secret.ts'

@@ -9,9 +9,14 @@ import type { Options } from './options.ts'
 import { type Package, readPackage } from './package.ts'
 import { readOptions } from './read-options.ts'
 
+/** As in `engines` of the package, which npm only warns of. */
+const oldest = 24
+
 type Run = (options: Options, self: Package, commandLine: CommandLine) => Promise<number>
 
 async function main(): Promise<number> {
+  const [major] = process.versions.node.split('.')
+  if (Number(major) < oldest) throw new UsageError(`needs Node.js ${oldest} or newer; this is ${process.version}`)
   const self = readPackage()
   const commandLine = await readCommandLine(process.argv.slice(2), self.version)
   const options = await readOptions(commandLine.written, process.env)
@@ -55,11 +60,11 @@ async function channels(options: Options, self: Package, { format, channels }: C
 
 /** @throws UsageError if a name stands for no channel */
 function named(names: readonly string[], topology: Topology): Topology {
-  const stands = (name: string) => (wired: Wired) =>
-    name.endsWith('*') ? wired.channel.startsWith(name.slice(0, -1)) : wired.channel === name
-  const unknown = names.find((name) => !topology.some(stands(name)))
+  const isNamed = (name: string, { channel }: Wired) =>
+    name.endsWith('*') ? channel.startsWith(name.slice(0, -1)) : channel === name
+  const unknown = names.find((name) => !topology.some((wired) => isNamed(name, wired)))
   if (unknown !== undefined) throw new UsageError(`there is no channel ${JSON.stringify(unknown)}`)
-  return names.length === 0 ? topology : topology.filter((wired) => names.some((name) => stands(name)(wired)))
+  return names.length === 0 ? topology : topology.filter((wired) => names.some((name) => isNamed(name, wired)))
 }
 
 async function healthcheck(options: Options): Promise<number> {

@@ -83,7 +83,7 @@ export const definitions = {
   },
   embedded: {
     group: 'DynamoDB',
-    describe: 'Run an emulator in this process, with made-up secrets',
+    describe: 'Run an emulator (the package dynalite) in this process, with made-up secrets',
     type: type.flag,
     default: 'false',
   },

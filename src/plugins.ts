@@ -1,5 +1,5 @@
 /** Subscribers that are loaded when the process starts, from the files that `--plugin` names. */
-import { access } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { isPromise } from './bus/call.ts'
@@ -8,12 +8,13 @@ import { messageOf } from './bus/errors.ts'
 import { lifecycle } from './bus/lifecycle.ts'
 import type { Subscriber } from './bus/process-bus.ts'
 import * as channels from './channels.ts'
+import { FaultyRequest } from './handlers/problem.ts'
 import { UnusableFile } from './option-errors.ts'
 import type { Options } from './options.ts'
 import { SecretNotFound, Sensitive, SourceFailure } from './secret.ts'
 
-/** To make and to answer with: channels of its own, secrets, and the ways in which a source fails. */
-const tools = { event, request, Sensitive, SecretNotFound, SourceFailure }
+/** To make and to answer with: channels of its own, secrets, the ways in which a source fails, and a refusal of a request. */
+const tools = { event, request, Sensitive, SecretNotFound, SourceFailure, FaultyRequest }
 
 /** What a plug-in is handed, so that it need import nothing. */
 export type PluginContext = typeof tools & {
@@ -58,7 +59,8 @@ async function loadPlugin(file: string, options: Options): Promise<Subscriber> {
 }
 
 async function subscriberIn(file: string, options: Options): Promise<Subscriber> {
-  await access(file) // tells more simply that there is none
+  // Both are told more simply here.
+  if ((await stat(file)).isDirectory()) throw new TypeError('it is a folder; name the file in it')
   const { default: plugin }: { default?: unknown } = await import(pathToFileURL(resolve(file)).href)
   if (typeof plugin !== 'function') throw new TypeError('its default export is not a function')
   const subscriber: unknown = await plugin(pluginContext(options))

@@ -15,6 +15,7 @@ import { metricsRoutes } from './handlers/metrics.ts'
 import { noAuthentication } from './handlers/no-authentication.ts'
 import { secretRoutes } from './handlers/secret.ts'
 import { httpServer } from './handlers/server.ts'
+import { UsageError } from './option-errors.ts'
 import { choice } from './option-types.ts'
 import { valuesOf } from './option-values.ts'
 import type { Options } from './options.ts'
@@ -56,23 +57,23 @@ function subscribers(options: Options, { logger, process, package: own, plugins 
     'audit-trail': auditTrail(),
     'secret-routes': secretRoutes(options),
     ...plugins,
-    'http-server': httpServer(options),
+    ...(!('http-server' in plugins) && { 'http-server': httpServer(options) }),
   } satisfies Record<string, Subscriber>
 }
 
 /**
  * Wires the service; nothing runs until the bus is started.
- * @throws UsageError if somebody is to be left out who is not there, or cannot be
+ * @throws UsageError if somebody is to be left out who is not there, or cannot be, or if a plug-in has a name that is taken
  */
 export function service(options: Options, surroundings: Surroundings): ProcessBus {
   const { plugins = {} } = surroundings
-  const all = subscribers(options, surroundings)
-  checkWithout(
-    options.without,
-    Object.keys(all).filter((name) => !(name in plugins)),
-  )
+  const builtIn = Object.keys(subscribers(options, { ...surroundings, plugins: {} }))
+  checkWithout(options.without, builtIn)
+  const taken = Object.keys(plugins).find((name) => builtIn.includes(name) && !options.without.includes(name))
+  if (taken !== undefined) throw new UsageError(`${taken} is a built-in subscriber; --without ${taken} leaves it out`)
   const bus = new ProcessBus({ shutdownTimeout: options.drain + options.shutdownTimeout })
-  for (const [name, subscriber] of Object.entries(all)) if (!options.without.includes(name)) bus.use(name, subscriber)
+  for (const [name, subscriber] of Object.entries(subscribers(options, surroundings)))
+    if (name in plugins || !options.without.includes(name)) bus.use(name, subscriber)
   return bus
 }
 

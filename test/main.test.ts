@@ -383,3 +383,12 @@ describe('the log of the process', () => {
     },
   )
 })
+
+test('an older Node.js is told so in one line', async () => {
+  const older = `data:text/javascript,Object.defineProperty(process,'versions',{value:{node:'20.1.0'}})`
+
+  const { exited, stderr } = startedService([], { NODE_OPTIONS: `--import=${older}` })
+
+  expect(await exited).toBe(64)
+  expect(stderr).toEqual([expect.stringMatching('^secret-bus: needs Node.js 24 or newer; this is v')])
+})

@@ -35,6 +35,21 @@ test('a plug-in that imports nothing asks, adds a route, and starts before the p
   expect(messages.indexOf('Greetings')).toBeLessThan(messages.indexOf(`Listening on ${address}`))
 })
 
+test('a plug-in refuses a request, and tells the client why', async () => {
+  const service = startWith(`
+    export default ({ channels, FaultyRequest }) => (bus) => {
+      bus.subscribe(channels.httpRoutes, (app) => {
+        app.get('/nobody', () => { throw new FaultyRequest(404, 'There is nobody of this name.') })
+      })
+    }
+  `)
+
+  const reply = await fetch(`${await service.address()}/nobody`)
+
+  expect(reply.status).toBe(404)
+  expect(await reply.json()).toMatchObject({ type: 'about:blank', detail: 'There is nobody of this name.' })
+})
+
 test('what a plug-in fails at is logged under its file', async () => {
   const service = startWith(`
     export default ({ lifecycle }) => (bus) => {
@@ -116,6 +131,16 @@ test('an exit code that an error of others carries is none for the process', asy
 
 test.for([
   ['cannot be read as JavaScript', 'export default (', /Unexpected/],
+  [
+    'misspells a channel',
+    'export default ({ channels }) => (bus) => { bus.subscribe(channels.httpRuotes, () => {}) }',
+    /undefined is no channel; is its name misspelt\?/,
+  ],
+  [
+    'takes a request for an event',
+    'export default ({ channels }) => (bus) => { bus.subscribe(channels.getSecret, () => {}) }',
+    /secret\.get is for requesting and providing, not for events/,
+  ],
   ['fails when it is loaded', 'throw new Error("no luck")', /no luck/],
   ['exports nothing', '', /its default export is not a function/],
   ['exports something else', 'export default 42', /its default export is not a function/],
@@ -134,6 +159,13 @@ test.for([
   expect(service.stderr).toEqual([expect.stringContaining(`--plugin ${service.file}: `)])
   expect(service.stderr[0]).toMatch(reason)
   expect(service.stdout).toEqual([])
+})
+
+test('a plug-in that is a folder is one line with its name', async () => {
+  const service = startedService(['--plugin', '/tmp'])
+
+  expect(await service.exited).toBe(78)
+  expect(service.stderr).toEqual(['secret-bus: --plugin /tmp: it is a folder; name the file in it'])
 })
 
 test('a plug-in that is not there is one line with its file', async () => {

@@ -42,7 +42,7 @@ export class Bus {
   /**
    * Has the listener called with whatever is published on the channel. Subscribing the same function again, whoever does,
    * renews its options, and either undo takes it off.
-   * @throws DuplicateChannel; RangeError for a priority or timeout that is none
+   * @throws DuplicateChannel; RangeError for a priority or timeout that is none; TypeError for what is no event channel
    */
   subscribe<Payload, Output>(
     channel: EventChannel<Payload, Output>,
@@ -52,7 +52,7 @@ export class Bus {
     const { priority = 50, timeout = Infinity, name = this.nameOf(listener) } = options
     if (Number.isNaN(priority)) throw new RangeError(`a priority is a number, not ${priority}`)
     checkDuration(timeout)
-    this.wiring.know(channel)
+    this.wiring.know(channel, 'event')
     const late = (ms: number) => new ListenerTimeout(channel.name, name, ms)
     return this.roster.enrol(channel, { run: listener, name, priority, timeout, late })
   }
@@ -79,7 +79,7 @@ export class Bus {
 
   /**
    * Answers the requests on a channel, from now until the undo is called.
-   * @throws DuplicateProvider if somebody does already; DuplicateChannel
+   * @throws DuplicateProvider if somebody does already; DuplicateChannel; TypeError for what is no request channel
    */
   provide<Query, Reply>(
     channel: RequestChannel<Query, Reply>,
@@ -87,7 +87,7 @@ export class Bus {
     options: { readonly name?: string } = {},
   ): Unsubscribe {
     const { name = this.nameOf(provider) } = options
-    this.wiring.know(channel)
+    this.wiring.know(channel, 'request')
     const [first] = this.roll(channel)
     if (first) throw new DuplicateProvider(channel.name, first.name, name)
     const late = (ms: number) => new RequestTimeout(channel.name, name, ms)
@@ -123,7 +123,7 @@ export class Bus {
 
   /** Declares that this subscriber needs the channel's answers, which is checked at start; gives the means to ask. */
   requester<Query, Reply>(channel: RequestChannel<Query, Reply>): (query: Query, call?: RequestCall) => Promise<Reply> {
-    this.wiring.know(channel, this.asker())
+    this.wiring.know(channel, 'request', this.asker())
     return (query, call) => this.request<Query, Reply>(channel, query, call)
   }
 
@@ -131,7 +131,7 @@ export class Bus {
   publisher<Payload, Output>(
     channel: EventChannel<Payload, Output>,
   ): (payload: Payload, call?: Call) => Promise<Output[]> {
-    this.wiring.know(channel, this.asker())
+    this.wiring.know(channel, 'event', this.asker())
     return (payload, call) => this.publish<Payload, Output>(channel, payload, call)
   }
 

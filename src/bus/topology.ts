@@ -24,6 +24,11 @@ export type Topology = readonly Wired[]
 
 type AnyChannel = Channel<never, unknown>
 
+const uses = {
+  event: 'publishing and subscribing, not for requests',
+  request: 'requesting and providing, not for events',
+}
+
 export class Wiring {
   readonly #roster: Roster
   readonly #channels = new Map<string, { channel: AnyChannel; usedBy: Set<string> }>()
@@ -40,9 +45,12 @@ export class Wiring {
 
   /**
    * Makes the channel known, and its user if somebody publishes or requests here.
-   * @throws DuplicateChannel if another channel object of this name is known
+   * @param kind as which it is used, which in JavaScript no compiler has checked
+   * @throws DuplicateChannel if another channel object of this name is known; TypeError if it is no channel of this kind
    */
-  know(channel: AnyChannel, user?: string): void {
+  know(channel: AnyChannel | undefined, kind: AnyChannel['kind'], user?: string): void {
+    if (typeof channel?.key !== 'symbol') throw new TypeError(`${channel} is no channel; is its name misspelt?`)
+    if (channel.kind !== kind) throw new TypeError(`${channel.name} is for ${uses[channel.kind]}`)
     this.check(channel)
     const usedBy = this.#channels.get(channel.name)?.usedBy ?? new Set()
     this.#channels.set(channel.name, { channel, usedBy: user === undefined ? usedBy : usedBy.add(user) })

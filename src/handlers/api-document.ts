@@ -114,6 +114,7 @@ async function describedBySchemas(added: readonly AddedRoute[], { own, guarded }
 function addRoute(app: FastifyInstance, { method, url, schema, config, instance }: AddedRoute): void {
   for (const [id, shared] of Object.entries(instance.getSchemas())) if (!app.getSchema(id)) app.addSchema(shared)
   if (!app.supportedMethods.includes(method)) return // nor does OpenAPI know it
+  if (app.hasRoute({ method, url })) return // its parameters only have other names
   const { params } = config.documentation ?? {}
   app.route({ method, url, schema: { ...schema, ...(params && { params }) }, handler: async () => undefined })
 }

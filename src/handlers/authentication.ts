@@ -8,10 +8,13 @@ class Unauthorized extends Error {
   readonly code = 'UNAUTHORIZED'
 }
 
-/** Each route: https://www.rfc-editor.org/rfc/rfc6750#section-3. */
+/** What a refusal asks for: https://www.rfc-editor.org/rfc/rfc6750#section-3. */
 const bearerChallenge = 'Bearer realm="secret-bus"'
 
-/** Those that a browser opens, which then asks for a user, of any name, and a password, the token: https://www.rfc-editor.org/rfc/rfc7617#section-2. */
+/**
+ * What it also asks for where a browser opens a page: the token as the password of any user.
+ * https://www.rfc-editor.org/rfc/rfc7617#section-2
+ */
 const basicChallenge = 'Basic realm="secret-bus", charset="UTF-8"'
 
 export const authentication = (): Subscriber => (bus) => {

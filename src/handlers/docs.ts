@@ -48,11 +48,21 @@ export const docs =
       const added = routesOf(app)
       let document: Promise<object> | undefined
       // Made when it is first asked for, and loaded then what makes it: whoever asks for secrets need not wait for that.
-      const make = async () => (await import('./api-document.ts')).apiDocument(added, options)
+      const make = async () => {
+        try {
+          return await (await import('./api-document.ts')).apiDocument(added, options)
+        } catch (error) {
+          document = undefined // the next one may have more luck
+          throw error
+        }
+      }
 
       app.get('/openapi.json', { schema, config: { browser: true, documentation } }, async (_request, reply) => {
         document ??= make()
-        return reply.header('cache-control', 'no-cache').send(await document)
+        return reply
+          .header('cache-control', 'no-cache')
+          .header('x-content-type-options', 'nosniff')
+          .send(await document)
       })
 
       serveFiles(app, {

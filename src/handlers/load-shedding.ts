@@ -6,7 +6,7 @@ import { httpRoutes } from '../channels.ts'
 import { defaultLimits } from './limits.ts'
 
 /** There is more to do than can be done. */
-class Overloaded extends Error {
+export class Overloaded extends Error {
   readonly code = 'OVERLOADED'
 }
 

@@ -20,7 +20,10 @@ export const metricsRoutes = (): Subscriber => (bus) => {
         try {
           show(metric, shown)
         } catch (error) {
-          bus.log('error', `A metric cannot be shown: ${messageOf(error)}`, { reqId: request.id, err: error })
+          bus.log('error', `The metric ${metric?.name} cannot be shown: ${messageOf(error)}`, {
+            reqId: request.id,
+            err: error,
+          })
         }
       }
       return reply

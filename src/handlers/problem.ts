@@ -38,6 +38,7 @@ function problem(status: number, slug: string, title: string, detail: string): K
 export class FaultyRequest extends Error {
   readonly statusCode: number
 
+  /** @param statusCode from 400 to 499 */
   constructor(statusCode: number, message: string) {
     super(message)
     this.statusCode = statusCode

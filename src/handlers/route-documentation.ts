@@ -62,7 +62,7 @@ export function problemReply(documented: DocumentedProblem): DocumentedReply {
   }
 }
 
-/** Who has been there for it as well. `about:blank` is one type of many problems. */
+/** Of one status there may be several examples. `about:blank` is one type of many problems. */
 function nameOf({ type, title }: Problem): string {
   return type === 'about:blank' ? title.toLowerCase().replaceAll(' ', '-') : type.slice(type.lastIndexOf(':') + 1)
 }

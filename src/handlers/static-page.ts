@@ -32,19 +32,30 @@ const types: Readonly<Record<string, string>> = {
   '.js': 'text/javascript; charset=utf-8',
 }
 
+/** Not where it is refused: https://www.rfc-editor.org/rfc/rfc9110#section-12.5.3. */
+const acceptsGzip = /(?:^|,)\s*gzip\s*(?:;\s*q=(?!0(?:\.0*)?\s*(?:,|$))[\d.]+\s*)?(?:,|$)/i
+
 /** A file of ours. It lies in `browser/` beside this module; beside the bundle too, where that is all there is. */
 export const ownFile = (name: string): URL => new URL(`./browser/${name}`, import.meta.url)
 
 /** Serves each file at its path. It is read when it is first asked for. */
 export function serveFiles(app: FastifyInstance, files: Readonly<Record<string, URL>>): void {
   for (const [path, file] of Object.entries(files)) {
-    let packed: Buffer | undefined
+    let packed: Promise<Buffer> | undefined
+    const pack = async () => {
+      try {
+        return await promisify(gzip)(await readFile(file))
+      } catch (error) {
+        packed = undefined // the next one may have more luck
+        throw error
+      }
+    }
 
     app.get(path, { config: { browser: true }, schema: { hide: true } }, async (request, reply) => {
-      packed ??= await promisify(gzip)(await readFile(file))
+      packed ??= pack()
       reply.headers(headers).type(types[extname(file.pathname)] ?? 'application/octet-stream')
-      if (!/\bgzip\b/.test(String(request.headers['accept-encoding']))) return promisify(gunzip)(packed)
-      return reply.header('content-encoding', 'gzip').send(packed)
+      if (!acceptsGzip.test(String(request.headers['accept-encoding']))) return promisify(gunzip)(await packed)
+      return reply.header('content-encoding', 'gzip').send(await packed)
     })
   }
 }

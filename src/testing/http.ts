@@ -48,7 +48,8 @@ export async function started(recorded: RecordedBus): Promise<HttpService> {
 
 /** Where the HTTP server of this bus began to listen last. */
 export function addressOf({ records }: Pick<RecordedBus, 'records'>): { origin: string; port: number } {
-  const origin = records.flatMap(({ fields }) => ('address' in fields ? [String(fields.address)] : [])).at(-1)
-  if (origin === undefined) throw new Error('no HTTP server has started')
+  const told = records.findLast(({ message }) => message.startsWith('Listening on '))
+  if (!told || !('address' in told.fields)) throw new Error('no HTTP server has started')
+  const origin = String(told.fields.address)
   return { origin, port: Number(new URL(origin).port) }
 }

@@ -23,6 +23,7 @@ export function optionsOf(flags: Flags): Promise<Options> {
   const known = new Set(everyOption.map(({ flag }) => flag))
   const unknown = Object.keys(flags).filter((flag) => !known.has(flag))
   if (unknown.length > 0) throw new UsageError(`--${unknown.join(', --')} is not an option`)
-  const written = Object.entries(flags).map(([flag, value]) => [flag, [value].flat().map(String)] as const)
+  const given = Object.entries(flags).filter(([, value]) => [value].flat().length > 0)
+  const written = given.map(([flag, value]) => [flag, [value].flat().map(String)] as const)
   return readOptions(new Map(written), {})
 }

@@ -9,7 +9,8 @@ import { record } from './recorded-bus.ts'
 /**
  * Starts the service on a free port, as the program would with these flags, so that a plug-in meets whatever will be
  * around it. The process keeps its own signals, and what is logged goes nowhere but into the records.
- * @param subscribers come after the plug-ins that `flags` names, under these names
+ * @param subscribers come after the plug-ins that `flags` names, under these names; one with the name of a built-in subscriber
+ *   takes the place of that, if `without` leaves it out
  * @param flags the options that are not the defaults: `{ without: 'dynamodb', plugin: 'file-source.ts' }`. The environment of
  *   this process is not looked at
  * @throws UsageError for the flags, UnusableFile for a plug-in, what the start fails with; nothing is left running then

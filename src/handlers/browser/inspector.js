@@ -44,19 +44,27 @@ const channelChoice = /** @type {HTMLSelectElement} */ (part('channel'))
 const failuresOnly = /** @type {HTMLInputElement} */ (part('failures'))
 const wiring = new Wiring(part('wiring'), choose)
 
-const events = new EventSource('bus/events') // beside this page, wherever a proxy has put it
-events.onopen = () => connected(true)
-events.onerror = () => connected(false)
-events.onmessage = ({ data }) => hear(JSON.parse(data))
-
+listen()
 channelChoice.onchange = () => choose(channelChoice.value)
 failuresOnly.onchange = showMessages
 part('pause').onclick = pause
+
+function listen() {
+  const events = new EventSource('bus/events') // beside this page, wherever a proxy has put it
+  events.onopen = () => connected(true)
+  events.onmessage = ({ data }) => hear(JSON.parse(data))
+  events.onerror = () => {
+    connected(false)
+    // A browser tries again by itself where a connection broke, and never after a reply that is no stream, such as 503.
+    if (events.readyState === EventSource.CLOSED) setTimeout(listen, 3_000)
+  }
+}
 
 /** @param {boolean} live */
 function connected(live) {
   part('connection').textContent = live ? 'live' : 'not connected, trying again'
   part('connection').classList.toggle('live', live)
+  if (!live) part('state').textContent = part('state').className = '…' // nobody knows
   // What is known of the past comes once more, perhaps from another process.
   if (live) {
     messages = []
@@ -72,7 +80,7 @@ function hear(news) {
   traffic = news.channels
   wiring.count(traffic)
   showChosen()
-  for (const message of news.messages) wiring.pass(message)
+  wiring.pass(news.messages)
   missed += news.missed
   if (paused) waiting = [...waiting, ...news.messages].slice(-kept)
   else take(news.messages)

@@ -30,6 +30,8 @@ const top = 28
 const channelHeight = 42
 const subscriberHeight = 26
 const between = 9
+/** For the lines around the outermost boxes. */
+const margin = 1
 
 /**
  * @param {Wired[]} topology from top to bottom
@@ -39,8 +41,8 @@ const between = 9
  */
 export function layoutOf(topology, width) {
   const space = Math.max(14, width * 0.07)
-  const column = (width - 2 * space) / 3
-  const left = (/** @type {number} */ index) => index * (column + space)
+  const column = (width - 2 * margin - 2 * space) / 3
+  const left = (/** @type {number} */ index) => margin + index * (column + space)
 
   const rows = topology.map(({ channel }, row) => ({ name: channel, channels: [channel], wanted: row }))
   const channels = stack(rows, channelHeight, left(1), column)

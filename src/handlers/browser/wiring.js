@@ -1,5 +1,6 @@
 /** The graph of the bus, drawn as wide as there is room, with what has passed on each channel. */
-import { layoutOf, ofProcess, untangled } from './layout.js'
+import { boxWith, curve, shorten, svg, words } from './drawing.js'
+import { layoutOf, untangled } from './layout.js'
 import { count, milliseconds } from './units.js'
 
 /**
@@ -71,17 +72,22 @@ export class Wiring {
   }
 
   /**
-   * Has the line light up on which something passed.
-   * @param {{ channel: string, by: string, outcome: string }} message
+   * Has the lines light up on which something passed.
+   * @param {{ channel: string, by: string, outcome: string }[]} messages
    */
-  pass({ channel, by, outcome }) {
-    for (const { line, element } of this.#lines) {
-      if (line.wired.channel !== channel || line.hearer !== by) continue
+  pass(messages) {
+    const key = (/** @type {string} */ channel, /** @type {string | undefined} */ by) => JSON.stringify([channel, by])
+    const outcomes = new Map(messages.map(({ channel, by, outcome }) => [key(channel, by), outcome]))
+    const passed = this.#lines.flatMap(({ line, element }) => {
+      const outcome = outcomes.get(key(line.wired.channel, line.hearer))
+      return outcome ? [{ element, outcome }] : []
+    })
+    for (const { element, outcome } of passed) {
       element.classList.toggle('failed', outcome !== 'ok')
       element.classList.remove('passing')
-      element.getBoundingClientRect() // else the animation would not begin anew
-      element.classList.add('passing')
     }
+    this.#svg.getBoundingClientRect() // else the animations would not begin anew; once, for it has all laid out
+    for (const { element } of passed) element.classList.add('passing')
   }
 
   #draw() {
@@ -101,7 +107,7 @@ export class Wiring {
       ...headings.map((text, index) => words(text, columns[index] ?? 0, 10, 'heading')),
       ...this.#parts.map(({ element }) => element),
     )
-    const room = Math.max(...channels.map((box) => box.width)) - 12
+    const room = Math.max(...channels.map((box) => box.width)) - 8
     for (const name of this.#svg.querySelectorAll('.name')) shorten(/** @type {SVGTextElement} */ (name), room)
     this.#showNumbers()
     this.choose(this.#chosen)
@@ -138,42 +144,4 @@ export class Wiring {
 function told({ count: calls, failed, p50, p99 }, atLength) {
   if (failed > 0) return `${count(failed)} of ${count(calls)} failed`
   return `${count(calls)} · ${milliseconds(p50)}${atLength ? `, p99 ${milliseconds(p99)}` : ''}`
-}
-
-/** @param {Box} box @param {string} kind its classes */
-function boxWith({ name, x, y, width, height }, kind) {
-  const group = svg('g', { class: kind })
-  const title = svg('title', {})
-  title.textContent = name
-  const short = name.replace(/^\/.*\//, '') // a plug-in goes by the whole path of its file
-  group.append(title, svg('rect', { x, y, width, height, rx: 6 }), words(short, x + width / 2, y + 13, 'name'))
-  return group
-}
-
-/** @param {Line} line */
-function curve({ wired, from: [x1, y1], to: [x2, y2] }) {
-  const half = (x1 + x2) / 2
-  const kind = ofProcess(wired.channel) ? `${wired.kind} process` : wired.kind
-  return svg('path', { class: kind, d: `M${x1},${y1} C${half},${y1} ${half},${y2} ${x2},${y2}` })
-}
-
-/** @param {string} text @param {number} x its middle @param {number} y @param {string} kind */
-function words(text, x, y, kind) {
-  const element = svg('text', { class: kind, x, y, 'text-anchor': 'middle' })
-  element.textContent = text
-  return element
-}
-
-/** Has the text end with an ellipsis where it is too wide. @param {SVGTextElement} element @param {number} room */
-function shorten(element, room) {
-  const text = element.textContent ?? ''
-  for (let length = text.length; length > 1 && element.getComputedTextLength() > room; length -= 1)
-    element.textContent = `${text.slice(0, length - 1)}…`
-}
-
-/** @template {keyof SVGElementTagNameMap} Tag @param {Tag} tag @param {Record<string, string | number>} attributes */
-function svg(tag, attributes) {
-  const element = document.createElementNS('http://www.w3.org/2000/svg', tag)
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value))
-  return element
 }
