@@ -1,5 +1,5 @@
 /** The command line: what it may hold, its help, and what it holds. What the values mean is in `options.ts`. */
-import yargs, { type Options as YargsOptions } from 'yargs'
+import type { Options as YargsOptions } from 'yargs'
 import type { TopologyFormat } from './bus/topology-formats.ts'
 import { UsageError } from './option-errors.ts'
 import { flag, topologyFormat } from './option-types.ts'
@@ -37,13 +37,15 @@ export interface CommandLine {
  * @throws UsageError for what is no option, no command, or lacks its value
  */
 export async function readCommandLine(args: readonly string[], version: string): Promise<CommandLine> {
+  // As in a container, where options are variables: what reads a command line need not be loaded.
+  if (args.length === 0) return { command: 'serve', format: 'table', channels: [], written: new Map() }
   const {
     _: words,
     $0: _name,
     names,
     format: formats = [],
     ...flags
-  } = await parser(outright(args), version).parseAsync()
+  } = await (await parser(outright(args), version)).parseAsync()
   const [command = 'serve', ...others] = words.map(String)
   // What follows `--` is not looked at by yargs, nor is what follows a command.
   const unknown = isCommand(command) ? others : [command, ...others]
@@ -64,7 +66,8 @@ function isCommand(word: string): word is Command {
   return Object.hasOwn(commands, word)
 }
 
-function parser(args: readonly string[], version: string) {
+async function parser(args: readonly string[], version: string) {
+  const { default: yargs } = await import('yargs')
   const command = yargs(args)
     .scriptName('secret-bus')
     .locale('en')

@@ -157,6 +157,8 @@ export type Options = {
 } & {
   /** Bearer tokens, one a line. Only ever a variable: anybody on the machine sees flags, and files have an option. */
   readonly authToken: Sensitive | undefined
+  /** The region of the environment. It is the SDK's to take; that there is one can be known without it. */
+  readonly awsRegion: string | undefined
   /** Base of the task metadata endpoint, where ECS says that there is one. */
   readonly ecsMetadataUri: string | undefined
 }

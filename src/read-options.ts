@@ -31,6 +31,7 @@ export async function readOptions(commandLine: Written, environment: Environment
   const options: Options = {
     ...Object.fromEntries(values),
     authToken: authToken ? new Sensitive(authToken) : undefined,
+    awsRegion: environment['AWS_REGION'] || undefined,
     ecsMetadataUri: environment['ECS_CONTAINER_METADATA_URI_V4'] || undefined,
   }
   checkTogether(options)

@@ -76,6 +76,7 @@ describe('the defaults', () => {
       authToken: undefined,
       plugins: [],
       without: [],
+      awsRegion: undefined,
       ecsMetadataUri: undefined,
     })
   })

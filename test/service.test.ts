@@ -27,7 +27,7 @@ describe('assembly', () => {
 
     expect(wiring(bus)).toMatchObject({
       'lifecycle.log': ['log'],
-      'lifecycle.start': ['signals', 'dynamodb', 'secret-cache', 'http-server'],
+      'lifecycle.start': ['signals', 'dynamodb', 'http-server'],
       'lifecycle.stop': ['http-server', 'secret-cache', 'dynamodb'],
       'lifecycle.graceful': ['secret-cache', 'http-server'],
       'lifecycle.exit': ['signals'],
@@ -63,7 +63,7 @@ describe('assembly', () => {
     const { bus } = await assembled({ embedded: 'true' })
 
     expect(wiring(bus)).toMatchObject({
-      'lifecycle.start': ['signals', 'embedded-dynamodb', 'dynamodb', 'secret-cache', 'http-server'],
+      'lifecycle.start': ['signals', 'embedded-dynamodb', 'dynamodb', 'http-server'],
       'lifecycle.stop': ['http-server', 'secret-cache', 'dynamodb', 'embedded-dynamodb'],
       'dynamodb.locate': ['embedded-dynamodb'],
     })

@@ -3,7 +3,6 @@ import { once } from 'node:events'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { promisify } from 'node:util'
-import { CreateTableCommand, DynamoDBClient, PutItemCommand, waitUntilTableExists } from '@aws-sdk/client-dynamodb'
 import { lifecycle } from '../bus/lifecycle.ts'
 import type { Subscriber } from '../bus/process-bus.ts'
 import { type DynamodbLocation, locateDynamodb } from '../channels.ts'
@@ -72,6 +71,9 @@ async function emulator(): Promise<Server> {
 }
 
 async function seed(location: DynamodbLocation, options: EmbeddedDynamodbOptions): Promise<void> {
+  const { CreateTableCommand, DynamoDBClient, PutItemCommand, waitUntilTableExists } = await import(
+    '@aws-sdk/client-dynamodb'
+  )
   const { table, keyAttribute, valueAttribute, codeNames } = options
   const client = new DynamoDBClient(location)
   const create = new CreateTableCommand({

@@ -1,5 +1,4 @@
 /** Which container and project this is: answers `identity.get`. */
-import { request } from 'undici'
 import { messageOf } from '../bus/errors.ts'
 import type { Subscriber } from '../bus/process-bus.ts'
 import { getIdentity, type Identity } from '../channels.ts'
@@ -38,6 +37,7 @@ export const identity =
 
 /** https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-metadata-endpoint-v4.html */
 async function ecsImage(uri: string): Promise<string> {
+  const { request } = await import('undici') // which nobody else may need
   const { statusCode, body } = await request(uri, { signal: AbortSignal.timeout(metadataTimeout) })
   const metadata: unknown = await body.json()
   const image = (metadata as { Image?: unknown } | null)?.Image

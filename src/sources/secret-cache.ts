@@ -40,7 +40,9 @@ export const secretCache =
       return cached.secret.get(id)
     })
 
-    bus.subscribe(lifecycle.start, () => {
+    // When all have started, the port is open, and clients need not wait for what the source has to load.
+    bus.subscribe(lifecycle.state, (state) => {
+      if (state !== 'STARTED') return
       warming = new AbortController()
       for (const secret of secrets) void warm(secret, clock, warming.signal)
     })

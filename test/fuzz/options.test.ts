@@ -101,6 +101,7 @@ const domains: Readonly<Record<keyof Options, (value: unknown) => boolean>> = {
   logLevel: isOneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),
   logFormat: isOneOf('json', 'pretty', 'auto'),
   authToken: (token) => token === undefined || token instanceof Sensitive,
+  awsRegion: isTextOrNone,
   ecsMetadataUri: isTextOrNone,
 }
 
