@@ -13,7 +13,7 @@ export default defineConfig({
     include: ['test/**/*.test.ts', 'examples/**/*.test.ts'],
     exclude: ['test/container/**'],
     testTimeout: 20_000,
-    maxWorkers: '100%', // most of them wait for what they have started
+    maxWorkers: '150%', // most of them wait for what they have started
     expect: { poll: { timeout: 5_000 } },
     // No test asks a real AWS, or takes its credentials from whoever runs it.
     env: {

@@ -192,7 +192,8 @@ describe('a metadata service', () => {
 
     await service.line(/"level":"warn"/)
     expect(await service.get('/health')).toMatchObject({ status: 200 })
-    expect(problemIn(await service.get('/secret'))).toMatchObject({ type: `urn:secret-bus:problem:${problem}` })
+    const told = async () => problemIn(await service.get('/secret'))['type'] // until all is loaded, that may be another
+    await expect.poll(told).toBe(`urn:secret-bus:problem:${problem}`)
 
     server.answer = metadata.answer(credentialsDocument('AKIDLATE'))
     end()
