@@ -44,13 +44,35 @@ export interface DynamodbLocation {
 }
 
 /** What one subscriber counts or measures. Names and labels as in https://prometheus.io/docs/practices/naming/. */
-export interface Metric {
+export type Metric = Numbers | Distribution
+
+interface Described {
   readonly name: string
   readonly help: string
+}
+
+/** Nothing that a client makes up may be a label. */
+interface Labelled {
+  readonly labels?: Readonly<Record<string, string>>
+}
+
+export interface Numbers extends Described {
   /** A counter only ever grows while the process lives; a gauge is what it is now. */
   readonly type: 'counter' | 'gauge'
-  /** One for each set of labels. Nothing that a client makes up may be a label. */
-  readonly values: readonly { readonly labels?: Readonly<Record<string, string>>; readonly value: number }[]
+  /** One for each set of labels. */
+  readonly values: readonly (Labelled & { readonly value: number })[]
+}
+
+/** How many values there were, by how large they were. */
+export interface Distribution extends Described {
+  readonly type: 'histogram'
+  /** One for each set of labels. */
+  readonly values: readonly (Labelled & {
+    /** How many were this large at most, in ascending order. */
+    readonly buckets: readonly { readonly atMost: number; readonly count: number }[]
+    readonly sum: number
+    readonly count: number
+  })[]
 }
 
 /** A secret, for whoever may have it. Routes ask, the cache answers. */

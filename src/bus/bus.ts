@@ -69,12 +69,13 @@ export class Bus {
     payload: NoInfer<Payload>,
     call?: Call,
   ): Promise<Output[]>
-  async publish<Payload, Output>(
-    channel: EventChannel<Payload, Output>,
-    payload: Payload,
-    call?: Call,
-  ): Promise<Output[]> {
-    return this.delivery.publish(channel, this.roll(channel), payload, call)
+  // Nor is this `async`, for the same reason as `request`.
+  publish<Payload, Output>(channel: EventChannel<Payload, Output>, payload: Payload, call?: Call): Promise<Output[]> {
+    try {
+      return this.delivery.publish(channel, this.roll(channel), payload, call)
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   /**
@@ -169,7 +170,7 @@ export class Bus {
   }
 
   /** Those to call now, in the order of delivery. */
-  protected roll<Input, Output>(channel: Channel<Input, Output>): Subscription<Input, Output>[] {
+  protected roll<Input, Output>(channel: Channel<Input, Output>): readonly Subscription<Input, Output>[] {
     const roll = this.roster.roll(channel)
     if (roll.length === 0) this.wiring.check(channel)
     return roll

@@ -27,18 +27,16 @@ export class Delivery {
     payload: Payload,
     call: Call | undefined,
   ): Promise<Output[]> {
-    const turns = roll.map((listener) => {
-      const hear = () => this.callListener(channel, listener, payload, call)
-      return { listener: listener.name, hear: channel.concurrent ? begun(hear) : hear }
-    })
+    const hear = (listener: Subscription<Payload, Output>) => this.callListener(channel, listener, payload, call)
+    const answers = channel.concurrent ? roll.map((listener) => begun(() => hear(listener))) : undefined
     const outputs: Output[] = []
     const failures: Failure[] = []
-    for (const { listener, hear } of turns) {
+    for (const [turn, listener] of roll.entries()) {
       try {
-        const output = hear()
+        const output = answers?.[turn] ?? hear(listener)
         outputs.push(isPromise(output) ? await output : output)
       } catch (error) {
-        failures.push({ listener, error })
+        failures.push({ listener: listener.name, error })
       }
     }
     if (failures.length > 0) throw new ChannelFailures(channel.name, failures, outputs)
@@ -52,18 +50,24 @@ export class Delivery {
     payload: Payload,
     call: Call | undefined,
   ): Answer<Output> {
-    const fail = (error: unknown) => {
-      if (error instanceof ChannelFailures) throw error
-      const fields = { channel: channel.name, listener: listener.name, reqId: call?.id, err: error }
-      this.#log('error', `${listener.name} failed on ${channel.name}: ${messageOf(error)}`, fields)
-      throw error
-    }
     try {
       const answer = this.call(channel, listener, payload, call, listener.timeout)
-      return isPromise(answer) ? answer.then(undefined, fail) : answer
+      return isPromise(answer) ? answer.then(undefined, (error) => this.#fail(channel, listener, call, error)) : answer
     } catch (error) {
-      return fail(error)
+      return this.#fail(channel, listener, call, error)
     }
+  }
+
+  #fail<Payload, Output>(
+    channel: EventChannel<Payload, Output>,
+    listener: Subscription<Payload, Output>,
+    call: Call | undefined,
+    error: unknown,
+  ): never {
+    if (error instanceof ChannelFailures) throw error
+    const fields = { channel: channel.name, listener: listener.name, reqId: call?.id, err: error }
+    this.#log('error', `${listener.name} failed on ${channel.name}: ${messageOf(error)}`, fields)
+    throw error
   }
 
   /** Calls a listener or provider. It answers as the callee does, at once or with a promise. */
@@ -76,14 +80,13 @@ export class Delivery {
   ): Answer<Output> {
     const limited = new LimitedCall(given, timeout)
     if (this.taps.size === 0) return limited.hold(callee, input)
-    const subject = { channel: channel.name, by: callee.name, id: limited.id }
-    return this.taps.observe(subject, () => limited.hold(callee, input))
+    return this.taps.observe(channel.name, callee.name, limited.id, () => limited.hold(callee, input))
   }
 }
 
 /** Begins at once. The answer is taken up in its turn, and a failure waits for that. */
-function begun<Output>(hear: () => Answer<Output>): () => Promise<Output> {
+function begun<Output>(hear: () => Answer<Output>): Promise<Output> {
   const answer = (async () => hear())()
   answer.catch(() => {})
-  return () => answer
+  return answer
 }

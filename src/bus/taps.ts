@@ -17,8 +17,6 @@ export interface Activity {
 
 export type Observer = (activity: Activity) => void
 
-type Subject = Pick<Activity, 'channel' | 'by' | 'id'>
-
 export class Taps {
   readonly #observers = new Set<Observer>()
   readonly #onError: (error: unknown) => void
@@ -38,21 +36,22 @@ export class Taps {
   }
 
   /** Gets the answer, and tells every observer how that went. */
-  observe<Output>(subject: Subject, answer: () => Output | Promise<Output>): Output | Promise<Output> {
+  observe<Output>(
+    channel: string,
+    by: string,
+    id: string | undefined,
+    answer: () => Output | Promise<Output>,
+  ): Output | Promise<Output> {
     const began = performance.now()
-    const tell = (outcome: Pick<Activity, 'error'>) =>
-      this.#tell({ ...subject, ms: performance.now() - began, ...outcome })
+    const succeed = () => this.#tell({ channel, by, id, ms: performance.now() - began })
+    const fail = (error: unknown) => this.#tell({ channel, by, id, ms: performance.now() - began, error })
     try {
       const answered = answer()
-      if (isPromise(answered)) {
-        answered.then(
-          () => tell({}),
-          (error) => tell({ error }),
-        )
-      } else tell({})
+      if (isPromise(answered)) answered.then(succeed, fail)
+      else succeed()
       return answered
     } catch (error) {
-      tell({ error })
+      fail(error)
       throw error
     }
   }

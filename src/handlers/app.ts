@@ -1,6 +1,6 @@
 /** The Fastify instance that the routes are added to: what every reply has in common, and what becomes of errors. */
 import type { IncomingMessage } from 'node:http'
-import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import fastify, { type FastifyInstance } from 'fastify'
 import { messageOf } from '../bus/errors.ts'
 import type { ProcessBus } from '../bus/process-bus.ts'
 import type { Certificate } from './certificate.ts'
@@ -29,12 +29,8 @@ export interface AppOptions {
 }
 
 export function newApp(bus: ProcessBus, { trustProxy, limits, certificate, isDraining }: AppOptions): FastifyInstance {
-  const setCommonHeaders = (request: FastifyRequest, reply: FastifyReply) => {
-    reply.header('x-request-id', request.id)
-    if (isDraining()) reply.header('connection', 'close')
-  }
   const app = fastify({
-    serverFactory: (answer) => nodeServer(answer, limits, certificate),
+    serverFactory: (answer) => nodeServer(answer, limits, certificate, isDraining),
     genReqId: requestId,
     // Only who is connected to us is believed.
     trustProxy: trustProxy && ((_address, hop) => hop === 0),
@@ -45,15 +41,14 @@ export function newApp(bus: ProcessBus, { trustProxy, limits, certificate, isDra
     // No hook runs for what fails before a route is found. Fastify's own message is not passed on: it quotes the URL, in
     // which there may be a token.
     frameworkErrors: ({ statusCode = 500 }, request, reply) => {
-      setCommonHeaders(request, reply)
+      reply.header('x-request-id', request.id)
       const fault = new FaultyRequest(statusCode, 'The URL cannot be read, or a name in it is too long.')
       replyWithProblem(fault, request, reply)
     },
   })
-  app.addHook('onRequest', (request, _reply, done) => done(faultIn(request.raw, limits)))
-  app.addHook('onSend', (request, reply, _payload, done) => {
-    setCommonHeaders(request, reply)
-    done()
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.header('x-request-id', request.id)
+    done(faultIn(request.raw, limits))
   })
   app.setErrorHandler((error, request, reply) => {
     replyWithProblem(error, request, reply)
@@ -70,12 +65,22 @@ export function newApp(bus: ProcessBus, { trustProxy, limits, certificate, isDra
 /** What is wrong with a request that could be read, and would be answered all the same. */
 function faultIn({ httpVersion, headers, rawHeaders }: IncomingMessage, { body }: Limits): FaultyRequest | undefined {
   // https://www.rfc-editor.org/rfc/rfc9112#section-2.5
-  if (!/^1\.[01]$/.test(httpVersion)) return new FaultyRequest(400, 'The service speaks HTTP/1.1.')
+  if (httpVersion !== '1.1' && httpVersion !== '1.0') return new FaultyRequest(400, 'The service speaks HTTP/1.1.')
   // https://www.rfc-editor.org/rfc/rfc9112#section-3.2
-  const hosts = rawHeaders.filter((name, at) => at % 2 === 0 && name.toLowerCase() === 'host').length
+  const hosts = count(rawHeaders, 'host')
   if (hosts > 1) return new FaultyRequest(400, 'The request has more than one Host header.')
   if (hosts < 1 && httpVersion === '1.1') return new FaultyRequest(400, 'The request has no Host header.')
   // Where nobody reads a body, nobody else looks at its length.
   if (Number(headers['content-length']) > body) return new FaultyRequest(413, 'The body of the request is too long.')
   return undefined
+}
+
+/** How often a header is there. Of one like Host, Node's own table has the first alone. */
+function count(rawHeaders: readonly string[], wanted: string): number {
+  let found = 0
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at] ?? ''
+    if (name.length === wanted.length && name.toLowerCase() === wanted) found += 1
+  }
+  return found
 }

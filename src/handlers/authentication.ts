@@ -21,15 +21,18 @@ export const authentication = (): Subscriber => (bus) => {
   const check = bus.requester(checkToken)
 
   bus.subscribe(httpRoutes, (app) => {
-    app.addHook('onRequest', async (request, reply) => {
+    app.addHook('onRequest', (request, reply, done) => {
       const { open, browser = false } = request.routeOptions.config
-      if (open) return
+      if (open) return done()
       const { scheme, token } = credentialsIn(request.headers.authorization, browser)
-      if (token && (await check({ token: new Sensitive(token) }, { id: request.id }))) return
-      // https://www.rfc-editor.org/rfc/rfc6750#section-3.1: an error only where a token was given, not for another scheme.
-      const challenge = scheme === 'bearer' ? `${bearerChallenge}, error="invalid_token"` : bearerChallenge
-      reply.header('www-authenticate', browser ? [challenge, basicChallenge] : challenge)
-      throw new Unauthorized(token ? 'the token is not known' : 'there is no token')
+      const refuse = () => {
+        // https://www.rfc-editor.org/rfc/rfc6750#section-3.1: an error only where a token was given, not for another scheme.
+        const challenge = scheme === 'bearer' ? `${bearerChallenge}, error="invalid_token"` : bearerChallenge
+        reply.header('www-authenticate', browser ? [challenge, basicChallenge] : challenge)
+        done(new Unauthorized(token ? 'the token is not known' : 'there is no token'))
+      }
+      if (!token) return refuse()
+      check({ token: new Sensitive(token) }, { id: request.id }).then((isKnown) => (isKnown ? done() : refuse()), done)
     })
   })
 }

@@ -2,28 +2,38 @@
 import { type State, states } from '../bus/lifecycle.ts'
 import type { Subscriber } from '../bus/process-bus.ts'
 import { collectMetrics, type Metric } from '../channels.ts'
-import { outcomeOf } from './outcome.ts'
+import { type Outcome, outcomeOf } from './outcome.ts'
 
 interface Calls {
-  readonly labels: { readonly channel: string; readonly by: string; readonly outcome: string }
+  readonly labels: { readonly channel: string; readonly by: string; readonly outcome: Outcome }
   count: number
   seconds: number
 }
 
 export const busMetrics = (): Subscriber => (bus) => {
-  const byLabels = new Map<string, Calls>()
+  const all: Calls[] = []
+  // A table in a table costs less than to make one key of names.
+  const byChannel = new Map<string, Map<string, Partial<Record<Outcome, Calls>>>>()
+
+  const callsOf = (channel: string, by: string, outcome: Outcome): Calls => {
+    const byHearer = byChannel.get(channel) ?? new Map<string, Partial<Record<Outcome, Calls>>>()
+    const byOutcome = byHearer.get(by) ?? {}
+    const known = byOutcome[outcome]
+    if (known) return known
+    const calls = { labels: { channel, by, outcome }, count: 0, seconds: 0 }
+    all.push(calls)
+    byOutcome[outcome] = calls
+    byChannel.set(channel, byHearer.set(by, byOutcome))
+    return calls
+  }
 
   bus.tap((activity) => {
-    const { channel, by, ms } = activity
-    const outcome = outcomeOf(activity)
-    const key = `${outcome} ${channel.length} ${channel} ${by}` // names may have spaces
-    const calls = byLabels.get(key) ?? { labels: { channel, by, outcome }, count: 0, seconds: 0 }
+    const calls = callsOf(activity.channel, activity.by, outcomeOf(activity))
     calls.count += 1
-    calls.seconds += ms / 1_000
-    byLabels.set(key, calls)
+    calls.seconds += activity.ms / 1_000
   })
 
-  bus.subscribe(collectMetrics, () => [...callMetrics([...byLabels.values()]), stateMetric(bus.state)])
+  bus.subscribe(collectMetrics, () => [...callMetrics(all), stateMetric(bus.state)])
 }
 
 function callMetrics(calls: Calls[]): Metric[] {

@@ -2,7 +2,7 @@
  * The open connections of an HTTP server, so that a stop is not held up by those on which nobody waits for an answer. Node's
  * own way leaves alone whoever has sent nothing yet, or half a request, and breaks off replies that are on their way.
  */
-import type { IncomingMessage, Server } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 
 /** When the server is closed, has each connection closed as soon as no request that came whole is being answered on it. */
@@ -11,6 +11,12 @@ export function closeConnectionsInOrder(server: Server): void {
   const sockets = new Map<string, Socket>()
   const requests = new Set<IncomingMessage>()
   let closing = false
+
+  // One function for all: it is added to every reply.
+  function onClose(this: ServerResponse) {
+    requests.delete(this.req)
+    if (closing && this.req.socket.writable) this.req.socket.destroySoon()
+  }
 
   const add = (socket: Socket) => {
     const client = `${socket.remoteAddress} ${socket.remotePort}`
@@ -23,10 +29,7 @@ export function closeConnectionsInOrder(server: Server): void {
   server.on('secureConnection', add)
   server.on('request', (request, response) => {
     requests.add(request)
-    response.once('close', () => {
-      requests.delete(request)
-      if (closing && request.socket.writable) request.socket.destroySoon()
-    })
+    response.on('close', onClose)
   })
 
   // Node calls it when it stops listening.

@@ -1,65 +1,109 @@
 /** The HTTP server in numbers. It is watched from below the routes, so that requests without a route count as well. */
-import type { IncomingMessage, Server } from 'node:http'
+import type { Server, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
-import { Counter, Histogram, Registry } from 'prom-client'
+import type { Metric } from '../channels.ts'
 import { clientClosedRequest } from './client-closed-request.ts'
 
 /** From what the cache answers to what a slow source takes, in seconds. */
 const buckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 
-/** Counts and times from now on whatever comes. Nothing that a client makes up is a label. */
-export function httpMetrics(app: FastifyInstance): Registry {
-  const registry = new Registry()
-  watchRequests(app, registry)
-  watchRefusals(app.server, registry)
-  return registry
+const began = Symbol('began')
+const route = Symbol('route')
+
+/** A reply, with what is to be known when it is through. It has these itself, which costs less than a table of all replies. */
+interface Watched extends ServerResponse {
+  [began]?: number
+  [route]?: string | undefined
 }
 
-function watchRequests(app: FastifyInstance, registry: Registry): void {
-  const requests = new Counter({
-    name: 'secret_bus_http_requests_total',
-    help: 'HTTP requests by route, and by status, which is 499 where the client did not wait.',
-    labelNames: ['route', 'status'],
-    registers: [registry],
-  })
-  const durations = new Histogram({
-    name: 'secret_bus_http_request_duration_seconds',
-    help: 'Time from the head of an HTTP request to the end of its reply, by route.',
-    labelNames: ['route'],
-    buckets,
-    registers: [registry],
-  })
-  const routes = new WeakMap<IncomingMessage, string>()
+/** What is known of a route. */
+class RouteNumbers {
+  /** Requests, by their status. */
+  readonly statuses = new Map<number, number>()
+  /** Requests that took no longer than the bucket of this place, and longer than the one before it. */
+  readonly #counts = buckets.map(() => 0)
+  #seconds = 0
+  #count = 0
 
-  app.addHook('onRequest', (request, _reply, done) => {
-    const { url } = request.routeOptions
-    if (url !== undefined) routes.set(request.raw, url)
+  add(status: number, seconds: number): void {
+    this.statuses.set(status, (this.statuses.get(status) ?? 0) + 1)
+    this.#seconds += seconds
+    this.#count += 1
+    const place = buckets.findIndex((atMost) => seconds <= atMost)
+    if (place >= 0) this.#counts[place] = (this.#counts[place] ?? 0) + 1
+  }
+
+  get times() {
+    let sofar = 0
+    const upTo = buckets.map((atMost, place) => {
+      sofar += this.#counts[place] ?? 0
+      return { atMost, count: sofar }
+    })
+    return { buckets: upTo, sum: this.#seconds, count: this.#count }
+  }
+}
+
+/** Counts and times from now on whatever comes, and answers with what it has. Nothing that a client makes up is a label. */
+export function httpMetrics(app: FastifyInstance): () => Metric[] {
+  const routes = watchRequests(app)
+  const malformed = watchRefusals(app.server)
+  return () => [
+    {
+      name: 'secret_bus_http_requests_total',
+      help: 'HTTP requests by route, and by status, which is 499 where the client did not wait.',
+      type: 'counter',
+      values: [...routes].flatMap(([route, { statuses }]) =>
+        Array.from(statuses, ([status, value]) => ({ labels: { route, status: String(status) }, value })),
+      ),
+    },
+    {
+      name: 'secret_bus_http_request_duration_seconds',
+      help: 'Time from the head of an HTTP request to the end of its reply, by route.',
+      type: 'histogram',
+      values: Array.from(routes, ([route, { times }]) => ({ labels: { route }, ...times })),
+    },
+    {
+      name: 'secret_bus_http_malformed_requests_total',
+      help: 'Connections refused because what came was no HTTP, too much or too slow.',
+      type: 'counter',
+      values: [{ value: malformed() }],
+    },
+  ]
+}
+
+function watchRequests(app: FastifyInstance): ReadonlyMap<string, RouteNumbers> {
+  const routes = new Map<string, RouteNumbers>()
+
+  app.addHook('onRequest', (request, reply, done) => {
+    const response: Watched = reply.raw
+    response[route] = request.routeOptions.url
     done()
   })
-  app.server.on('request', (request, response) => {
-    const began = performance.now()
-    response.once('close', () => {
-      const route = routes.get(request) ?? 'none'
-      const status = response.writableFinished ? response.statusCode : clientClosedRequest
-      requests.inc({ route, status })
-      durations.observe({ route }, (performance.now() - began) / 1_000)
-    })
+
+  // One function for all: it is added to every reply.
+  function onClose(this: Watched) {
+    const { [route]: path = 'none', [began]: start = 0 } = this
+    const numbers = routes.get(path) ?? new RouteNumbers()
+    routes.set(path, numbers)
+    numbers.add(this.writableFinished ? this.statusCode : clientClosedRequest, (performance.now() - start) / 1_000)
+  }
+  app.server.on('request', (_request, response: Watched) => {
+    response[began] = performance.now()
+    response.on('close', onClose)
   })
+  return routes
 }
 
-function watchRefusals(server: Server, registry: Registry): void {
-  const malformed = new Counter({
-    name: 'secret_bus_http_malformed_requests_total',
-    help: 'Connections refused because what came was no HTTP, too much or too slow.',
-    registers: [registry],
-  })
+function watchRefusals(server: Server): () => number {
   const refused = new WeakSet<Duplex>()
+  let count = 0
 
   server.on('clientError', ({ code }: NodeJS.ErrnoException, socket) => {
     // Clients may go when they like, and may send more before they see that they are refused.
     if (code === 'ECONNRESET' || refused.has(socket)) return
     refused.add(socket)
-    malformed.inc()
+    count += 1
   })
+  return () => count
 }

@@ -23,6 +23,9 @@ export const loadShedding =
 
       const hasPlace = places(limits.connections)
       let underWay = 0
+      const leave = () => {
+        underWay -= 1
+      }
       app.addHook('onRequest', (request, reply, done) => {
         if (request.routeOptions.config.open) return done()
         if (underWay >= limits.requests) return done(new Overloaded('too many requests are under way'))
@@ -31,9 +34,7 @@ export const loadShedding =
           return done(new Overloaded('too many connections are served'))
         }
         underWay += 1
-        reply.raw.once('close', () => {
-          underWay -= 1
-        })
+        reply.raw.on('close', leave)
         done()
       })
     })

@@ -1,11 +1,26 @@
 /** The server of Node below Fastify, within our limits: for HTTP, or for HTTPS where there is a certificate. */
-import { createServer, type RequestListener, type Server } from 'node:http'
+import {
+  createServer,
+  type IncomingMessage,
+  type OutgoingHttpHeader,
+  type OutgoingHttpHeaders,
+  type RequestListener,
+  type Server,
+  ServerResponse,
+} from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
 import type { Certificate } from './certificate.ts'
 import type { Limits } from './limits.ts'
 
-export function nodeServer(answer: RequestListener, limits: Limits, certificate: Certificate | undefined): Server {
+/** @param isDraining whether this is the last reply on its connection; it is asked when the head of each is written */
+export function nodeServer(
+  answer: RequestListener,
+  limits: Limits,
+  certificate: Certificate | undefined,
+  isDraining: () => boolean,
+): Server {
   const options = {
+    ServerResponse: drainingResponse(isDraining),
     maxHeaderSize: limits.head,
     headersTimeout: limits.headTimeout,
     requestTimeout: limits.requestTimeout,
@@ -25,4 +40,16 @@ export function nodeServer(answer: RequestListener, limits: Limits, certificate:
   })
   // Any other expectation than 100-continue may be ignored: https://www.rfc-editor.org/rfc/rfc9110#section-10.1.1
   return server.on('checkExpectation', (request, response) => server.emit('request', request, response))
+}
+
+type Headers = OutgoingHttpHeaders | OutgoingHttpHeader[]
+
+/** A request may have come long before: only when its reply is written is it known whether the connection goes on. */
+function drainingResponse(isDraining: () => boolean) {
+  return class DrainingResponse<Request extends IncomingMessage> extends ServerResponse<Request> {
+    override writeHead(status: number, reason?: string | Headers, headers?: Headers): this {
+      if (isDraining()) this.setHeader('connection', 'close')
+      return super.writeHead(status, reason as string, headers) // either may be left out, and Node sees which
+    }
+  }
 }

@@ -13,6 +13,15 @@ export interface SecretRoutesOptions {
   readonly codeNames: readonly [string, ...string[]]
 }
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The client's address, noted when a request for a secret comes, unless it is refused at once: it goes with the client. */
+    client?: string
+    /** Why a secret was not given. */
+    failure?: string
+  }
+}
+
 interface Route {
   Params: { codeName?: string }
 }
@@ -30,25 +39,35 @@ export const secretRoutes =
       return { secret_code: secret.value.reveal() }
     }
 
-    // Noted when a request comes, unless it is refused at once: when the client is gone, its address is too.
-    const clients = new WeakMap<object, string>()
-    const reasons = new WeakMap<object, string>()
-    const report = async (request: FastifyRequest<Route>, status: number, reply?: FastifyReply) => {
-      const { id: reqId, params } = request
-      const cache = reply?.getHeader('cache-status')
-      const who = { reqId, client: clients.get(request) ?? request.ip, codeName: params.codeName ?? first }
-      await tell({ ...who, status, cache: cache?.toString(), reason: reasons.get(request) }, { id: reqId })
+    const report = (request: FastifyRequest<Route>, status: number, reply?: FastifyReply) => {
+      const { id, client = request.ip, failure, params } = request
+      const cache = reply?.getHeader('cache-status')?.toString()
+      const access = { reqId: id, client, codeName: params.codeName ?? first, status, cache, reason: failure }
+      tell(access, { id }).catch(() => {}) // it was logged where it happened
     }
 
     bus.subscribe(httpRoutes, (app) => {
+      app.decorateRequest('client').decorateRequest('failure')
       for (const [path, documented] of Object.entries(paths)) {
         app.get<Route>(path, {
           ...documented,
           handler: answer,
-          onRequest: async (request) => void clients.set(request, request.ip),
-          onError: async (request, _reply, error) => void reasons.set(request, messageOf(error)),
-          onResponse: async (request, reply) => report(request, reply.statusCode, reply),
-          onRequestAbort: async (request) => report(request, clientClosedRequest),
+          onRequest: (request, _reply, done) => {
+            request.client = request.ip
+            done()
+          },
+          onError: (request, _reply, error, done) => {
+            request.failure = messageOf(error)
+            done()
+          },
+          onResponse: (request, reply, done) => {
+            report(request, reply.statusCode, reply)
+            done()
+          },
+          onRequestAbort: (request, done) => {
+            report(request, clientClosedRequest)
+            done()
+          },
         })
       }
     })

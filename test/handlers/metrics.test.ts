@@ -1,7 +1,7 @@
 import perfHooks, { PerformanceObserver } from 'node:perf_hooks'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { Subscriber } from '../../src/bus/process-bus.ts'
-import { collectMetrics, type Metric } from '../../src/channels.ts'
+import { collectMetrics, type Metric, type Numbers } from '../../src/channels.ts'
 import { metricsRoutes } from '../../src/handlers/metrics.ts'
 import { type Exposition, scrape } from '../support/exposition.ts'
 import { addressOf, ask, startHttp } from '../support/http.ts'
@@ -13,7 +13,7 @@ afterEach(() => {
 })
 
 describe('a scrape', () => {
-  const counter: Metric = { name: 'sound_total', help: 'Sound ones.', type: 'counter', values: [{ value: 7 }] }
+  const counter: Numbers = { name: 'sound_total', help: 'Sound ones.', type: 'counter', values: [{ value: 7 }] }
   const collecting =
     (answer: () => unknown): Subscriber =>
     (bus) =>
@@ -46,7 +46,7 @@ describe('a scrape', () => {
     expect(errors).toMatchObject([{ message: expect.stringContaining(said), fields: { reqId: 'scrape-1' } }])
   })
 
-  function faulty(...values: Metric['values']): Metric {
+  function faulty(...values: Numbers['values']): Metric {
     return { name: 'faulty_total', help: 'Faulty ones.', type: 'counter', values }
   }
 
