@@ -11,7 +11,7 @@ export default defineConfig({
   },
   test: {
     include: ['test/**/*.test.ts', 'examples/**/*.test.ts'],
-    exclude: ['test/container/**'],
+    exclude: ['test/system/**'],
     testTimeout: 20_000,
     maxWorkers: '150%', // most of them wait for what they have started
     expect: { poll: { timeout: 5_000 } },

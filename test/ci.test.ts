@@ -21,7 +21,7 @@ describe.for(files)('%s', (file) => {
     const { scripts } = JSON.parse(read('package.json'))
     const called = [...read(file).matchAll(/npm run ([a-z:]+)/g)].map(([, name]) => name ?? '')
 
-    expect(called).toEqual(['check', 'test:container'])
+    expect(called).toEqual(['check', 'test:system'])
     for (const name of called) expect(Object.keys(scripts)).toContain(name)
     expect(read(file)).toContain('npm test')
     expect(read(file)).toContain('docker/publish')

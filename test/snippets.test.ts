@@ -48,11 +48,11 @@ const elsewhere: Readonly<Record<string, readonly [file: string, text: string]>>
   'npm ci': ['.ci/run', '\nnpm ci\n'],
   'npm run check': ['.ci/run', '\nnpm run check\n'],
   'npm test': ['.ci/run', '\nnpm test '],
-  'npm run test:container': ['.ci/run', '\nnpm run test:container '],
+  'npm run test:system': ['.ci/run', '\nnpm run test:system '],
   'npx vitest run examples/hello': ['vitest.config.ts', "'examples/**/*.test.ts'"], // and its test is one of those below
   'npm run build': ['package.json', '"prepack": "npm run build"'], // and test/package.test.ts packs it
   'AWS_PROFILE=mine npm start -- --region eu-central-1': ['test/bundle.test.ts', 'dist/main.js'],
-  'cp .env.example .env': ['test/container/compose.test.ts', "'cp', ['.env.example', '.env']"],
+  'cp .env.example .env': ['test/system/compose.test.ts', "'cp', ['.env.example', '.env']"],
 }
 
 describe.for(documents)('%s', (document) => {
@@ -226,7 +226,7 @@ test('nothing is said to be run elsewhere that no document has', () => {
 
 test('what takes a Docker engine is run where there is one', () => {
   const documents = [...new Set(all.filter(needsDocker).map(({ document }) => document))]
-  const runner = read('test/container/documents.test.ts')
+  const runner = read('test/system/documents.test.ts')
 
   for (const document of documents) expect(runner).toContain(`'${document}'`)
   expect(runner).toContain('blocks.filter(needsDocker)')

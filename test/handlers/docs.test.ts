@@ -11,7 +11,6 @@ import { Sensitive } from '../../src/secret.ts'
 import { identity } from '../../src/sources/identity.ts'
 import { tokens } from '../../src/sources/tokens.ts'
 import { ownPackage } from '../support/assembled.ts'
-import { hasBrowser, useBrowser } from '../support/browser.ts'
 import { ask, problemIn, startHttp } from '../support/http.ts'
 
 const token = 'classified'
@@ -224,32 +223,5 @@ describe('what a browser opens', () => {
     const got = await headersOf('GET')
 
     expect(await headersOf('HEAD')).toEqual({ ...got, hasBody: false })
-  })
-})
-
-describe.runIf(hasBrowser)('in a browser, the documentation', () => {
-  const { openPage } = useBrowser()
-
-  test('shows the operations, in the colours that the reader prefers', async () => {
-    const { origin } = await startGuarded()
-    const { page, problems } = await openPage({
-      colorScheme: 'light',
-      viewport: { width: 390, height: 844 },
-      httpCredentials: { username: 'me', password: token },
-    })
-    const background = () => page.evaluate('getComputedStyle(document.documentElement).backgroundColor')
-
-    await page.goto(`${origin}/docs`)
-    await page.click('text=Describe the API')
-
-    await expect.poll(() => page.locator('.opblock-summary-path').allInnerTexts()).toContain('/health')
-    await expect.poll(() => page.locator('.response-col_status').allInnerTexts()).toContain('401')
-    const columns = await page.locator('table.headers td').evaluateAll((cells) => cells.map((cell) => cell.clientWidth))
-    expect(Math.min(...columns)).toBeGreaterThan(300) // a phone has no place for several
-    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(390)
-    expect(await background()).toBe('rgba(0, 0, 0, 0)')
-    await page.emulateMedia({ colorScheme: 'dark' })
-    await expect.poll(background).toBe('rgb(28, 32, 34)')
-    expect(problems).toEqual([])
   })
 })

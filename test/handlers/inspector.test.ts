@@ -1,28 +1,15 @@
-import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { event } from '../../src/bus/channel.ts'
 import { checkToken } from '../../src/channels.ts'
 import { authentication } from '../../src/handlers/authentication.ts'
 import { inspector } from '../../src/handlers/inspector.ts'
 import { assembled } from '../support/assembled.ts'
-import { hasBrowser, useBrowser } from '../support/browser.ts'
 import { accepts, ask, RawConnection, startHttp } from '../support/http.ts'
+import { readyService } from '../support/ready-service.ts'
 
 const rang = event<number>('rang')
 
-/** Where the pictures go, to be looked at. `docs/inspector.png` is a copy of one. */
-const pictures = fileURLToPath(new URL('../../node_modules/.cache/secret-bus/screenshots', import.meta.url))
-
-/** The service with an emulator and the inspector, once its secret is there. */
-async function inspected(flags: Readonly<Record<string, string>> = {}) {
-  const service = await assembled({ embedded: 'true', inspector: 'true', ...flags })
-  await service.bus.start()
-  const origin = service.origin()
-  await expect.poll(async () => (await fetch(`${origin}/ready`)).status).toBe(200)
-  return { ...service, origin }
-}
+const inspected = (flags: Readonly<Record<string, string>> = {}) => readyService({ inspector: 'true', ...flags })
 
 interface News {
   readonly state?: string
@@ -228,135 +215,5 @@ describe('the page of the inspector', () => {
       vary: 'accept-encoding',
     })
     expect(body).not.toMatch(/https?:|<style|style=|onclick/)
-  })
-})
-
-describe.runIf(hasBrowser)('in a browser, the inspector', () => {
-  const { openPage } = useBrowser()
-
-  test('shows who is wired to whom', async () => {
-    const { origin, bus } = await inspected()
-    const { page, problems } = await openPage()
-
-    await page.goto(`${origin}/-/bus`)
-    await page.locator('#connection.live').waitFor()
-    await page.locator('.channel').first().waitFor()
-
-    const names = (kind: string) => page.locator(`#wiring .${kind} title`).allTextContents()
-    const wired = bus.topology()
-    const parties = wired.flatMap(({ usedBy, heardBy }) => [...usedBy, ...heardBy.map(({ name }) => name)])
-    expect(new Set(await names('subscriber'))).toEqual(new Set(parties))
-    expect((await names('channel')).toSorted()).toEqual(wired.map(({ channel }) => channel).toSorted())
-    const lines = wired.reduce((sum, { usedBy, heardBy }) => sum + usedBy.length + heardBy.length, 0)
-    expect(await page.locator('#wiring path').count()).toBe(lines)
-    expect(await page.locator('#state').textContent()).toBe('STARTED')
-    expect(problems).toEqual([])
-  })
-
-  test('shows what passes, marks what fails, and never what is carried', async () => {
-    const { origin } = await inspected()
-    const { page, problems } = await openPage()
-    await page.goto(`${origin}/-/bus`)
-    const row = (id: string) => page.locator('#messages li', { hasText: id })
-    const channel = (name: string) =>
-      page.locator('#wiring .channel', { has: page.locator(`title:text-is("${name}")`) })
-
-    await ask(`${origin}/secret`, { headers: { 'x-request-id': 'all-is-well' } })
-    await row('all-is-well').first().waitFor()
-    expect(await channel('secret.get').getAttribute('class')).not.toContain('failing')
-    await ask(`${origin}/secret/classified`, { headers: { 'x-request-id': 'not-there' } })
-    const failed = row('not-there').filter({ hasText: 'secret.get' })
-    await failed.waitFor()
-
-    expect(await failed.getAttribute('class')).toBe('failed')
-    expect(await failed.textContent()).toContain('SECRET_NOT_FOUND')
-    expect(await row('all-is-well').first().getAttribute('class')).toBe('')
-    expect(await channel('secret.get').getAttribute('class')).toContain('failing')
-    expect(await channel('secret.get').textContent()).toContain('1 of 2 failed')
-    expect(await page.content()).not.toMatch(/classified|the secret of|thedoctor/)
-    expect(problems).toEqual([])
-  })
-
-  test('shows the messages of one channel alone, or those that failed, and pauses', async () => {
-    const { origin } = await inspected()
-    const { page } = await openPage()
-    await page.goto(`${origin}/-/bus`)
-    await ask(`${origin}/secret/classified`)
-    const shown = page.locator('#messages .what')
-    const rows = () => shown.allTextContents()
-    await page.locator('#messages .failed').waitFor()
-
-    await page.locator('.channel', { has: page.locator('title:text-is("secret.get")') }).click()
-    await expect.poll(rows).toEqual(['secret.get → secret-cache'])
-    expect(await page.locator('#chosen').textContent()).toContain('Asked by: secret-routes')
-    await page.locator('#channel').selectOption('secret.fetch')
-    await expect.poll(rows).toEqual(['secret.fetch → dynamodb'])
-    await page.locator('#failures').check()
-    await expect.poll(rows).toEqual([])
-    await page.locator('#channel').selectOption('')
-    await expect.poll(rows).toEqual(['secret.get → secret-cache'])
-
-    await page.locator('#pause').click()
-    await ask(`${origin}/secret/classified`)
-    const counted = page.locator('.channel.failing .numbers')
-    await expect.poll(() => counted.textContent()).toBe('2 of 2 failed') // it has come, and is not shown
-    expect(await rows()).toHaveLength(1)
-    await page.locator('#pause').click()
-    await expect.poll(rows).toHaveLength(2)
-  })
-
-  test('comes to life again after a reply that is no stream', async () => {
-    const { origin } = await inspected()
-    const { page } = await openPage()
-    await page.route('**/events', (route) => route.fulfill({ status: 503 }), { times: 1 })
-
-    await page.goto(`${origin}/-/bus`)
-    await page.locator('#connection:not(.live)', { hasText: 'trying again' }).waitFor()
-
-    await page.locator('#connection.live').waitFor()
-    await page.locator('#state.STARTED').waitFor()
-  })
-
-  test('says when the process stops, and that it is gone', async () => {
-    const { origin, bus } = await inspected({ drain: '500ms' })
-    const { page } = await openPage()
-    await page.goto(`${origin}/-/bus`)
-    await page.locator('#state.STARTED').waitFor()
-
-    await page.evaluate(`
-      states = []
-      new MutationObserver(() => states.push(document.querySelector('#state').textContent))
-        .observe(document.querySelector('#state'), { childList: true })
-    `)
-    await bus.exit()
-
-    await page.locator('#connection:not(.live)', { hasText: 'trying again' }).waitFor()
-    expect(await page.evaluate('states')).toEqual(['STOPPING', '…'])
-  })
-
-  test('is read on a desk and on a phone, by day and by night', async () => {
-    const { origin } = await inspected()
-    mkdirSync(pictures, { recursive: true })
-    const { page, problems } = await openPage({ reducedMotion: 'reduce' })
-    await page.goto(`${origin}/-/bus`)
-    for (const path of ['/secret', '/ready', '/secret/nobody', '/secret']) await ask(origin + path)
-    await page.locator('#messages .failed').first().waitFor()
-    const sizes = { desktop: { width: 1400, height: 980 }, phone: { width: 390, height: 844 } }
-
-    for (const [size, viewport] of Object.entries(sizes)) {
-      await page.setViewportSize(viewport)
-      const wanted = () => page.evaluate('String(document.querySelector("#wiring").clientWidth)')
-      const drawn = () => page.evaluate('document.querySelector("#wiring svg").getAttribute("viewBox").split(" ")[2]')
-      await expect.poll(async () => (await drawn()) === (await wanted())).toBe(true)
-      expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(viewport.width)
-      const overflowing = await page.evaluate(`[...document.querySelectorAll('#wiring g')].filter((group) =>
-        group.querySelector('.name').getComputedTextLength() > group.querySelector('rect').getBBox().width).length`)
-      expect(overflowing).toBe(0)
-      for (const colorScheme of ['light', 'dark'] as const) {
-        await page.emulateMedia({ colorScheme })
-        await page.screenshot({ path: join(pictures, `inspector-${size}-${colorScheme}.png`) })
-      }
-    }
-    expect(problems).toEqual([])
   })
 })

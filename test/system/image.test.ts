@@ -12,7 +12,7 @@ const megabyte = 1_000_000
 const sentinel = `sentinel-${randomUUID()}`
 const labels = { VERSION: '1.2.3', REVISION: 'abc123', SOURCE: 'https://example.com/source' }
 
-if (!engine) process.stdout.write('No Docker engine here: the container suite is skipped.\n')
+if (!engine) process.stdout.write('No Docker engine here: the tests of the image are skipped.\n')
 
 /** Starts a container as a careful operator would, and removes it when the test is finished. */
 async function start(...options: string[]) {

@@ -1,0 +1,14 @@
+/** The service with an emulator, in this process, once it has its secret. */
+import { expect } from 'vitest'
+import { assembled } from './assembled.ts'
+
+export async function readyService(
+  flags: Readonly<Record<string, string>> = {},
+  environment: Readonly<Record<string, string>> = {},
+) {
+  const service = await assembled({ embedded: 'true', ...flags }, environment)
+  await service.bus.start()
+  const origin = service.origin()
+  await expect.poll(async () => (await fetch(`${origin}/ready`)).status).toBe(200)
+  return { ...service, origin }
+}

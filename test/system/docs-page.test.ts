@@ -1,0 +1,33 @@
+/** The documentation of the API in a browser: what a person sees of it. */
+import { describe, expect, test } from 'vitest'
+import { hasBrowser, useBrowser } from '../support/browser.ts'
+import { readyService } from '../support/ready-service.ts'
+
+const token = 'classified'
+
+describe.runIf(hasBrowser)('in a browser, the documentation', () => {
+  const { openPage } = useBrowser()
+
+  test('shows the operations, in the colours that the reader prefers', async () => {
+    const { origin } = await readyService({}, { SECRET_BUS_AUTH_TOKEN: token })
+    const { page, problems } = await openPage({
+      colorScheme: 'light',
+      viewport: { width: 390, height: 844 },
+      httpCredentials: { username: 'me', password: token },
+    })
+    const background = () => page.evaluate('getComputedStyle(document.documentElement).backgroundColor')
+
+    await page.goto(`${origin}/docs`)
+    await page.click('text=Describe the API')
+
+    await expect.poll(() => page.locator('.opblock-summary-path').allInnerTexts()).toContain('/health')
+    await expect.poll(() => page.locator('.response-col_status').allInnerTexts()).toContain('401')
+    const columns = await page.locator('table.headers td').evaluateAll((cells) => cells.map((cell) => cell.clientWidth))
+    expect(Math.min(...columns)).toBeGreaterThan(300) // a phone has no place for several
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(390)
+    expect(await background()).toBe('rgba(0, 0, 0, 0)')
+    await page.emulateMedia({ colorScheme: 'dark' })
+    await expect.poll(background).toBe('rgb(28, 32, 34)')
+    expect(problems).toEqual([])
+  })
+})
