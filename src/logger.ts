@@ -7,14 +7,20 @@ export interface LoggerOptions {
   readonly logFormat: 'auto' | 'json' | 'pretty'
 }
 
+/** How long a line may wait for others, to be written with them, in milliseconds. */
+const patience = 50
+
+/** How much is written at a time, in bytes, if so much comes before that is over. */
+const fill = 8 * 1024
+
 /**
  * @param terminal whether a person is looking, which `auto` goes by
- * @param output where to write; stdout, at once, when not given, so that nothing is lost when the process ends
+ * @param output where to write; stdout when not given
  */
 export async function createLogger(
   { logLevel, logFormat }: LoggerOptions,
   terminal: boolean,
-  output: DestinationStream = pino.destination({ sync: true }),
+  output?: DestinationStream,
 ): Promise<Logger> {
   const pretty = logFormat === 'pretty' || (logFormat === 'auto' && terminal)
   return pino(
@@ -25,8 +31,33 @@ export async function createLogger(
       formatters: { level: (level) => ({ level }) },
       serializers: { err: (error) => (error === undefined ? undefined : describe(error)) },
     },
-    pretty ? await prettyStream(terminal, output) : output,
+    pretty ? await prettyStream(terminal, output ?? pino.destination({ sync: true })) : (output ?? together()),
   )
+}
+
+/**
+ * Lines for machines are written together, since a call of the system costs more than a line. None is lost when the process
+ * ends, unless it is killed.
+ */
+function together(): DestinationStream {
+  const stdout = pino.destination({ sync: true, minLength: fill })
+  // Whoever read may be gone, or the disk full: the log cannot be told that the log fails.
+  stdout.on('error', () => {})
+  let waiting = false
+  // Not `flushSync`, which tries again for ever where nobody reads. This one writes at once, too, for the stream is synchronous.
+  const flush = () => {
+    waiting = false
+    stdout.flush()
+  }
+  process.once('exit', flush)
+  return {
+    write: (line) => {
+      stdout.write(line)
+      if (waiting) return
+      waiting = true
+      setTimeout(flush, patience).unref()
+    },
+  }
 }
 
 /** Pino's own, but made once for all lines of a millisecond. */

@@ -1,26 +1,31 @@
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { closeSync, openSync } from 'node:fs'
 import { PassThrough } from 'node:stream'
 import { promisify } from 'node:util'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { createLogger } from '../src/logger.ts'
 
 const loggerUrl = new URL('../src/logger.ts', import.meta.url).href
 
 /** What a process writes that makes a logger and runs this code with it; `unreadable` is a parse error. */
 async function written(code: string, options: { logLevel?: string; logFormat?: string; terminal?: boolean } = {}) {
-  const { logLevel = 'info', logFormat = 'json', terminal = false } = options
-  const script = `
-    import { createLogger } from ${JSON.stringify(loggerUrl)}
-    const logger = await createLogger(${JSON.stringify({ logLevel, logFormat })}, ${terminal})
-    const caught = (run) => { try { run() } catch (error) { return error } }
-    const unreadable = caught(() => JSON.parse('sentinel-0123456789 {'))
-    ${code}`
+  const script = scriptOf(code, options)
   const { stdout, stderr } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', script], {
     env: {},
   })
   expect(stderr).toBe('')
   return stdout
+}
+
+function scriptOf(code: string, options: { logLevel?: string; logFormat?: string; terminal?: boolean } = {}): string {
+  const { logLevel = 'info', logFormat = 'json', terminal = false } = options
+  return `
+    import { createLogger } from ${JSON.stringify(loggerUrl)}
+    const logger = await createLogger(${JSON.stringify({ logLevel, logFormat })}, ${terminal})
+    const caught = (run) => { try { run() } catch (error) { return error } }
+    const unreadable = caught(() => JSON.parse('sentinel-0123456789 {'))
+    ${code}`
 }
 
 /** The one line that the code logs. */
@@ -58,6 +63,36 @@ describe('a line of the log', () => {
 
     expect(lines).toHaveLength(1_000)
     expect(lines.at(-1)).toContain('line 1000')
+  })
+})
+
+describe('lines for machines', () => {
+  /** Starts a process that runs this code with a logger whose lines go there. */
+  const start = (code: string, stdout: 'pipe' | number) => {
+    const args = ['--input-type=module', '--eval', scriptOf(code)]
+    const child = spawn(process.execPath, args, { stdio: ['pipe', stdout, 'inherit'], env: {} })
+    onTestFinished(() => void child.kill('SIGKILL'))
+    return child
+  }
+
+  test('are written together, and soon, while the process goes on', async () => {
+    const child = start(`for (const count of [1, 2, 3]) logger.info('line ' + count); process.stdin.resume()`, 'pipe')
+
+    const [chunk] = await once(child.stdout ?? child, 'data')
+
+    expect(String(chunk).trimEnd().split('\n')).toHaveLength(3)
+    expect(child.exitCode).toBeNull()
+  })
+
+  test('that cannot be written harm nobody', async () => {
+    const full = openSync('/dev/full', 'w')
+    onTestFinished(() => closeSync(full))
+    const code = `for (let count = 1; count <= 1000; count += 1) logger.info('line ' + count)
+      setTimeout(() => { logger.info('and one more'); process.exit(3) }, 100)`
+
+    const [exitCode] = await once(start(code, full), 'exit')
+
+    expect(exitCode).toBe(3)
   })
 })
 
