@@ -57,7 +57,7 @@ export class Roster {
     const known = this.#rolls.get(channel.key) as Enrolled<Input, Output>[] | undefined // of this very channel
     if (known) return known
     const roll = this.#take(channel)
-    this.#rolls.set(channel.key, roll)
+    if (roll.length > 0) this.#rolls.set(channel.key, roll) // of what nobody hears nothing is to stay
     return roll
   }
 

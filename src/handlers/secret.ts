@@ -13,17 +13,19 @@ export interface SecretRoutesOptions {
   readonly codeNames: readonly [string, ...string[]]
 }
 
-declare module 'fastify' {
-  interface FastifyRequest {
-    /** The client's address, noted when a request for a secret comes, unless it is refused at once: it goes with the client. */
-    client?: string
-    /** Why a secret was not given. */
-    failure?: string
-  }
-}
-
 interface Route {
   Params: { codeName?: string }
+}
+
+const client = Symbol('client')
+const failure = Symbol('failure')
+
+/** A request, with what the audit trail is to be told of it. It has these itself, and no name that a plug-in may want. */
+type Asked = FastifyRequest<Route> & {
+  /** The client's address, noted when the request comes, unless it is refused at once: when the client is gone, so is that. */
+  [client]?: string
+  /** Why the secret was not given. */
+  [failure]?: string
 }
 
 export const secretRoutes =
@@ -39,25 +41,24 @@ export const secretRoutes =
       return { secret_code: secret.value.reveal() }
     }
 
-    const report = (request: FastifyRequest<Route>, status: number, reply?: FastifyReply) => {
-      const { id, client = request.ip, failure, params } = request
+    const report = (request: Asked, status: number, reply?: FastifyReply) => {
+      const { id, params, [client]: address = request.ip, [failure]: reason } = request
       const cache = reply?.getHeader('cache-status')?.toString()
-      const access = { reqId: id, client, codeName: params.codeName ?? first, status, cache, reason: failure }
+      const access = { reqId: id, client: address, codeName: params.codeName ?? first, status, cache, reason }
       tell(access, { id }).catch(() => {}) // it was logged where it happened
     }
 
     bus.subscribe(httpRoutes, (app) => {
-      app.decorateRequest('client').decorateRequest('failure')
       for (const [path, documented] of Object.entries(paths)) {
         app.get<Route>(path, {
           ...documented,
           handler: answer,
-          onRequest: (request, _reply, done) => {
-            request.client = request.ip
+          onRequest: (request: Asked, _reply, done) => {
+            request[client] = request.ip
             done()
           },
-          onError: (request, _reply, error, done) => {
-            request.failure = messageOf(error)
+          onError: (request: Asked, _reply, error, done) => {
+            request[failure] = messageOf(error)
             done()
           },
           onResponse: (request, reply, done) => {
