@@ -36,7 +36,8 @@ export interface Surroundings {
 }
 
 /** In start order. The process starts down the list and stops up it, so whoever serves clients comes last. */
-function subscribers(options: Options, { logger, process, package: own, plugins = {} }: Surroundings) {
+function subscribers(options: Options, { logger, process, package: own }: Surroundings) {
+  const guarded = Boolean(options.authTokenFile || options.authToken)
   return {
     log: log(logger),
     signals: signals(process),
@@ -45,19 +46,19 @@ function subscribers(options: Options, { logger, process, package: own, plugins 
     ...(options.embedded && { 'embedded-dynamodb': embeddedDynamodb(options) }),
     dynamodb: dynamodb(options),
     'secret-cache': secretCache(options),
-    docs: docs({ own, guarded: Boolean(options.authTokenFile || options.authToken) }),
+    docs: docs({ own, guarded }),
     // Before whatever refuses requests, which are counted too.
     'metrics-routes': metricsRoutes(),
     'load-shedding': loadShedding(),
-    ...(options.authTokenFile || options.authToken
+    ...(guarded
       ? { tokens: tokens(options), authentication: authentication(), 'admin-routes': adminRoutes() }
       : { 'no-authentication': noAuthentication() }),
     ...(options.inspector && { inspector: inspector() }),
     'health-routes': healthRoutes(),
     'audit-trail': auditTrail(),
     'secret-routes': secretRoutes(options),
-    ...plugins,
-    ...(!('http-server' in plugins) && { 'http-server': httpServer(options) }),
+    // It listens once all routes are there, so plug-ins come before it.
+    'http-server': httpServer(options),
   } satisfies Record<string, Subscriber>
 }
 
@@ -67,12 +68,14 @@ function subscribers(options: Options, { logger, process, package: own, plugins 
  */
 export function service(options: Options, surroundings: Surroundings): ProcessBus {
   const { plugins = {} } = surroundings
-  const builtIn = Object.keys(subscribers(options, { ...surroundings, plugins: {} }))
+  const { 'http-server': server, ...others } = subscribers(options, surroundings)
+  const builtIn = [...Object.keys(others), 'http-server']
   checkWithout(options.without, builtIn)
   const taken = Object.keys(plugins).find((name) => builtIn.includes(name) && !options.without.includes(name))
   if (taken !== undefined) throw new UsageError(`${taken} is a built-in subscriber; --without ${taken} leaves it out`)
   const bus = new ProcessBus({ shutdownTimeout: options.drain + options.shutdownTimeout })
-  for (const [name, subscriber] of Object.entries(subscribers(options, surroundings)))
+  const all = { ...others, ...plugins, 'http-server': plugins['http-server'] ?? server }
+  for (const [name, subscriber] of Object.entries(all))
     if (name in plugins || !options.without.includes(name)) bus.use(name, subscriber)
   return bus
 }

@@ -5,6 +5,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Subscriber } from '../bus/process-bus.ts'
 import { httpRoutes } from '../channels.ts'
 import type { AddedRoute, ApiOptions } from './api-document.ts'
+import { madeOnce } from './made-once.ts'
 import type { RouteDocumentation } from './route-documentation.ts'
 import { ownFile, serveFiles } from './static-page.ts'
 
@@ -46,23 +47,14 @@ export const docs =
   (bus) => {
     const addRoutes = (app: FastifyInstance) => {
       const added = routesOf(app)
-      let document: Promise<object> | undefined
       // Made when it is first asked for, and loaded then what makes it: whoever asks for secrets need not wait for that.
-      const make = async () => {
-        try {
-          return await (await import('./api-document.ts')).apiDocument(added, options)
-        } catch (error) {
-          document = undefined // the next one may have more luck
-          throw error
-        }
-      }
+      const document = madeOnce(async () => (await import('./api-document.ts')).apiDocument(added, options))
 
       app.get('/openapi.json', { schema, config: { browser: true, documentation } }, async (_request, reply) => {
-        document ??= make()
         return reply
           .header('cache-control', 'no-cache')
           .header('x-content-type-options', 'nosniff')
-          .send(await document)
+          .send(await document())
       })
 
       serveFiles(app, {

@@ -5,6 +5,7 @@ import { promisify } from 'node:util'
 import { gunzip, gzip } from 'node:zlib'
 import type {} from '@fastify/swagger' // the type of `hide`
 import type { FastifyInstance } from 'fastify'
+import { madeOnce } from './made-once.ts'
 
 /** Nothing from elsewhere, nothing inline, in nobody's frame: https://www.w3.org/TR/CSP3/. */
 const policy = [
@@ -41,21 +42,13 @@ export const ownFile = (name: string): URL => new URL(`./browser/${name}`, impor
 /** Serves each file at its path. It is read when it is first asked for. */
 export function serveFiles(app: FastifyInstance, files: Readonly<Record<string, URL>>): void {
   for (const [path, file] of Object.entries(files)) {
-    let packed: Promise<Buffer> | undefined
-    const pack = async () => {
-      try {
-        return await promisify(gzip)(await readFile(file))
-      } catch (error) {
-        packed = undefined // the next one may have more luck
-        throw error
-      }
-    }
+    const pack = madeOnce(async () => promisify(gzip)(await readFile(file)))
 
     app.get(path, { config: { browser: true }, schema: { hide: true } }, async (request, reply) => {
-      packed ??= pack()
+      const packed = await pack()
       reply.headers(headers).type(types[extname(file.pathname)] ?? 'application/octet-stream')
-      if (!acceptsGzip.test(String(request.headers['accept-encoding']))) return promisify(gunzip)(await packed)
-      return reply.header('content-encoding', 'gzip').send(await packed)
+      if (!acceptsGzip.test(String(request.headers['accept-encoding']))) return promisify(gunzip)(packed)
+      return reply.header('content-encoding', 'gzip').send(packed)
     })
   }
 }
