@@ -40,22 +40,27 @@ export async function createLogger(
  * ends, unless it is killed.
  */
 function together(): DestinationStream {
-  const stdout = pino.destination({ sync: true, minLength: fill })
+  const stdout = pino.destination({ sync: true })
   // Whoever read may be gone, or the disk full: the log cannot be told that the log fails.
   stdout.on('error', () => {})
+  let lines = ''
   let waiting = false
-  // Not `flushSync`, which tries again for ever where nobody reads. This one writes at once, too, for the stream is synchronous.
-  const flush = () => {
-    waiting = false
-    stdout.flush()
+  const write = () => {
+    if (lines !== '') stdout.write(lines)
+    lines = ''
   }
-  process.once('exit', flush)
+  const onPatienceOver = () => {
+    waiting = false
+    write()
+  }
+  process.once('exit', write)
   return {
     write: (line) => {
-      stdout.write(line)
+      lines += line
+      if (lines.length >= fill) write()
       if (waiting) return
       waiting = true
-      setTimeout(flush, patience).unref()
+      setTimeout(onPatienceOver, patience).unref()
     },
   }
 }

@@ -111,7 +111,7 @@ export class Bus {
   // Not `async`, so that the provider's own promise is handed on: another one around it would double the cost.
   request<Query, Reply>(channel: RequestChannel<Query, Reply>, query: Query, call?: RequestCall): Promise<Reply> {
     try {
-      const [provider] = this.roll(channel)
+      const provider = this.roll(channel)[0]
       if (!provider) throw new NoProvider(channel.name, this.asker())
       const timeout = call?.timeout ?? channel.timeout
       checkDuration(timeout)

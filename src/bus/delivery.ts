@@ -31,13 +31,15 @@ export class Delivery {
     const answers = channel.concurrent ? roll.map((listener) => begun(() => hear(listener))) : undefined
     const outputs: Output[] = []
     const failures: Failure[] = []
-    for (const [turn, listener] of roll.entries()) {
+    let turn = 0
+    for (const listener of roll) {
       try {
         const output = answers?.[turn] ?? hear(listener)
         outputs.push(isPromise(output) ? await output : output)
       } catch (error) {
         failures.push({ listener: listener.name, error })
       }
+      turn += 1
     }
     if (failures.length > 0) throw new ChannelFailures(channel.name, failures, outputs)
     return outputs
@@ -80,7 +82,7 @@ export class Delivery {
   ): Answer<Output> {
     const limited = new LimitedCall(given, timeout)
     if (this.taps.size === 0) return limited.hold(callee, input)
-    return this.taps.observe(channel.name, callee.name, limited.id, () => limited.hold(callee, input))
+    return this.taps.observe(channel.name, limited, callee, input)
   }
 }
 

@@ -1,5 +1,5 @@
 /** Those who watch what the bus calls: for metrics, for the log, for a picture of the traffic. */
-import { isPromise } from './call.ts'
+import { type Callee, isPromise, type LimitedCall } from './call.ts'
 
 /** That a listener or provider was called, and how it went. */
 export interface Activity {
@@ -35,21 +35,22 @@ export class Taps {
     return () => this.#observers.delete(observer)
   }
 
-  /** Gets the answer, and tells every observer how that went. */
-  observe<Output>(
+  /** Makes the call, and tells every observer how that went. */
+  observe<Input, Output>(
     channel: string,
-    by: string,
-    id: string | undefined,
-    answer: () => Output | Promise<Output>,
+    call: LimitedCall,
+    callee: Callee<Input, Output> & { readonly name: string },
+    input: Input,
   ): Output | Promise<Output> {
+    const { id } = call
+    const by = callee.name
     const began = performance.now()
-    const succeed = () => this.#tell({ channel, by, id, ms: performance.now() - began })
     const fail = (error: unknown) => this.#tell({ channel, by, id, ms: performance.now() - began, error })
     try {
-      const answered = answer()
-      if (isPromise(answered)) answered.then(succeed, fail)
-      else succeed()
-      return answered
+      const answer = call.hold(callee, input)
+      if (!isPromise(answer)) this.#tell({ channel, by, id, ms: performance.now() - began })
+      else answer.then(() => this.#tell({ channel, by, id, ms: performance.now() - began }), fail)
+      return answer
     } catch (error) {
       fail(error)
       throw error

@@ -1,6 +1,6 @@
 /** The Fastify instance that the routes are added to: what every reply has in common, and what becomes of errors. */
 import type { IncomingMessage } from 'node:http'
-import fastify, { type FastifyInstance } from 'fastify'
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { messageOf } from '../bus/errors.ts'
 import type { ProcessBus } from '../bus/process-bus.ts'
 import type { Certificate } from './certificate.ts'
@@ -8,7 +8,7 @@ import type { Limits } from './limits.ts'
 import { nodeServer } from './node-server.ts'
 import { FaultyRequest, replyWithProblem } from './problem.ts'
 import { refuseConnection } from './refuse-connection.ts'
-import { requestId } from './request-id.ts'
+import { requestIds } from './request-id.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -16,6 +16,8 @@ declare module 'fastify' {
     readonly open?: boolean
     /** Is opened by a browser, which can send a token only as a password. It only ever reads. */
     readonly browser?: boolean
+    /** Is told of each request for the route, also of those that are refused before the route's own hooks. */
+    readonly watch?: (request: FastifyRequest, reply: FastifyReply) => void
   }
 }
 
@@ -31,7 +33,7 @@ export interface AppOptions {
 export function newApp(bus: ProcessBus, { trustProxy, limits, certificate, isDraining }: AppOptions): FastifyInstance {
   const app = fastify({
     serverFactory: (answer) => nodeServer(answer, limits, certificate, isDraining),
-    genReqId: requestId,
+    genReqId: requestIds(),
     // Only who is connected to us is believed.
     trustProxy: trustProxy && ((_address, hop) => hop === 0),
     bodyLimit: limits.body,
@@ -48,6 +50,7 @@ export function newApp(bus: ProcessBus, { trustProxy, limits, certificate, isDra
   })
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id)
+    request.routeOptions.config.watch?.(request, reply)
     done(faultIn(request.raw, limits))
   })
   app.setErrorHandler((error, request, reply) => {

@@ -16,8 +16,10 @@ export const healthRoutes = (): Subscriber => (bus) => {
 
   bus.subscribe(httpRoutes, async (app) => {
     const { container, project } = await askIdentity()
-    const health = { status: 'healthy', container, project }
-    app.get('/health', liveRoute, async () => health)
+    const health = JSON.stringify({ status: 'healthy', container, project })
+    app.get('/health', liveRoute, (_request, reply) => {
+      reply.type('application/json; charset=utf-8').send(health)
+    })
 
     app.get('/ready', readyRoute, async (request, reply) => {
       const document = readiness((await checks(request.id)).filter(Boolean)) // a plug-in may say nothing

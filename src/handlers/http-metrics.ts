@@ -9,29 +9,35 @@ import { clientClosedRequest } from './client-closed-request.ts'
 const buckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 
 const began = Symbol('began')
-const route = Symbol('route')
+const counted = Symbol('counted')
 
 /** A reply, with what is to be known when it is through. It has these itself, which costs less than a table of all replies. */
 interface Watched extends ServerResponse {
   [began]?: number
-  [route]?: string | undefined
+  [counted]?: RouteNumbers
 }
 
 /** What is known of a route. */
 class RouteNumbers {
-  /** Requests, by their status. */
-  readonly statuses = new Map<number, number>()
+  readonly #statuses = new Map<number, { count: number }>()
   /** Requests that took no longer than the bucket of this place, and longer than the one before it. */
   readonly #counts = buckets.map(() => 0)
   #seconds = 0
   #count = 0
 
   add(status: number, seconds: number): void {
-    this.statuses.set(status, (this.statuses.get(status) ?? 0) + 1)
+    const known = this.#statuses.get(status)
+    if (known) known.count += 1
+    else this.#statuses.set(status, { count: 1 })
     this.#seconds += seconds
     this.#count += 1
     const place = buckets.findIndex((atMost) => seconds <= atMost)
     if (place >= 0) this.#counts[place] = (this.#counts[place] ?? 0) + 1
+  }
+
+  /** Requests by their status. */
+  get statuses(): [status: number, count: number][] {
+    return Array.from(this.#statuses, ([status, { count }]) => [status, count])
   }
 
   get times() {
@@ -54,7 +60,7 @@ export function httpMetrics(app: FastifyInstance): () => Metric[] {
       help: 'HTTP requests by route, and by status, which is 499 where the client did not wait.',
       type: 'counter',
       values: [...routes].flatMap(([route, { statuses }]) =>
-        Array.from(statuses, ([status, value]) => ({ labels: { route, status: String(status) }, value })),
+        statuses.map(([status, value]) => ({ labels: { route, status: String(status) }, value })),
       ),
     },
     {
@@ -74,21 +80,27 @@ export function httpMetrics(app: FastifyInstance): () => Metric[] {
 
 function watchRequests(app: FastifyInstance): ReadonlyMap<string, RouteNumbers> {
   const routes = new Map<string, RouteNumbers>()
+  const numbersOf = (route = 'none') => {
+    const known = routes.get(route)
+    if (known) return known
+    const numbers = new RouteNumbers()
+    routes.set(route, numbers)
+    return numbers
+  }
 
   app.addHook('onRequest', (request, reply, done) => {
     const response: Watched = reply.raw
-    response[route] = request.routeOptions.url
+    response[counted] = numbersOf(request.routeOptions.url)
     done()
   })
 
   // One function for all: it is added to every reply.
   function onClose(this: Watched) {
-    const { [route]: path = 'none', [began]: start = 0 } = this
-    const numbers = routes.get(path) ?? new RouteNumbers()
-    routes.set(path, numbers)
+    const { [counted]: numbers = numbersOf(), [began]: start = 0 } = this
     numbers.add(this.writableFinished ? this.statusCode : clientClosedRequest, (performance.now() - start) / 1_000)
   }
-  app.server.on('request', (_request, response: Watched) => {
+  // Before the routes, which may have answered when they return.
+  app.server.prependListener('request', (_request, response: Watched) => {
     response[began] = performance.now()
     response.on('close', onClose)
   })

@@ -1,9 +1,10 @@
 /** Refuses what comes beyond the limits, before it costs those who are being served. Open routes are served all the same. */
 import type { Socket } from 'node:net'
 import underPressure from '@fastify/under-pressure'
+import type { FastifyInstance } from 'fastify'
 import type { Subscriber } from '../bus/process-bus.ts'
 import { httpRoutes } from '../channels.ts'
-import { defaultLimits } from './limits.ts'
+import { defaultLimits, type Limits } from './limits.ts'
 
 /** There is more to do than can be done. */
 export class Overloaded extends Error {
@@ -14,13 +15,7 @@ export const loadShedding =
   (limits = defaultLimits): Subscriber =>
   (bus) => {
     bus.subscribe(httpRoutes, async (app) => {
-      await app.register(underPressure, {
-        maxEventLoopDelay: limits.eventLoopDelay,
-        pressureHandler: async (request) => {
-          if (!request.routeOptions.config.open) throw new Overloaded('the event loop is late')
-        },
-      })
-
+      const isUnderPressure = await watchPressure(app, limits)
       const hasPlace = places(limits.connections)
       let underWay = 0
       const leave = () => {
@@ -28,6 +23,7 @@ export const loadShedding =
       }
       app.addHook('onRequest', (request, reply, done) => {
         if (request.routeOptions.config.open) return done()
+        if (isUnderPressure()) return done(new Overloaded('the event loop is late'))
         if (underWay >= limits.requests) return done(new Overloaded('too many requests are under way'))
         if (!hasPlace(request.raw.socket)) {
           reply.header('connection', 'close')
@@ -39,6 +35,16 @@ export const loadShedding =
       })
     })
   }
+
+/** A hook of the plug-in itself would be one more for each request, so it stays with a child that has no routes. */
+async function watchPressure(app: FastifyInstance, { eventLoopDelay }: Limits): Promise<() => boolean> {
+  let isUnderPressure = () => false
+  await app.register(async (child) => {
+    await child.register(underPressure, { maxEventLoopDelay: eventLoopDelay })
+    isUnderPressure = () => child.isUnderPressure()
+  })
+  return isUnderPressure
+}
 
 /**
  * A place for each connection, until there are none left. It is taken with the first request, so that who only opens

@@ -19,6 +19,12 @@ export function nodeServer(
   certificate: Certificate | undefined,
   isDraining: () => boolean,
 ): Server {
+  const listener: RequestListener = (request, response) => {
+    // Who does not read a body leaves it to Node, which would read it to its end, however long it is.
+    const { 'content-length': length = 0, 'transfer-encoding': coding } = request.headers
+    if (coding !== undefined || Number(length) > limits.body) response.shouldKeepAlive = false
+    answer(request, response)
+  }
   const options = {
     ServerResponse: drainingResponse(isDraining),
     maxHeaderSize: limits.head,
@@ -26,18 +32,13 @@ export function nodeServer(
     requestTimeout: limits.requestTimeout,
     connectionsCheckingInterval: limits.checkInterval,
     keepAliveTimeout: limits.keepAliveTimeout,
+    optimizeEmptyRequests: true,
     requireHostHeader: false, // it is required where the answer is a problem like every other
   }
   const server: Server = certificate
-    ? createSecureServer({ ...options, ...certificate, handshakeTimeout: limits.handshakeTimeout }, answer)
-    : createServer(options, answer)
+    ? createSecureServer({ ...options, ...certificate, handshakeTimeout: limits.handshakeTimeout }, listener)
+    : createServer(options, listener)
   server.maxConnections = limits.openConnections
-  server.timeout = limits.silence
-  // Who does not read a body leaves it to Node, which would read it to its end, however long it is.
-  server.prependListener('request', ({ headers }, response) => {
-    const { 'content-length': length = 0, 'transfer-encoding': coding } = headers
-    if (coding !== undefined || Number(length) > limits.body) response.shouldKeepAlive = false
-  })
   // Any other expectation than 100-continue may be ignored: https://www.rfc-editor.org/rfc/rfc9110#section-10.1.1
   return server.on('checkExpectation', (request, response) => server.emit('request', request, response))
 }

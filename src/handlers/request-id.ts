@@ -1,10 +1,17 @@
 /** The id of a request: the client's own if it can stand in a header, a log line and a URI as it is, else a new one. */
-import { randomUUID } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 
 const valid = /^[\w.~+/=@-]{1,128}$/
 
-export function requestId({ headers }: Pick<IncomingMessage, 'headers'>): string {
-  const given = headers['x-request-id']
-  return typeof given === 'string' && valid.test(given) ? given : randomUUID()
+/** Makes ids that no other process makes: what is random stands once for all of them, and they are counted. */
+export function requestIds(): ({ headers }: Pick<IncomingMessage, 'headers'>) => string {
+  const own = `${randomBytes(9).toString('base64url')}-`
+  let count = 0
+  return ({ headers }) => {
+    const given = headers['x-request-id']
+    if (typeof given === 'string' && valid.test(given)) return given
+    count += 1
+    return own + count.toString(36)
+  }
 }

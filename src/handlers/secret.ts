@@ -1,9 +1,11 @@
 /** `GET /secret` and `GET /secret/:codeName`: parse, ask, reply. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { messageOf } from '../bus/errors.ts'
+import { lifecycle } from '../bus/lifecycle.ts'
 import type { Subscriber } from '../bus/process-bus.ts'
-import { getSecret, httpRoutes, secretAccessed } from '../channels.ts'
+import { getSecret, httpRoutes, type SecretAccess, secretAccessed } from '../channels.ts'
 import type { Freshness } from '../secret.ts'
+import { Batch } from './batch.ts'
 import { clientClosedRequest } from './client-closed-request.ts'
 import { FaultyRequest } from './problem.ts'
 import type { DocumentedProblem, DocumentedReply } from './route-documentation.ts'
@@ -17,16 +19,13 @@ interface Route {
   Params: { codeName?: string }
 }
 
-const client = Symbol('client')
+/** How long an access may wait to be told with others, in milliseconds. */
+const patience = 5
+
 const failure = Symbol('failure')
 
-/** A request, with what the audit trail is to be told of it. It has these itself, and no name that a plug-in may want. */
-type Asked = FastifyRequest<Route> & {
-  /** The client's address, noted when the request comes, unless it is refused at once: when the client is gone, so is that. */
-  [client]?: string
-  /** Why the secret was not given. */
-  [failure]?: string
-}
+/** A request, with why the secret was not given. It has that itself, and no name that a plug-in may want. */
+type Asked = FastifyRequest & { [failure]?: string }
 
 export const secretRoutes =
   ({ codeNames: [first] }: SecretRoutesOptions): Subscriber =>
@@ -41,37 +40,36 @@ export const secretRoutes =
       return { secret_code: secret.value.reveal() }
     }
 
-    const report = (request: Asked, status: number, reply?: FastifyReply) => {
-      const { id, params, [client]: address = request.ip, [failure]: reason } = request
-      const cache = reply?.getHeader('cache-status')?.toString()
-      const access = { reqId: id, client: address, codeName: params.codeName ?? first, status, cache, reason }
-      tell(access, { id }).catch(() => {}) // it was logged where it happened
+    const accesses = new Batch<SecretAccess>((access) => {
+      tell(access, { id: access.reqId }).catch(() => {}) // it was logged where it happened
+    }, patience)
+
+    const watch = (request: Asked, reply: FastifyReply) => {
+      const { id: reqId, ip } = request // when the client is gone, so is its address
+      reply.raw.on('close', () => {
+        const { codeName = first } = request.params as Route['Params'] // it is of these routes
+        const status = reply.raw.writableFinished ? reply.statusCode : clientClosedRequest
+        const cache = reply.getHeader('cache-status')?.toString()
+        accesses.add({ reqId, client: ip, codeName, status, cache, reason: request[failure] })
+      })
     }
 
     bus.subscribe(httpRoutes, (app) => {
-      for (const [path, documented] of Object.entries(paths)) {
+      for (const [path, { schema, config }] of Object.entries(paths)) {
         app.get<Route>(path, {
-          ...documented,
+          schema,
+          config: { ...config, watch },
           handler: answer,
-          onRequest: (request: Asked, _reply, done) => {
-            request[client] = request.ip
-            done()
-          },
-          onError: (request: Asked, _reply, error, done) => {
+          onError: (request: FastifyRequest<Route> & Asked, _reply, error, done) => {
             request[failure] = messageOf(error)
-            done()
-          },
-          onResponse: (request, reply, done) => {
-            report(request, reply.statusCode, reply)
-            done()
-          },
-          onRequestAbort: (request, done) => {
-            report(request, clientClosedRequest)
             done()
           },
         })
       }
     })
+
+    // By then the server, which is started after this, has closed.
+    bus.subscribe(lifecycle.stop, () => accesses.flush())
   }
 
 /** https://www.rfc-editor.org/rfc/rfc9211; the `ttl` of a stale secret is negative. */

@@ -33,7 +33,7 @@ export const httpServer =
       stopping = false
       const certificate = await readCertificate(options)
       const app = newApp(bus, { ...options, limits, certificate, isDraining })
-      closeConnectionsInOrder(app.server)
+      closeConnectionsInOrder(app.server, limits)
       running = app
       await addRoutes(app)
       // One address, where Fastify would have a second server for the other one of `localhost`.

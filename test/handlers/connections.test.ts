@@ -36,7 +36,7 @@ test('a reply that is on its way when the process stops is sent whole', async ()
 
 test('a client that reads none of its replies holds up a stop no longer than it may be silent, and leaves no trace', async () => {
   const warned = warnings()
-  const service = await startAttacked({ silence: 300 }, { secret: 'x'.repeat(400_000) })
+  const service = await startAttacked({ silence: 300, checkInterval: 100 }, { secret: 'x'.repeat(400_000) })
   let closed = 0
   service.server.on('request', (_, response) => response.once('close', () => (closed += 1)))
   const { socket } = await RawConnection.open(service.port)

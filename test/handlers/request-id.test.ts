@@ -2,14 +2,16 @@ import { describe, expect, test } from 'vitest'
 import type { Subscriber } from '../../src/bus/process-bus.ts'
 import { getSecret } from '../../src/channels.ts'
 import { auditTrail } from '../../src/handlers/audit.ts'
-import { requestId } from '../../src/handlers/request-id.ts'
+import { requestIds } from '../../src/handlers/request-id.ts'
 import { secretRoutes } from '../../src/handlers/secret.ts'
 import { SecretNotFound } from '../../src/secret.ts'
 import { ask, RawConnection, startHttp } from '../support/http.ts'
 
-const uuid = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/
+const made = /^[\w-]{12}-[\da-z]+$/
 
-describe('requestId', () => {
+describe('requestIds', () => {
+  const requestId = requestIds()
+
   test.each(['a', 'Root=1-67891233-abcdef012345678912345678', '0123456789~+/=@_.-', 'x'.repeat(128)])(
     'keeps %j',
     (given) => {
@@ -32,13 +34,19 @@ describe('requestId', () => {
     'x'.repeat(129),
     'valid\n',
   ])('replaces %j', (given) => {
-    expect(requestId({ headers: { 'x-request-id': given } })).toMatch(uuid)
+    expect(requestId({ headers: { 'x-request-id': given } })).toMatch(made)
+  })
+
+  test('makes others than another process does', () => {
+    const other = requestIds()
+
+    expect(other({ headers: {} }).slice(0, 12)).not.toBe(requestId({ headers: {} }).slice(0, 12))
   })
 
   test('makes one where none is given, another each time', () => {
     const first = requestId({ headers: {} })
 
-    expect(first).toMatch(uuid)
+    expect(first).toMatch(made)
     expect(requestId({ headers: {} })).not.toBe(first)
   })
 })
@@ -74,7 +82,7 @@ describe('the id of a request', () => {
 
     const { headers } = await ask(`${origin}/secret`)
 
-    expect(headers['x-request-id']).toMatch(uuid)
+    expect(headers['x-request-id']).toMatch(made)
     expect(asked).toEqual([headers['x-request-id']])
     await expect
       .poll(() => records.find(({ message }) => message === 'Secret accessed')?.fields)
@@ -94,7 +102,7 @@ describe('the id of a request', () => {
     connection.send('GET /secret HTTP/1.1', 'host: x', ...lines)
     const { headers } = await connection.reply()
 
-    expect(headers['x-request-id']).toMatch(uuid)
+    expect(headers['x-request-id']).toMatch(made)
     expect(asked).toEqual([headers['x-request-id']])
   })
 })

@@ -111,7 +111,7 @@ test('a client that idles after its reply is closed without a word, and keeps no
 })
 
 test('a client that reads none of its replies is closed, and keeps nobody else from being served', async () => {
-  const service = await startAttacked({ silence: 700 }, { secret: 'x'.repeat(400_000) })
+  const service = await startAttacked({ silence: 700, checkInterval: 100 }, { secret: 'x'.repeat(400_000) })
   const [attacker] = await attack(1, service, { start: '' })
   attacker?.socket.pause()
 

@@ -1,0 +1,27 @@
+/**
+ * What need not be done at once is done a moment later, together. Done in between other things, each costs several times as
+ * much, since its code and data have left the processor's caches meanwhile (docs/PERFORMANCE.md).
+ */
+export class Batch<Item> {
+  #waiting: Item[] = []
+  readonly #handle: (item: Item) => void
+  readonly #patience: number
+
+  /** @param patience how long an item may wait for others, in milliseconds */
+  constructor(handle: (item: Item) => void, patience: number) {
+    this.#handle = handle
+    this.#patience = patience
+  }
+
+  add(item: Item): void {
+    this.#waiting.push(item)
+    if (this.#waiting.length === 1) setTimeout(() => this.flush(), this.#patience)
+  }
+
+  /** Handles at once whatever waits. */
+  flush(): void {
+    const items = this.#waiting
+    this.#waiting = []
+    for (const item of items) this.#handle(item)
+  }
+}
