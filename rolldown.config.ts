@@ -1,4 +1,7 @@
-/** The program as one file, for the image, with the pages for browsers beside it. The emulator, for laptops, is left out. */
+/**
+ * The program for the image: `main.js`, and a file for whatever is loaded only when it is needed, with the pages for browsers
+ * beside them. The emulator, for laptops, is left out.
+ */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { defineConfig, type Plugin } from 'rolldown'
@@ -29,9 +32,10 @@ export default defineConfig({
   external: ['dynalite'],
   plugins: [browserFiles, noMapOfDependencies],
   output: {
-    file: 'bundle/main.js',
+    dir: 'bundle',
+    cleanDir: true,
+    chunkFileNames: '[name].js',
     format: 'esm',
-    codeSplitting: false,
     minify: true,
     keepNames: true, // of functions and classes, which the log shows
     sourcemap: true,

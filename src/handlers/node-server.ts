@@ -1,16 +1,8 @@
 /** The server of Node below Fastify, within our limits: for HTTP, or for HTTPS where there is a certificate. */
-import {
-  createServer,
-  type IncomingMessage,
-  type OutgoingHttpHeader,
-  type OutgoingHttpHeaders,
-  type RequestListener,
-  type Server,
-  ServerResponse,
-} from 'node:http'
-import { createServer as createSecureServer } from 'node:https'
+import type { IncomingMessage, OutgoingHttpHeader, OutgoingHttpHeaders, RequestListener, Server } from 'node:http'
 import type { Certificate } from './certificate.ts'
 import type { Limits } from './limits.ts'
+import { createSecureServer, createServer, ServerResponse } from './node-http.ts'
 
 /** @param isDraining whether this is the last reply on its connection; it is asked when the head of each is written */
 export function nodeServer(

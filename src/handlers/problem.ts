@@ -1,6 +1,6 @@
 /** What a client is told of an error: RFC 9457, and nothing of what lies behind the service. The log has the cause. */
-import { STATUS_CODES } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { STATUS_CODES } from './node-http.ts'
 
 interface Kind {
   readonly status: number

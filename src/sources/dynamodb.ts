@@ -1,4 +1,5 @@
 /** Secrets in a DynamoDB table: answers `secret.fetch`. */
+import { setTimeout } from 'node:timers/promises'
 import { messageOf } from '../bus/errors.ts'
 import { lifecycle } from '../bus/lifecycle.ts'
 import type { Subscriber } from '../bus/process-bus.ts'
@@ -23,6 +24,9 @@ class NoRegion extends ExitError {
   }
 }
 
+/** Loading the SDK keeps the event loop busy for a tenth of a second. Who waited for the port is answered before, in these ms. */
+const breath = 20
+
 export const dynamodb =
   (options: DynamodbOptions): Subscriber =>
   (bus) => {
@@ -34,6 +38,10 @@ export const dynamodb =
     const open = async (elsewhere: DynamodbLocation | undefined) => {
       const { DynamodbTable } = await import('./dynamodb-table.ts')
       return new DynamodbTable(bus, options, elsewhere)
+    }
+    const openSoon = async (elsewhere: DynamodbLocation | undefined) => {
+      await setTimeout(breath)
+      return open(elsewhere)
     }
 
     bus.subscribe(lifecycle.start, async () => {
@@ -55,7 +63,7 @@ export const dynamodb =
 
     bus.provide(fetchSecret, async ({ codeName }, { id, signal }) => {
       if (!place) throw new SourceFailure('SOURCE_STARTING', 'the DynamoDB source has not started')
-      table ??= open(place.elsewhere)
+      table ??= openSoon(place.elsewhere)
       return (await table).read(codeName, id, signal)
     })
   }
