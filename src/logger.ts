@@ -11,7 +11,7 @@ export interface LoggerOptions {
 const patience = 50
 
 /** How much is written at a time, in bytes, if so much comes before that is over. */
-const fill = 8 * 1024
+const fill = 16 * 1024
 
 /**
  * @param terminal whether a person is looking, which `auto` goes by

@@ -34,7 +34,7 @@ beforeAll(() => {
   const build = (...command: string[]) => execFileSync('npx', command, { cwd: root, stdio: 'pipe' })
   build('tsc', '-p', 'tsconfig.build.json', '--outDir', join(folder, 'dist'))
   cpSync(join(root, 'src/handlers/browser'), join(folder, 'dist/handlers/browser'), { recursive: true })
-  build('rolldown', '-c', '--file', programs.bundle)
+  build('rolldown', '-c', '--dir', join(folder, 'bundle'))
   copyFileSync(join(root, 'package.json'), join(folder, 'package.json'))
   writeFileSync(join(folder, 'greeting.mjs'), plugin)
 }, 60_000)
@@ -79,6 +79,7 @@ describe('the bundle, as the package,', () => {
       const service = startedService(args, env, program)
       const address = await service.address()
       const { body: secret } = await ask(`${address}/secret`, { headers })
+      await service.line(/Secret accessed/) // told a little later, which may be after what follows
       const { body: greeting } = await ask(`${address}/greeting`, { headers })
       const { body: reloaded } = await ask(`${address}/-/reload`, { method: 'POST', headers })
       const { body: metrics } = await ask(`${address}/metrics`, { headers })

@@ -1,6 +1,6 @@
 /**
  * What need not be done at once is done a moment later, together. Done in between other things, each costs several times as
- * much, since its code and data have left the processor's caches meanwhile (docs/PERFORMANCE.md).
+ * much, since its code and data have left the processor's caches meanwhile.
  */
 export class Batch<Item> {
   #waiting: Item[] = []

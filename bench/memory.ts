@@ -1,0 +1,57 @@
+/** What a server holds in memory: at rest, after much work, after many connections. */
+import { setTimeout } from 'node:timers/promises'
+import { load, loadAtLeast } from './load.ts'
+import { bareFastify, type Server, type ServerProcess, service, startServer } from './server-process.ts'
+
+export interface MemoryResult {
+  readonly server: string
+  /** Resident memory in MB. */
+  readonly idle: number
+  readonly afterFew: number
+  readonly afterMany: number
+  /** While so many connections are open on which nothing is asked. */
+  readonly whileConnected: number
+  /** After connections that were each used for one request. */
+  readonly afterConnections: number
+}
+
+export interface MemoryPlan {
+  readonly few: number
+  readonly many: number
+  readonly connections: number
+}
+
+/** How long a server is left alone before its memory is read, in milliseconds. */
+const rest = 3_000
+
+export async function measureMemory(endpoint: string, plan: MemoryPlan): Promise<MemoryResult[]> {
+  return [await measureOne('bare Fastify', bareFastify, plan), await measureOne('service', service(endpoint), plan)]
+}
+
+async function measureOne(server: string, kind: Server, { few, many, connections }: MemoryPlan): Promise<MemoryResult> {
+  const process = await startServer(kind, '/secret')
+  const url = `${process.origin}/secret`
+  const idle = await rssOf(process)
+  await loadAtLeast(few, { url, connections: 32 })
+  const afterFew = await rssOf(process)
+  await loadAtLeast(many - few, { url, connections: 32 })
+  const afterMany = await rssOf(process)
+  const whileConnected = await rssWhileConnected(process, 1_000)
+  await loadAtLeast(connections, { url, connections: 32, headers: { connection: 'close' } })
+  const afterConnections = await rssOf(process)
+  await process.stop()
+  return { server, idle, afterFew, afterMany, whileConnected, afterConnections }
+}
+
+async function rssOf({ rss }: ServerProcess): Promise<number> {
+  await setTimeout(rest)
+  return rss()
+}
+
+async function rssWhileConnected({ origin, rss }: ServerProcess, connections: number): Promise<number> {
+  const loading = load({ url: `${origin}/secret`, connections, seconds: 3 })
+  await setTimeout(2_000)
+  const connected = rss()
+  await loading
+  return connected
+}

@@ -1,0 +1,78 @@
+/** The parts that can be measured, and how thoroughly. */
+import { parseArgs } from 'node:util'
+import { startDynamodb } from '../test/support/dynamodb.ts'
+import { measureBus } from './bus.ts'
+import { type HttpPlan, measureHttp } from './http.ts'
+import { checkWrk } from './load.ts'
+import { machine } from './machine.ts'
+import { type MemoryPlan, measureMemory } from './memory.ts'
+import type { Results } from './results.ts'
+import { measureSource, type SourcePlan } from './source.ts'
+import { measureStart } from './start.ts'
+
+const parts = ['bus', 'http', 'start', 'memory', 'source'] as const
+export type Part = (typeof parts)[number]
+
+interface Plan {
+  readonly bus: { readonly rounds: number; readonly ms: number }
+  readonly http: HttpPlan
+  readonly start: { readonly rounds: number }
+  readonly memory: MemoryPlan
+  readonly source: SourcePlan
+}
+
+const whole: Plan = {
+  bus: { rounds: 7, ms: 200 },
+  http: { rounds: 9, connections: [1, 32, 256], seconds: 2, warmUp: 5 },
+  start: { rounds: 15 },
+  memory: { few: 10_000, many: 1_000_000, connections: 10_000 },
+  source: { requests: 1_000_000, outage: 60 },
+}
+
+const quickly: Plan = {
+  bus: { rounds: 2, ms: 50 },
+  http: { rounds: 2, connections: [32], seconds: 1, warmUp: 1 },
+  start: { rounds: 3 },
+  memory: { few: 5_000, many: 50_000, connections: 1_000 },
+  source: { requests: 10_000, outage: 5 },
+}
+
+/** What the command line asks for. A word that is none of the parts ends the process with 64. */
+export function readArguments(byDefault: readonly Part[] = parts) {
+  const { values } = parseArgs({
+    options: {
+      quick: { type: 'boolean', default: false },
+      only: { type: 'string' },
+      renew: { type: 'boolean', default: false },
+    },
+  })
+  const wanted = values.only?.split(',') ?? byDefault
+  const unknown = wanted.find((name) => !parts.some((part) => part === name))
+  if (unknown !== undefined) {
+    process.stderr.write(`--only takes some of ${parts.join(',')}, not "${unknown}"\n`)
+    process.exit(64)
+  }
+  return { ...values, only: parts.filter((part) => wanted.includes(part)) }
+}
+
+export async function measureParts(only: readonly Part[], quick: boolean): Promise<Results> {
+  const plan = quick ? quickly : whole
+  if (only.some((part) => part === 'http' || part === 'memory' || part === 'source')) await checkWrk()
+  const emulator = await startDynamodb()
+  await emulator.putSecret('thedoctor', 'the secret of thedoctor')
+  const { endpoint } = emulator
+  const measures: Record<Part, () => Promise<Partial<Results>>> = {
+    bus: async () => ({ bus: await measureBus(plan.bus.rounds, plan.bus.ms) }),
+    http: async () => ({ http: await measureHttp(endpoint, plan.http) }),
+    start: async () => ({ start: await measureStart(endpoint, plan.start.rounds) }),
+    memory: async () => ({ memory: await measureMemory(endpoint, plan.memory), memoryPlan: plan.memory }),
+    source: async () => ({ source: await measureSource(plan.source) }),
+  }
+  let results: Results = { at: new Date().toISOString(), quick, machine: machine() }
+  for (const part of only) {
+    process.stderr.write(`Measuring: ${part}\n`)
+    results = { ...results, ...(await measures[part]()) }
+  }
+  await emulator.close()
+  return results
+}

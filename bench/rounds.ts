@@ -1,0 +1,29 @@
+/** Measuring in turns: whatever slows the machine down for a while slows down all that is compared. */
+
+/** Has each thing measured once in a round, every round beginning with another. What comes of it is in the order of the rounds. */
+export async function inTurns<Thing, Result>(
+  rounds: number,
+  things: Readonly<Record<string, Thing>>,
+  measure: (thing: Thing, name: string) => Promise<Result>,
+): Promise<Record<string, Result[]>> {
+  const all = Object.entries(things)
+  const results: Record<string, Result[]> = Object.fromEntries(all.map(([name]) => [name, []]))
+  for (let round = 0; round < rounds; round += 1) {
+    const first = round % all.length
+    for (const [name, thing] of [...all.slice(first), ...all.slice(0, first)])
+      results[name]?.push(await measure(thing, name))
+  }
+  return results
+}
+
+export function median(numbers: readonly number[]): number {
+  const sorted = numbers.toSorted((one, other) => one - other)
+  const middle = sorted.length / 2
+  const [lower = Number.NaN, upper = lower] = sorted.slice(Math.ceil(middle) - 1, Math.floor(middle) + 1)
+  return (lower + upper) / 2
+}
+
+/** How many times as much one is as another: the median of what it was in each round. */
+export function ratio(of: readonly number[], to: readonly number[]): number {
+  return median(of.map((number, round) => number / (to[round] ?? Number.NaN)))
+}

@@ -1,0 +1,33 @@
+/** Fastify by itself, with the routes of the service: what it costs at least to answer. `--line` has it write the line, too. */
+import fastify from 'fastify'
+
+const port = Number(process.argv[2])
+const writesLine = process.argv.includes('--line')
+const text = { type: 'string' }
+const secret = { secret_code: 'the secret of thedoctor' }
+const health = {
+  status: 'healthy',
+  container: 'https://hub.docker.com/r/secretbus/secret-bus',
+  project: 'https://github.com/secret-bus/secret-bus',
+}
+
+const app = fastify()
+const schemaOf = (properties) => ({ response: { 200: { type: 'object', properties } } })
+app.get('/health', { schema: schemaOf({ status: text, container: text, project: text }) }, async () => health)
+app.get('/secret', { schema: schemaOf({ secret_code: text }) }, async () => secret)
+
+if (writesLine) {
+  const { pino } = await import('pino')
+  const logger = pino({
+    base: null,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (level) => ({ level }) },
+  })
+  app.addHook('onResponse', (request, reply, done) => {
+    const { id: reqId, ip: client } = request
+    const { statusCode: status } = reply
+    logger.info({ reqId, client, codeName: 'thedoctor', status, cache: 'secret-bus; hit' }, 'Secret accessed')
+    done()
+  })
+}
+await app.listen({ port, host: '127.0.0.1' })

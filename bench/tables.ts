@@ -1,0 +1,97 @@
+/** Results as tables in Markdown, for a terminal and for a document. */
+import type { Results } from './results.ts'
+import { targets } from './targets.ts'
+
+export function tables(results: Results): string {
+  const { machine } = results
+  const versions = Object.entries(machine.versions).map(([name, version]) => `${name} ${version}`)
+  const measured = [
+    `${results.at}${results.quick ? ', quick: the figures are rough' : ''}: ${machine.cpu}, ${machine.cores} cores, ${machine.memory} GB, ` +
+      `${machine.system}, Node ${machine.node}, ${versions.join(', ')}.`,
+  ]
+  const parts = [busTable, httpTable, startTable, memoryTable, sourceTable, targetTable]
+  return [...measured, ...parts.map((part) => part(results)).filter(Boolean)].join('\n\n')
+}
+
+export function targetTable(results: Results): string {
+  const rows = targets(results).map(({ what, atMost, result }) => [
+    what,
+    `≤ ${number(atMost, 2)}`,
+    number(result, 2),
+    result <= atMost ? 'met' : '**missed**',
+  ])
+  return table('Targets', ['what', 'target', 'result', ''], rows)
+}
+
+function busTable({ bus }: Results): string {
+  if (!bus) return ''
+  const kinds = Object.keys(bus['secret-bus'])
+  const rows = Object.entries(bus).map(([library, times]) => [
+    library,
+    ...kinds.map((kind) => (times[kind] === undefined ? '' : number(times[kind], 0))),
+  ])
+  return table('Bus: nanoseconds a call', ['', ...kinds], rows)
+}
+
+function httpTable({ http }: Results): string {
+  const heads = ['', 'connections', 'requests/s', 'p50 ms', 'p99 ms', 'p99.9 ms', 'CPU µs', '/ bare', '/ writing']
+  const rows = (http ?? []).map((each) => [
+    `${each.path}, ${each.server}`,
+    `${each.connections}`,
+    number(each.requestsPerSecond, 0),
+    ...[each.p50, each.p99, each.p999].map((ms) => number(ms, 2)),
+    number(each.cpu, 0),
+    number(each.ofBare, 2),
+    number(each.ofWriting, 2),
+  ])
+  return table('HTTP', heads, rows)
+}
+
+function startTable({ start }: Results): string {
+  const rows = (start ?? []).map(({ what, ms, least, most, ofBare }) => [
+    what,
+    ...[ms, least, most].map((each) => number(each, 0)),
+    number(ofBare, 2),
+  ])
+  return table('Start', ['', 'ms', 'least', 'most', '/ bare'], rows)
+}
+
+function memoryTable({ memory, memoryPlan }: Results): string {
+  const { few = 0, many = 0, connections = 0 } = memoryPlan ?? {}
+  const after = [few, many].map((requests) => `after ${number(requests, 0)} requests`)
+  const heads = ['', 'at rest', ...after, 'with 1,000 connections', `after ${number(connections, 0)} connections`]
+  const rows = (memory ?? []).map((each) => [
+    each.server,
+    ...[each.idle, each.afterFew, each.afterMany, each.whileConnected, each.afterConnections].map((mb) =>
+      number(mb, 0),
+    ),
+  ])
+  return table('Memory in MB', heads, rows)
+}
+
+function sourceTable({ source }: Results): string {
+  const rows = (source ?? []).map(({ setting, requests, reads, seconds }) => [
+    setting,
+    number(requests, 0),
+    number(reads, 0),
+    number(seconds, 0),
+  ])
+  return table('Source', ['', 'requests', 'reads', 'seconds'], rows)
+}
+
+function table(title: string, heads: string[], rows: string[][]): string {
+  if (rows.length === 0) return ''
+  const widths = heads.map((head, column) =>
+    Math.max(...[head, ...rows.map((row) => row[column] ?? '')].map(({ length }) => length)),
+  )
+  const line = (cells: string[]) =>
+    `| ${cells.map((cell, column) => pad(cell, column, widths[column] ?? 0)).join(' | ')} |`
+  const rule = `|${widths.map((width, column) => (column === 0 ? '-'.repeat(width + 2) : `${'-'.repeat(width + 1)}:`)).join('|')}|`
+  return [`## ${title}`, '', line(heads), rule, ...rows.map(line)].join('\n')
+}
+
+const pad = (cell: string, column: number, width: number) => (column === 0 ? cell.padEnd(width) : cell.padStart(width))
+
+function number(value: number, digits: number): string {
+  return value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits })
+}

@@ -1,0 +1,62 @@
+/** What is to be reached, each as a ratio of two things measured in one run. */
+import { busRatios } from './bus.ts'
+import type { Results } from './results.ts'
+
+export interface Target {
+  readonly what: string
+  readonly atMost: number
+  readonly result: number
+}
+
+/** Those for which there are results. */
+export function targets(results: Results): Target[] {
+  return [...busTargets(results), ...httpTargets(results), ...startTargets(results), ...memoryTargets(results)]
+}
+
+function busTargets({ bus }: Results): Target[] {
+  if (!bus) return []
+  const limits = {
+    'request, synchronous provider / direct await': 3,
+    "request, synchronous provider / Moleculer's call": 1 / 4,
+    "request, asynchronous provider, timeout / Moleculer's": 1 / 2,
+    "publish to 1 listener / emittery's emit": 1 / 3,
+  }
+  const ratios = busRatios(bus)
+  return Object.entries(limits).map(([what, atMost]) => ({ what, atMost, result: ratios[what] ?? Number.NaN }))
+}
+
+/** At as many connections as keep a server busy without a queue. */
+const connections = 32
+
+function httpTargets({ http }: Results): Target[] {
+  const of = (path: string) =>
+    http?.find((result) => result.path === path && result.server === 'service' && result.connections === connections)
+  const [secret, health] = [of('/secret'), of('/health')]
+  return [
+    ...(secret
+      ? [
+          { what: '/secret, CPU a request / bare Fastify', atMost: 1.35, result: secret.ofBare },
+          { what: '/secret, CPU a request / Fastify writing the line', atMost: 1.1, result: secret.ofWriting },
+        ]
+      : []),
+    ...(health ? [{ what: '/health, CPU a request / bare Fastify', atMost: 1.05, result: health.ofBare }] : []),
+  ]
+}
+
+function startTargets({ start }: Results): Target[] {
+  const limits = { 'service, first 200 of /health': 1.6, 'service, first 200 of /ready': 2.5 }
+  return Object.entries(limits).flatMap(([what, atMost]) => {
+    const found = start?.find((result) => result.what === what)
+    return found ? [{ what: `${what} / bare Fastify's`, atMost, result: found.ofBare }] : []
+  })
+}
+
+function memoryTargets({ memory }: Results): Target[] {
+  const ours = memory?.find(({ server }) => server === 'service')
+  const bare = memory?.find(({ server }) => server === 'bare Fastify')
+  if (!ours || !bare) return []
+  return [
+    { what: 'memory at rest / bare Fastify', atMost: 1.4, result: ours.idle / bare.idle },
+    { what: 'memory after many requests / after few', atMost: 1.15, result: ours.afterMany / ours.afterFew },
+  ]
+}
