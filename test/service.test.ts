@@ -28,7 +28,7 @@ describe('assembly', () => {
     expect(wiring(bus)).toMatchObject({
       'lifecycle.log': ['log'],
       'lifecycle.start': ['signals', 'dynamodb', 'http-server'],
-      'lifecycle.stop': ['http-server', 'secret-routes', 'secret-cache', 'dynamodb'],
+      'lifecycle.stop': ['http-server', 'secret-cache', 'dynamodb'],
       'lifecycle.graceful': ['secret-cache', 'http-server'],
       'lifecycle.exit': ['signals'],
       'identity.get': ['identity'],
@@ -64,7 +64,7 @@ describe('assembly', () => {
 
     expect(wiring(bus)).toMatchObject({
       'lifecycle.start': ['signals', 'embedded-dynamodb', 'dynamodb', 'http-server'],
-      'lifecycle.stop': ['http-server', 'secret-routes', 'secret-cache', 'dynamodb', 'embedded-dynamodb'],
+      'lifecycle.stop': ['http-server', 'secret-cache', 'dynamodb', 'embedded-dynamodb'],
       'dynamodb.locate': ['embedded-dynamodb'],
     })
   })

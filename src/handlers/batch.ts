@@ -4,24 +4,27 @@
  */
 export class Batch<Item> {
   #waiting: Item[] = []
-  readonly #handle: (item: Item) => void
+  readonly #handle: (item: Item) => Promise<void>
   readonly #patience: number
 
-  /** @param patience how long an item may wait for others, in milliseconds */
-  constructor(handle: (item: Item) => void, patience: number) {
+  /**
+   * @param handle never rejects
+   * @param patience how long an item may wait for others, in milliseconds
+   */
+  constructor(handle: (item: Item) => Promise<void>, patience: number) {
     this.#handle = handle
     this.#patience = patience
   }
 
   add(item: Item): void {
     this.#waiting.push(item)
-    if (this.#waiting.length === 1) setTimeout(() => this.flush(), this.#patience)
+    if (this.#waiting.length === 1) setTimeout(() => void this.flush(), this.#patience)
   }
 
-  /** Handles at once whatever waits. */
-  flush(): void {
+  /** Handles at once whatever waits; resolves when that is done. */
+  async flush(): Promise<void> {
     const items = this.#waiting
     this.#waiting = []
-    for (const item of items) this.#handle(item)
+    await Promise.all(items.map(this.#handle))
   }
 }

@@ -13,8 +13,10 @@ export function nodeServer(
 ): Server {
   const listener: RequestListener = (request, response) => {
     // Who does not read a body leaves it to Node, which would read it to its end, however long it is.
-    const { 'content-length': length = 0, 'transfer-encoding': coding } = request.headers
+    const { 'content-length': length, 'transfer-encoding': coding, 'content-type': type } = request.headers
     if (coding !== undefined || Number(length) > limits.body) response.shouldKeepAlive = false
+    // Where there is a type, Fastify waits for a body. There is none: https://www.rfc-editor.org/rfc/rfc9112#section-6.3
+    if (type !== undefined && length === undefined && coding === undefined) delete request.headers['content-type']
     answer(request, response)
   }
   const options = {

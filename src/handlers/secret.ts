@@ -1,7 +1,6 @@
 /** `GET /secret` and `GET /secret/:codeName`: parse, ask, reply. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { messageOf } from '../bus/errors.ts'
-import { lifecycle } from '../bus/lifecycle.ts'
 import type { Subscriber } from '../bus/process-bus.ts'
 import { getSecret, httpRoutes, type SecretAccess, secretAccessed } from '../channels.ts'
 import type { Freshness } from '../secret.ts'
@@ -40,8 +39,8 @@ export const secretRoutes =
       return { secret_code: secret.value.reveal() }
     }
 
-    const accesses = new Batch<SecretAccess>((access) => {
-      tell(access, { id: access.reqId }).catch(() => {}) // it was logged where it happened
+    const accesses = new Batch<SecretAccess>(async (access) => {
+      await tell(access, { id: access.reqId }).catch(() => {}) // it was logged where it happened
     }, patience)
 
     const watch = (request: Asked, reply: FastifyReply) => {
@@ -55,6 +54,8 @@ export const secretRoutes =
     }
 
     bus.subscribe(httpRoutes, (app) => {
+      // All has been answered then, and whoever is told has not stopped yet.
+      app.addHook('onClose', () => accesses.flush())
       for (const [path, { schema, config }] of Object.entries(paths)) {
         app.get<Route>(path, {
           schema,
@@ -67,9 +68,6 @@ export const secretRoutes =
         })
       }
     })
-
-    // By then the server, which is started after this, has closed.
-    bus.subscribe(lifecycle.stop, () => accesses.flush())
   }
 
 /** https://www.rfc-editor.org/rfc/rfc9211; the `ttl` of a stale secret is negative. */

@@ -7,7 +7,7 @@ function batch() {
     vi.useRealTimers()
   })
   const handled: string[] = []
-  return { handled, batch: new Batch<string>((item) => void handled.push(item), 5) }
+  return { handled, batch: new Batch<string>(async (item) => void handled.push(item), 5) }
 }
 
 test('what is added is handled in its order, no later than its patience', () => {
@@ -29,10 +29,10 @@ test('a flush handles at once what waits, and only once', () => {
   const { handled, batch: items } = batch()
   items.add('first')
 
-  items.flush()
+  void items.flush()
   expect(handled).toEqual(['first'])
 
   vi.advanceTimersByTime(100)
-  items.flush()
+  void items.flush()
   expect(handled).toEqual(['first'])
 })

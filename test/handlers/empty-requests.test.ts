@@ -55,3 +55,14 @@ test.each(['', 'a body'])(
     expect(noted).toEqual(['close, aborted: false'])
   },
 )
+
+test('a request that names the type of a body, and announces none, is answered as one without', async () => {
+  const { port } = await service((app) => {
+    app.post('/answers', async ({ body }) => `the body is ${body}`)
+  })
+  const connection = await RawConnection.open(port)
+
+  connection.send('POST /answers HTTP/1.1', 'Host: example.com', 'Content-Type: application/json', '')
+
+  expect(await connection.reply()).toMatchObject({ status: 200, body: 'the body is undefined' })
+})
