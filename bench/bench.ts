@@ -8,7 +8,7 @@ import { drawCharts } from './charts.ts'
 import { measureParts, readArguments } from './parts.ts'
 import { tables } from './tables.ts'
 
-const { quick, only } = readArguments()
+const { isSet: quick, only } = readArguments('quick')
 const results = await measureParts(only, quick)
 
 process.stdout.write(`${tables(results)}\n`)

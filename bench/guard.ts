@@ -16,7 +16,7 @@ const margin = 1.5
 const file = new URL('baseline.json', import.meta.url)
 const baseline: Record<string, number> = JSON.parse(readFileSync(file, 'utf8'))
 
-const { only, renew } = readArguments(['bus'])
+const { isSet: renew, only } = readArguments('renew', ['bus'])
 const results = await measureParts(only, false)
 const ratios: Record<string, number> = {
   ...(results.bus && busRatios(results.bus)),

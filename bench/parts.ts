@@ -1,5 +1,6 @@
 /** The parts that can be measured, and how thoroughly. */
 import { parseArgs } from 'node:util'
+import { messageOf } from '../src/bus/errors.ts'
 import { startDynamodb } from '../test/support/dynamodb.ts'
 import { measureBus } from './bus.ts'
 import { type HttpPlan, measureHttp } from './http.ts'
@@ -37,22 +38,21 @@ const quickly: Plan = {
   source: { requests: 10_000, outage: 5 },
 }
 
-/** What the command line asks for. A word that is none of the parts ends the process with 64. */
-export function readArguments(byDefault: readonly Part[] = parts) {
-  const { values } = parseArgs({
-    options: {
-      quick: { type: 'boolean', default: false },
-      only: { type: 'string' },
-      renew: { type: 'boolean', default: false },
-    },
-  })
-  const wanted = values.only?.split(',') ?? byDefault
-  const unknown = wanted.find((name) => !parts.some((part) => part === name))
-  if (unknown !== undefined) {
-    process.stderr.write(`--only takes some of ${parts.join(',')}, not "${unknown}"\n`)
+/**
+ * What the command line asks for: some of the parts, and whether it has the flag. What it may not ask for ends the process
+ * with 64.
+ */
+export function readArguments(flag: string, byDefault: readonly Part[] = parts) {
+  try {
+    const { values } = parseArgs({ options: { [flag]: { type: 'boolean' }, only: { type: 'string' } } })
+    const wanted = values['only']?.toString().split(',') ?? byDefault
+    const unknown = wanted.find((name) => !parts.some((part) => part === name))
+    if (unknown !== undefined) throw new Error(`--only takes some of ${parts.join(',')}, not "${unknown}"`)
+    return { isSet: Boolean(values[flag]), only: parts.filter((part) => wanted.includes(part)) }
+  } catch (error) {
+    process.stderr.write(`${messageOf(error)}\n`)
     process.exit(64)
   }
-  return { ...values, only: parts.filter((part) => wanted.includes(part)) }
 }
 
 export async function measureParts(only: readonly Part[], quick: boolean): Promise<Results> {

@@ -10,7 +10,7 @@ export interface LoggerOptions {
 /** How long a line may wait for others, to be written with them, in milliseconds. */
 const patience = 50
 
-/** How much is written at a time, in bytes, if so much comes before that is over. */
+/** How much is written at a time, in characters, if so much comes before that is over. */
 const fill = 16 * 1024
 
 /**

@@ -31,15 +31,13 @@ export class Delivery {
     const answers = channel.concurrent ? roll.map((listener) => begun(() => hear(listener))) : undefined
     const outputs: Output[] = []
     const failures: Failure[] = []
-    let turn = 0
-    for (const listener of roll) {
+    for (const [turn, listener] of roll.entries()) {
       try {
         const output = answers?.[turn] ?? hear(listener)
         outputs.push(isPromise(output) ? await output : output)
       } catch (error) {
         failures.push({ listener: listener.name, error })
       }
-      turn += 1
     }
     if (failures.length > 0) throw new ChannelFailures(channel.name, failures, outputs)
     return outputs

@@ -3,7 +3,7 @@ import type { Server, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
 import type { Metric } from '../channels.ts'
-import { clientClosedRequest } from './client-closed-request.ts'
+import { finalStatus } from './final-status.ts'
 
 /** From what the cache answers to what a slow source takes, in seconds. */
 const buckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
@@ -97,7 +97,7 @@ function watchRequests(app: FastifyInstance): ReadonlyMap<string, RouteNumbers> 
   // One function for all: it is added to every reply.
   function onClose(this: Watched) {
     const { [counted]: numbers = numbersOf(), [began]: start = 0 } = this
-    numbers.add(this.writableFinished ? this.statusCode : clientClosedRequest, (performance.now() - start) / 1_000)
+    numbers.add(finalStatus(this), (performance.now() - start) / 1_000)
   }
   // Before the routes, which may have answered when they return.
   app.server.prependListener('request', (_request, response: Watched) => {

@@ -1,6 +1,7 @@
 /** The server of Node below Fastify, within our limits: for HTTP, or for HTTPS where there is a certificate. */
 import type { IncomingMessage, OutgoingHttpHeader, OutgoingHttpHeaders, RequestListener, Server } from 'node:http'
 import type { Certificate } from './certificate.ts'
+import { removeTypeOfNoBody } from './empty-requests.ts'
 import type { Limits } from './limits.ts'
 import { createSecureServer, createServer, ServerResponse } from './node-http.ts'
 
@@ -13,10 +14,9 @@ export function nodeServer(
 ): Server {
   const listener: RequestListener = (request, response) => {
     // Who does not read a body leaves it to Node, which would read it to its end, however long it is.
-    const { 'content-length': length, 'transfer-encoding': coding, 'content-type': type } = request.headers
+    const { 'content-length': length, 'transfer-encoding': coding } = request.headers
     if (coding !== undefined || Number(length) > limits.body) response.shouldKeepAlive = false
-    // Where there is a type, Fastify waits for a body. There is none: https://www.rfc-editor.org/rfc/rfc9112#section-6.3
-    if (type !== undefined && length === undefined && coding === undefined) delete request.headers['content-type']
+    removeTypeOfNoBody(request)
     answer(request, response)
   }
   const options = {

@@ -5,7 +5,7 @@ import type { Subscriber } from '../bus/process-bus.ts'
 import { getSecret, httpRoutes, type SecretAccess, secretAccessed } from '../channels.ts'
 import type { Freshness } from '../secret.ts'
 import { Batch } from './batch.ts'
-import { clientClosedRequest } from './client-closed-request.ts'
+import { finalStatus } from './final-status.ts'
 import { FaultyRequest } from './problem.ts'
 import type { DocumentedProblem, DocumentedReply } from './route-documentation.ts'
 
@@ -47,7 +47,7 @@ export const secretRoutes =
       const { id: reqId, ip } = request // when the client is gone, so is its address
       reply.raw.on('close', () => {
         const { codeName = first } = request.params as Route['Params'] // it is of these routes
-        const status = reply.raw.writableFinished ? reply.statusCode : clientClosedRequest
+        const status = finalStatus(reply.raw)
         const cache = reply.getHeader('cache-status')?.toString()
         accesses.add({ reqId, client: ip, codeName, status, cache, reason: request[failure] })
       })
