@@ -24,7 +24,7 @@ interface Plan {
 
 const whole: Plan = {
   bus: { rounds: 7, ms: 200 },
-  http: { rounds: 9, connections: [1, 32, 256], seconds: 2, warmUp: 5 },
+  http: { rounds: 18, connections: [1, 32, 256], seconds: 1, warmUp: 5 },
   start: { rounds: 15 },
   memory: { few: 10_000, many: 1_000_000, connections: 10_000 },
   source: { requests: 1_000_000, outage: 60 },

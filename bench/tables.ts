@@ -40,7 +40,7 @@ function httpTable({ http }: Results): string {
     `${each.connections}`,
     number(each.requestsPerSecond, 0),
     ...[each.p50, each.p99, each.p999].map((ms) => number(ms, 2)),
-    number(each.cpu, 0),
+    number(each.cpu, 1),
     number(each.ofBare, 2),
     number(each.ofWriting, 2),
   ])

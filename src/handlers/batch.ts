@@ -4,14 +4,14 @@
  */
 export class Batch<Item> {
   #waiting: Item[] = []
-  readonly #handle: (item: Item) => Promise<void>
+  readonly #handle: (item: Item) => Promise<unknown>
   readonly #patience: number
 
   /**
-   * @param handle never rejects
+   * @param handle says itself where it fails
    * @param patience how long an item may wait for others, in milliseconds
    */
-  constructor(handle: (item: Item) => Promise<void>, patience: number) {
+  constructor(handle: (item: Item) => Promise<unknown>, patience: number) {
     this.#handle = handle
     this.#patience = patience
   }
@@ -25,6 +25,6 @@ export class Batch<Item> {
   async flush(): Promise<void> {
     const items = this.#waiting
     this.#waiting = []
-    await Promise.all(items.map(this.#handle))
+    await Promise.allSettled(items.map(this.#handle))
   }
 }

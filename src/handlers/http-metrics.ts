@@ -1,21 +1,13 @@
 /** The HTTP server in numbers. It is watched from below the routes, so that requests without a route count as well. */
-import type { Server, ServerResponse } from 'node:http'
+import type { Server } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
 import type { Metric } from '../channels.ts'
 import { finalStatus } from './final-status.ts'
+import type { WatchedResponse } from './watched-response.ts'
 
 /** From what the cache answers to what a slow source takes, in seconds. */
 const buckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
-
-const began = Symbol('began')
-const counted = Symbol('counted')
-
-/** A reply, with what is to be known when it is through. It has these itself, which costs less than a table of all replies. */
-interface Watched extends ServerResponse {
-  [began]?: number
-  [counted]?: RouteNumbers
-}
 
 /** What is known of a route. */
 class RouteNumbers {
@@ -80,7 +72,7 @@ export function httpMetrics(app: FastifyInstance): () => Metric[] {
 
 function watchRequests(app: FastifyInstance): ReadonlyMap<string, RouteNumbers> {
   const routes = new Map<string, RouteNumbers>()
-  const numbersOf = (route = 'none') => {
+  const numbersOf = (route: string) => {
     const known = routes.get(route)
     if (known) return known
     const numbers = new RouteNumbers()
@@ -88,22 +80,17 @@ function watchRequests(app: FastifyInstance): ReadonlyMap<string, RouteNumbers> 
     return numbers
   }
 
-  app.addHook('onRequest', (request, reply, done) => {
-    const response: Watched = reply.raw
-    response[counted] = numbersOf(request.routeOptions.url)
+  app.addHook('onRequest', ({ routeOptions: { url } }, reply, done) => {
+    if (url !== undefined) (reply.raw as WatchedResponse).route = url
     done()
   })
 
   // One function for all: it is added to every reply.
-  function onClose(this: Watched) {
-    const { [counted]: numbers = numbersOf(), [began]: start = 0 } = this
-    numbers.add(finalStatus(this), (performance.now() - start) / 1_000)
+  function onClose(this: WatchedResponse) {
+    numbersOf(this.route).add(finalStatus(this), (performance.now() - this.began) / 1_000)
   }
   // Before the routes, which may have answered when they return.
-  app.server.prependListener('request', (_request, response: Watched) => {
-    response[began] = performance.now()
-    response.on('close', onClose)
-  })
+  app.server.prependListener('request', (_request, response) => response.on('close', onClose))
   return routes
 }
 

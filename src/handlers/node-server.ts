@@ -3,7 +3,8 @@ import type { IncomingMessage, OutgoingHttpHeader, OutgoingHttpHeaders, RequestL
 import type { Certificate } from './certificate.ts'
 import { removeTypeOfNoBody } from './empty-requests.ts'
 import type { Limits } from './limits.ts'
-import { createSecureServer, createServer, ServerResponse } from './node-http.ts'
+import { createSecureServer, createServer } from './node-http.ts'
+import { WatchedResponse } from './watched-response.ts'
 
 /** @param isDraining whether this is the last reply on its connection; it is asked when the head of each is written */
 export function nodeServer(
@@ -41,7 +42,7 @@ type Headers = OutgoingHttpHeaders | OutgoingHttpHeader[]
 
 /** A request may have come long before: only when its reply is written is it known whether the connection goes on. */
 function drainingResponse(isDraining: () => boolean) {
-  return class DrainingResponse<Request extends IncomingMessage> extends ServerResponse<Request> {
+  return class DrainingResponse<Request extends IncomingMessage> extends WatchedResponse<Request> {
     override writeHead(status: number, reason?: string | Headers, headers?: Headers): this {
       if (isDraining()) this.setHeader('connection', 'close')
       return super.writeHead(status, reason as string, headers) // either may be left out, and Node sees which

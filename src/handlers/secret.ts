@@ -39,9 +39,7 @@ export const secretRoutes =
       return { secret_code: secret.value.reveal() }
     }
 
-    const accesses = new Batch<SecretAccess>(async (access) => {
-      await tell(access, { id: access.reqId }).catch(() => {}) // it was logged where it happened
-    }, patience)
+    const accesses = new Batch<SecretAccess>((access) => tell(access, { id: access.reqId }), patience)
 
     const watch = (request: Asked, reply: FastifyReply) => {
       const { id: reqId, ip } = request // when the client is gone, so is its address

@@ -36,3 +36,16 @@ test('a flush handles at once what waits, and only once', () => {
   void items.flush()
   expect(handled).toEqual(['first'])
 })
+
+test('an item that fails keeps no other from being handled, and no flush from its end', async () => {
+  const handled: string[] = []
+  const items = new Batch<string>(async (item) => {
+    if (item === 'bad') throw new Error('it is bad')
+    handled.push(item)
+  }, 5)
+  items.add('bad')
+  items.add('good')
+
+  await items.flush()
+  expect(handled).toEqual(['good'])
+})
