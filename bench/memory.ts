@@ -19,31 +19,31 @@ export interface MemoryPlan {
   readonly few: number
   readonly many: number
   readonly connections: number
+  /** How long a server is left alone before its memory is read, in milliseconds. */
+  readonly rest: number
 }
-
-/** How long a server is left alone before its memory is read, in milliseconds. */
-const rest = 3_000
 
 export async function measureMemory(endpoint: string, plan: MemoryPlan): Promise<MemoryResult[]> {
   return [await measureOne('bare Fastify', bareFastify, plan), await measureOne('service', service(endpoint), plan)]
 }
 
-async function measureOne(server: string, kind: Server, { few, many, connections }: MemoryPlan): Promise<MemoryResult> {
+async function measureOne(server: string, kind: Server, plan: MemoryPlan): Promise<MemoryResult> {
+  const { few, many, connections, rest } = plan
   const process = await startServer(kind, '/secret')
   const url = `${process.origin}/secret`
-  const idle = await rssOf(process)
+  const idle = await rssOf(process, rest)
   await loadAtLeast(few, { url, connections: 32 })
-  const afterFew = await rssOf(process)
+  const afterFew = await rssOf(process, rest)
   await loadAtLeast(many - few, { url, connections: 32 })
-  const afterMany = await rssOf(process)
+  const afterMany = await rssOf(process, rest)
   const whileConnected = await rssWhileConnected(process, 1_000)
   await loadAtLeast(connections, { url, connections: 32, headers: { connection: 'close' } })
-  const afterConnections = await rssOf(process)
+  const afterConnections = await rssOf(process, rest)
   await process.stop()
   return { server, idle, afterFew, afterMany, whileConnected, afterConnections }
 }
 
-async function rssOf({ rss }: ServerProcess): Promise<number> {
+async function rssOf({ rss }: ServerProcess, rest: number): Promise<number> {
   await setTimeout(rest)
   return rss()
 }

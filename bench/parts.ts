@@ -8,10 +8,11 @@ import { checkWrk } from './load.ts'
 import { machine } from './machine.ts'
 import { type MemoryPlan, measureMemory } from './memory.ts'
 import type { Results } from './results.ts'
+import { measureSecrets, type SecretsPlan } from './secrets.ts'
 import { measureSource, type SourcePlan } from './source.ts'
 import { measureStart } from './start.ts'
 
-const parts = ['bus', 'http', 'start', 'memory', 'source'] as const
+export const parts = ['bus', 'http', 'start', 'memory', 'source', 'secrets'] as const
 export type Part = (typeof parts)[number]
 
 interface Plan {
@@ -20,22 +21,25 @@ interface Plan {
   readonly start: { readonly rounds: number }
   readonly memory: MemoryPlan
   readonly source: SourcePlan
+  readonly secrets: SecretsPlan
 }
 
 const whole: Plan = {
   bus: { rounds: 7, ms: 200 },
   http: { rounds: 18, connections: [1, 32, 256], seconds: 1, warmUp: 5 },
   start: { rounds: 15 },
-  memory: { few: 10_000, many: 1_000_000, connections: 10_000 },
+  memory: { few: 10_000, many: 1_000_000, connections: 10_000, rest: 3_000 },
   source: { requests: 1_000_000, outage: 60 },
+  secrets: { counts: [1, 10, 100, 1_000], rounds: 9 },
 }
 
 const quickly: Plan = {
   bus: { rounds: 2, ms: 50 },
   http: { rounds: 2, connections: [32], seconds: 1, warmUp: 1 },
   start: { rounds: 3 },
-  memory: { few: 5_000, many: 50_000, connections: 1_000 },
+  memory: { few: 5_000, many: 50_000, connections: 1_000, rest: 1_000 },
   source: { requests: 10_000, outage: 5 },
+  secrets: { counts: [1, 1_000], rounds: 1 },
 }
 
 /**
@@ -57,7 +61,7 @@ export function readArguments(flag: string, byDefault: readonly Part[] = parts) 
 
 export async function measureParts(only: readonly Part[], quick: boolean): Promise<Results> {
   const plan = quick ? quickly : whole
-  if (only.some((part) => part === 'http' || part === 'memory' || part === 'source')) await checkWrk()
+  if (only.some((part) => part !== 'bus' && part !== 'start')) await checkWrk()
   const emulator = await startDynamodb()
   await emulator.putSecret('thedoctor', 'the secret of thedoctor')
   const { endpoint } = emulator
@@ -67,6 +71,7 @@ export async function measureParts(only: readonly Part[], quick: boolean): Promi
     start: async () => ({ start: await measureStart(endpoint, plan.start.rounds) }),
     memory: async () => ({ memory: await measureMemory(endpoint, plan.memory), memoryPlan: plan.memory }),
     source: async () => ({ source: await measureSource(plan.source) }),
+    secrets: async () => ({ secrets: await measureSecrets(plan.secrets) }),
   }
   let results: Results = { at: new Date().toISOString(), quick, machine: machine() }
   for (const part of only) {

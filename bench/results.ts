@@ -3,6 +3,7 @@ import type { BusResults } from './bus.ts'
 import type { HttpResult } from './http.ts'
 import type { Machine } from './machine.ts'
 import type { MemoryPlan, MemoryResult } from './memory.ts'
+import type { SecretsResult } from './secrets.ts'
 import type { SourceResult } from './source.ts'
 import type { StartResult } from './start.ts'
 
@@ -19,4 +20,7 @@ export interface Results {
   readonly memory?: readonly MemoryResult[]
   readonly memoryPlan?: MemoryPlan
   readonly source?: readonly SourceResult[]
+  readonly secrets?: readonly SecretsResult[]
+  /** The whole run before: what has a target, as it was then. */
+  readonly before?: { readonly at: string; readonly ratios: Readonly<Record<string, number>> }
 }

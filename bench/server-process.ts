@@ -12,6 +12,7 @@ const tick = 10_000
 
 export interface ServerProcess {
   readonly origin: string
+  readonly pid: number
   /** Whatever must be sent with a request. */
   readonly headers: Readonly<Record<string, string>>
   /** From exec to the first answer with 200, in milliseconds. */
@@ -45,7 +46,7 @@ export const nodeHttp: Server = { args: (port) => [file('servers/node-http.js'),
 /** The service as the image runs it, with all that it does by default. */
 export const service = (endpoint: string, ...options: string[]): Server => ({
   args: (port) => [
-    ...['--enable-source-maps', file('../bundle/main.js')],
+    ...['--enable-source-maps', '--max-semi-space-size=16', file('../bundle/main.js')],
     ...['--port', `${port}`, '--dynamodb-endpoint', endpoint, ...options],
   ],
 })
@@ -79,6 +80,7 @@ export async function startServer({ args, env, headers = {} }: Server, path = '/
   const proc = (file: string) => readFileSync(`/proc/${child.pid}/${file}`, 'utf8')
   return {
     origin,
+    pid: child.pid ?? 0,
     headers,
     tookToAnswer,
     cpu: () => {

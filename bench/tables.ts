@@ -9,18 +9,19 @@ export function tables(results: Results): string {
     `${results.at}${results.quick ? ', quick: the figures are rough' : ''}: ${machine.cpu}, ${machine.cores} cores, ${machine.memory} GB, ` +
       `${machine.system}, Node ${machine.node}, ${versions.join(', ')}.`,
   ]
-  const parts = [busTable, httpTable, startTable, memoryTable, sourceTable, targetTable]
+  const parts = [busTable, httpTable, startTable, memoryTable, sourceTable, secretsTable, targetTable]
   return [...measured, ...parts.map((part) => part(results)).filter(Boolean)].join('\n\n')
 }
 
 export function targetTable(results: Results): string {
-  const rows = targets(results).map(({ what, atMost, result }) => [
+  const rows = targets(results).map(({ what, atMost, result, before }) => [
     what,
     `≤ ${number(atMost, 2)}`,
     number(result, 2),
+    before === undefined ? '' : number(before, 2),
     result <= atMost ? 'met' : '**missed**',
   ])
-  return table('Targets', ['what', 'target', 'result', ''], rows)
+  return table('Targets', ['what', 'target', 'result', 'run before', ''], rows)
 }
 
 function busTable({ bus }: Results): string {
@@ -79,7 +80,15 @@ function sourceTable({ source }: Results): string {
   return table('Source', ['', 'requests', 'reads', 'seconds'], rows)
 }
 
-function table(title: string, heads: string[], rows: string[][]): string {
+function secretsTable({ secrets }: Results): string {
+  const rows = (secrets ?? []).map((each) => [
+    ...[each.secrets, each.reads, each.ready, each.idle].map((count) => number(count, 0)),
+    number(each.cpu, 1),
+  ])
+  return table('Secrets', ['secrets', 'reads', 'ready after ms', 'memory MB', 'CPU µs'], rows)
+}
+
+export function table(title: string, heads: string[], rows: string[][]): string {
   if (rows.length === 0) return ''
   const widths = heads.map((head, column) =>
     Math.max(...[head, ...rows.map((row) => row[column] ?? '')].map(({ length }) => length)),

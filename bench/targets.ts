@@ -6,11 +6,14 @@ export interface Target {
   readonly what: string
   readonly atMost: number
   readonly result: number
+  /** What the whole run before gave. */
+  readonly before?: number | undefined
 }
 
 /** Those for which there are results. */
 export function targets(results: Results): Target[] {
-  return [...busTargets(results), ...httpTargets(results), ...startTargets(results), ...memoryTargets(results)]
+  const all = [...busTargets(results), ...httpTargets(results), ...startTargets(results), ...memoryTargets(results)]
+  return all.map((target) => ({ ...target, before: results.before?.ratios[target.what] }))
 }
 
 function busTargets({ bus }: Results): Target[] {

@@ -92,7 +92,7 @@ describe.runIf(engine)('the image', () => {
 
     expect(config).toMatchObject({
       User: 'node',
-      Entrypoint: ['node', '--enable-source-maps', '/app/bundle/main.js'],
+      Entrypoint: ['node', '--enable-source-maps', '--max-semi-space-size=16', '/app/bundle/main.js'],
       Healthcheck: { Test: ['CMD', 'node', '/app/bundle/main.js', 'healthcheck'] },
     })
   })

@@ -1,0 +1,86 @@
+/**
+ * Where the time of a request goes, by samples of `perf` (Debian: linux-perf), beside bare Fastify.
+ *
+ *     npm run bench:profile
+ */
+import { execFile } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { startDynamodb } from '../test/support/dynamodb.ts'
+import { load } from './load.ts'
+import { bareFastify, type Server, startServer } from './server-process.ts'
+import { table } from './tables.ts'
+
+const run = promisify(execFile)
+
+/** A sample belongs to the first of these that is true of it: of its functions, the innermost first. */
+const areas: Readonly<Record<string, (stack: readonly string[]) => boolean>> = {
+  'the audit line: event, text, writing': (stack) => stack.some((frame) => frame.includes('/handlers/batch.ts')),
+  'system calls for the socket': ([innermost = '']) => innermost.includes('[kernel'),
+  'garbage collection': (stack) => stack.some((frame) => /v8::internal::(Heap|Scaveng|MarkCompact)/.test(frame)),
+  'our bus': isIn(/\/src\/bus\//),
+  'our cache': isIn(/\/src\/sources\//),
+  'our handlers: limits, metrics, headers': isIn(/\/src\/handlers\//),
+  'Fastify: routing, hooks, serialising': isIn(/\/node_modules\//),
+  'Node in JavaScript: HTTP, streams, timers': isIn(/ node:/),
+  'Node in C++: parser, libuv': () => true,
+}
+
+const seconds = 15
+const connections = 32
+
+const emulator = await startDynamodb()
+await emulator.putSecret('thedoctor', 'the secret of thedoctor')
+// From its sources, where the functions have their names.
+const fromSources: Server = {
+  args: (port) => [
+    fileURLToPath(new URL('../src/main.ts', import.meta.url)),
+    ...['--port', `${port}`, '--dynamodb-endpoint', emulator.endpoint],
+  ],
+}
+const [bare, own] = [await profile(bareFastify), await profile(fromSources)]
+await emulator.close()
+const row = (name: string, one = 0, other = 0) => [name, ...[one, other, other - one].map((us) => us.toFixed(1))]
+const total = (of: Readonly<Record<string, number>>) => Object.values(of).reduce((sum, us) => sum + us, 0)
+const rows = Object.keys(areas).map((area) => row(area, bare[area], own[area]))
+const heads = ['CPU µs a request', 'bare Fastify', 'service', 'more']
+process.stdout.write(`${table('GET /secret, 32 connections', heads, [...rows, row('all', total(bare), total(own))])}\n`)
+
+/** Microseconds of a request by area. */
+async function profile({ args }: Server): Promise<Record<string, number>> {
+  const server = await startServer({ args: (port) => ['--perf-basic-prof', ...args(port)] }, '/secret')
+  const url = `${server.origin}/secret`
+  await load({ url, connections, seconds: 5 })
+  const folder = mkdtempSync(join(tmpdir(), 'secret-bus-profile-'))
+  const data = join(folder, 'perf.data')
+  const record = ['record', '-e', 'cpu-clock', '-F', '1999', '-g', '-p', `${server.pid}`, '-o', data]
+  const before = server.cpu()
+  const recording = run('perf', [...record, '--', 'sleep', `${seconds}`])
+  const { requests } = await load({ url, connections, seconds })
+  const us = (server.cpu() - before) / requests
+  await recording
+  const script = ['script', '-i', data, '-F', 'ip,sym,dso']
+  const { stdout } = await run('perf', script, { maxBuffer: 2 ** 30 })
+  await server.stop()
+  rmSync(folder, { recursive: true })
+  rmSync(`/tmp/perf-${server.pid}.map`, { force: true })
+  const counts: Record<string, number> = {}
+  const samples = stdout.split('\n\n').filter((sample) => sample.trim() !== '')
+  for (const sample of samples) {
+    const area = areaOf(sample.trim().split('\n'))
+    counts[area] = (counts[area] ?? 0) + 1
+  }
+  return Object.fromEntries(Object.entries(counts).map(([area, count]) => [area, (count / samples.length) * us]))
+}
+
+function areaOf(stack: readonly string[]): string {
+  return Object.entries(areas).find(([, isOf]) => isOf(stack))?.[0] ?? ''
+}
+
+/** Whether the innermost function in JavaScript is in such a file. What V8 has inlined counts for where it stands then. */
+function isIn(file: RegExp): (stack: readonly string[]) => boolean {
+  return (stack) => file.test(stack.find((frame) => frame.includes(' JS:')) ?? '')
+}
