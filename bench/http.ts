@@ -23,6 +23,9 @@ export interface HttpResult extends Omit<Answered, 'requests'> {
 }
 
 export interface HttpPlan {
+  /** How many processes of each server are measured, one after another: V8 compiles each by what it happens to see first. */
+  readonly processes: number
+  /** In each of them. */
   readonly rounds: number
   readonly connections: readonly number[]
   /** How long each is loaded in a round, in seconds. */
@@ -31,10 +34,30 @@ export interface HttpPlan {
   readonly warmUp: number
 }
 
+type Taken = Awaited<ReturnType<typeof once>>
+
 const paths = ['/secret', '/health'] as const
 
 /** @param endpoint of the DynamoDB that the service reads */
 export async function measureHttp(endpoint: string, plan: HttpPlan): Promise<HttpResult[]> {
+  const cases = plan.connections.flatMap((connections) =>
+    paths.map((path) => ({ path, connections, taken: {} as Record<string, Taken[]> })),
+  )
+  for (let process = 0; process < plan.processes; process += 1) {
+    const servers = await startServers(endpoint)
+    for (const server of Object.values(servers)) for (const path of paths) await once(server, path, 32, plan.warmUp)
+    for (const { path, connections, taken } of cases) {
+      const more = await inTurns(plan.rounds, servers, (server) => once(server, path, connections, plan.seconds))
+      for (const [name, each] of Object.entries(more)) taken[name] = [...(taken[name] ?? []), ...each]
+    }
+    for (const server of Object.values(servers)) await server.stop()
+  }
+  return cases.flatMap(({ path, connections, taken }) =>
+    summaries(taken).map((summary) => ({ path, connections, ...summary })),
+  )
+}
+
+async function startServers(endpoint: string): Promise<Record<string, ServerProcess>> {
   const kinds = {
     'node:http': nodeHttp,
     'bare Fastify': bareFastify,
@@ -44,28 +67,14 @@ export async function measureHttp(endpoint: string, plan: HttpPlan): Promise<Htt
   }
   const servers: Record<string, ServerProcess> = {}
   for (const [name, kind] of Object.entries(kinds)) servers[name] = await startServer(kind, '/secret')
-  for (const server of Object.values(servers)) for (const path of paths) await once(server, path, 32, plan.warmUp)
-  const results: HttpResult[] = []
-  for (const connections of plan.connections)
-    for (const path of paths) results.push(...(await compare(servers, path, connections, plan)))
-  for (const server of Object.values(servers)) await server.stop()
-  return results
+  return servers
 }
 
-/** Loads all of them in turns. */
-async function compare(
-  servers: Readonly<Record<string, ServerProcess>>,
-  path: string,
-  connections: number,
-  { rounds, seconds }: HttpPlan,
-): Promise<HttpResult[]> {
-  const all = await inTurns(rounds, servers, (server) => once(server, path, connections, seconds))
+function summaries(all: Readonly<Record<string, readonly Taken[]>>): Omit<HttpResult, 'path' | 'connections'>[] {
   const cpuOf = (name: string) => (all[name] ?? []).map(({ cpu }) => cpu)
   return Object.entries(all).map(([server, taken]) => {
-    const middle = (of: keyof Answered | 'cpu') => median(taken.map((each) => each[of]))
+    const middle = (of: keyof Taken) => median(taken.map((each) => each[of]))
     return {
-      path,
-      connections,
       server,
       requestsPerSecond: middle('requestsPerSecond'),
       p50: middle('p50'),

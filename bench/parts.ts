@@ -26,7 +26,7 @@ interface Plan {
 
 const whole: Plan = {
   bus: { rounds: 7, ms: 200 },
-  http: { rounds: 18, connections: [1, 32, 256], seconds: 1, warmUp: 5 },
+  http: { processes: 5, rounds: 4, connections: [1, 32, 256], seconds: 1, warmUp: 3 },
   start: { rounds: 15 },
   memory: { few: 10_000, many: 1_000_000, connections: 10_000, rest: 3_000 },
   source: { requests: 1_000_000, outage: 60 },
@@ -35,7 +35,7 @@ const whole: Plan = {
 
 const quickly: Plan = {
   bus: { rounds: 2, ms: 50 },
-  http: { rounds: 2, connections: [32], seconds: 1, warmUp: 1 },
+  http: { processes: 1, rounds: 2, connections: [32], seconds: 1, warmUp: 1 },
   start: { rounds: 3 },
   memory: { few: 5_000, many: 50_000, connections: 1_000, rest: 1_000 },
   source: { requests: 10_000, outage: 5 },
