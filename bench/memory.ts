@@ -9,7 +9,7 @@ export interface MemoryResult {
   readonly idle: number
   readonly afterFew: number
   readonly afterMany: number
-  /** While so many connections are open on which nothing is asked. */
+  /** While 1,000 connections ask at the same time. */
   readonly whileConnected: number
   /** After connections that were each used for one request. */
   readonly afterConnections: number
