@@ -4,6 +4,7 @@ import type { Certificate } from './certificate.ts'
 import { removeTypeOfNoBody } from './empty-requests.ts'
 import type { Limits } from './limits.ts'
 import { createSecureServer, createServer } from './node-http.ts'
+import { settle } from './settle.ts'
 import { WatchedResponse } from './watched-response.ts'
 
 /** @param isDraining whether this is the last reply on its connection; it is asked when the head of each is written */
@@ -20,8 +21,10 @@ export function nodeServer(
     removeTypeOfNoBody(request)
     answer(request, response)
   }
+  const ServerResponse = drainingResponse(isDraining)
+  settle(ServerResponse)
   const options = {
-    ServerResponse: drainingResponse(isDraining),
+    ServerResponse,
     maxHeaderSize: limits.head,
     headersTimeout: limits.headTimeout,
     requestTimeout: limits.requestTimeout,
