@@ -51,10 +51,11 @@ process.stdout.write(`${table('GET /secret, 32 connections', heads, [...rows, ro
 
 /** Microseconds of a request by area. */
 async function profile({ args }: Server): Promise<Record<string, number>> {
-  const server = await startServer({ args: (port) => ['--perf-basic-prof', ...args(port)] }, '/secret')
+  const folder = mkdtempSync(join(tmpdir(), 'secret-bus-profile-'))
+  const named = ['--perf-basic-prof', `--logfile=${join(folder, 'v8.log')}`] // V8 writes a log, too, which nobody reads
+  const server = await startServer({ args: (port) => [...named, ...args(port)] }, '/secret')
   const url = `${server.origin}/secret`
   await load({ url, connections, seconds: 5 })
-  const folder = mkdtempSync(join(tmpdir(), 'secret-bus-profile-'))
   const data = join(folder, 'perf.data')
   const record = ['record', '-e', 'cpu-clock', '-F', '1999', '-g', '-p', `${server.pid}`, '-o', data]
   const before = server.cpu()
