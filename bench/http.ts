@@ -1,6 +1,6 @@
 /** What a request costs: the service beside Fastify and Node by themselves. */
 import { type Answered, load } from './load.ts'
-import { inTurns, median, ratio } from './rounds.ts'
+import { add, inTurns, median, ratio } from './rounds.ts'
 import {
   bareFastify,
   guardedService,
@@ -47,8 +47,7 @@ export async function measureHttp(endpoint: string, plan: HttpPlan): Promise<Htt
     const servers = await startServers(endpoint)
     for (const server of Object.values(servers)) for (const path of paths) await once(server, path, 32, plan.warmUp)
     for (const { path, connections, taken } of cases) {
-      const more = await inTurns(plan.rounds, servers, (server) => once(server, path, connections, plan.seconds))
-      for (const [name, each] of Object.entries(more)) taken[name] = [...(taken[name] ?? []), ...each]
+      add(await inTurns(plan.rounds, servers, (server) => once(server, path, connections, plan.seconds)), taken)
     }
     for (const server of Object.values(servers)) await server.stop()
   }

@@ -1,3 +1,15 @@
+-- Where the path ends with a star: the numbers below that of the first argument, one after another.
+init = function(arguments)
+  local numbers, path = tonumber(arguments[1]), wrk.path
+  local next = 0
+  if numbers then
+    request = function()
+      next = (next + 1) % numbers
+      return wrk.format(nil, (path:gsub('*', next)))
+    end
+  end
+end
+
 -- What wrk has seen, as JSON. Latencies are in microseconds.
 done = function(summary, latency)
   local errors = summary.errors

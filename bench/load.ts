@@ -7,6 +7,8 @@ const script = fileURLToPath(new URL('load.lua', import.meta.url))
 
 export interface Load {
   readonly url: string
+  /** Where the URL ends with a star: how many numbers there are to take in its place, one after another. */
+  readonly numbers?: number
   /** Each sends the next request as soon as it has the reply. */
   readonly connections: number
   readonly seconds: number
@@ -23,10 +25,11 @@ export interface Answered {
 }
 
 /** @throws if any request fails */
-export async function load({ url, connections, seconds, headers = {} }: Load): Promise<Answered> {
+export async function load({ url, numbers, connections, seconds, headers = {} }: Load): Promise<Answered> {
   const given = Object.entries(headers).flatMap(([name, value]) => ['-H', `${name}: ${value}`])
   const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '10s', '-s', script, ...given, url]
-  const { stdout } = await promisify(execFile)('wrk', args)
+  const toScript = numbers === undefined ? [] : ['--', `${numbers}`]
+  const { stdout } = await promisify(execFile)('wrk', [...args, ...toScript])
   const { requests, us, p50, p99, p999, faults } = JSON.parse(stdout.trim().split('\n').at(-1) ?? '')
   if (faults > 0) throw new Error(`${faults} of ${requests} requests for ${url} failed`)
   const ms = (time: number) => time / 1_000

@@ -30,7 +30,7 @@ const whole: Plan = {
   start: { rounds: 15 },
   memory: { few: 10_000, many: 1_000_000, connections: 10_000, rest: 3_000 },
   source: { requests: 1_000_000, outage: 60 },
-  secrets: { counts: [1, 10, 100, 1_000], rounds: 9 },
+  secrets: { counts: [1, 10, 100, 1_000], processes: 3, rounds: 5, warmUp: 3 },
 }
 
 const quickly: Plan = {
@@ -39,7 +39,7 @@ const quickly: Plan = {
   start: { rounds: 3 },
   memory: { few: 5_000, many: 50_000, connections: 1_000, rest: 1_000 },
   source: { requests: 10_000, outage: 5 },
-  secrets: { counts: [1, 1_000], rounds: 1 },
+  secrets: { counts: [1, 1_000], processes: 1, rounds: 1, warmUp: 1 },
 }
 
 /**

@@ -16,6 +16,11 @@ export async function inTurns<Thing, Result>(
   return results
 }
 
+/** Puts results of more rounds to those that there are. */
+export function add<Result>(more: Readonly<Record<string, Result[]>>, to: Record<string, Result[]>): void {
+  for (const [name, results] of Object.entries(more)) to[name] = [...(to[name] ?? []), ...results]
+}
+
 export function median(numbers: readonly number[]): number {
   const sorted = numbers.toSorted((one, other) => one - other)
   const middle = sorted.length / 2

@@ -1,6 +1,6 @@
 /** What more secrets cost: each is read at the start, and held. */
 import { load } from './load.ts'
-import { inTurns, median } from './rounds.ts'
+import { add, inTurns, median, ratio } from './rounds.ts'
 import { type ServerProcess, service, startServer } from './server-process.ts'
 import { startCountingTable } from './table.ts'
 
@@ -12,33 +12,58 @@ export interface SecretsResult {
   readonly reads: number
   /** Resident memory then, in MB. */
   readonly idle: number
-  /** Time on a processor for each request of one of them, in microseconds. */
+  /** Time on a processor for each request, when they are asked for one after another, in microseconds. */
   readonly cpu: number
+  /** How many times that with the first number of secrets: in the same rounds. */
+  readonly ofFirst: number
 }
 
 export interface SecretsPlan {
   readonly counts: readonly number[]
+  /** As for `HttpPlan`. */
+  readonly processes: number
   readonly rounds: number
+  readonly warmUp: number
 }
 
-export async function measureSecrets({ counts, rounds }: SecretsPlan): Promise<SecretsResult[]> {
-  const servers: Record<string, ServerProcess> = {}
-  const started: Omit<SecretsResult, 'cpu'>[] = []
-  for (const secrets of counts) {
-    const table = await startCountingTable()
-    const names = Array.from({ length: secrets }, (_, number) => `secret-${number}`)
-    const options = names.flatMap((name) => ['--code-name', name])
-    const server = await startServer(service(table.endpoint, ...options), '/ready')
-    started.push({ secrets, ready: server.tookToAnswer, reads: table.taken(), idle: server.rss() })
-    servers[secrets] = server
-    table.close()
+type Started = Pick<SecretsResult, 'ready' | 'reads' | 'idle'>
+
+export async function measureSecrets({ counts, processes, rounds, warmUp }: SecretsPlan): Promise<SecretsResult[]> {
+  const started: Record<string, Started[]> = {}
+  const cpu: Record<string, number[]> = {}
+  for (let process = 0; process < processes; process += 1) {
+    const servers: Record<string, ServerProcess> = {}
+    for (const secrets of counts) {
+      const { server, ...measured } = await startWith(secrets)
+      await cpuOf(server, secrets, warmUp)
+      add({ [secrets]: [measured] }, started)
+      servers[secrets] = server
+    }
+    add(await inTurns(rounds, servers, (server, secrets) => cpuOf(server, Number(secrets), 1)), cpu)
+    for (const server of Object.values(servers)) await server.stop()
   }
-  const cpu = await inTurns(rounds, servers, async (server, secrets) => {
-    const before = server.cpu()
-    const url = `${server.origin}/secret/secret-${Number(secrets) - 1}`
-    const { requests } = await load({ url, connections: 32, seconds: 1 })
-    return (server.cpu() - before) / requests
+  return counts.map((secrets) => {
+    const middle = (of: keyof Started) => median((started[secrets] ?? []).map((each) => each[of]))
+    const [mine = [], first = []] = [cpu[secrets], cpu[`${counts[0]}`]]
+    return {
+      ...{ secrets, ready: middle('ready'), reads: middle('reads'), idle: middle('idle') },
+      ...{ cpu: median(mine), ofFirst: ratio(mine, first) },
+    }
   })
-  for (const server of Object.values(servers)) await server.stop()
-  return started.map((each) => ({ ...each, cpu: median(cpu[each.secrets] ?? []) }))
+}
+
+async function startWith(secrets: number): Promise<Started & { readonly server: ServerProcess }> {
+  const table = await startCountingTable()
+  const options = Array.from({ length: secrets }, (_, number) => ['--code-name', `secret-${number}`]).flat()
+  const server = await startServer(service(table.endpoint, ...options), '/ready')
+  const measured = { ready: server.tookToAnswer, reads: table.taken(), idle: server.rss() }
+  table.close()
+  return { server, ...measured }
+}
+
+async function cpuOf(server: ServerProcess, secrets: number, seconds: number): Promise<number> {
+  const before = server.cpu()
+  const url = `${server.origin}/secret/secret-*`
+  const { requests } = await load({ url, numbers: secrets, connections: 32, seconds })
+  return (server.cpu() - before) / requests
 }

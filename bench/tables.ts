@@ -84,8 +84,9 @@ function secretsTable({ secrets }: Results): string {
   const rows = (secrets ?? []).map((each) => [
     ...[each.secrets, each.reads, each.ready, each.idle].map((count) => number(count, 0)),
     number(each.cpu, 1),
+    number(each.ofFirst, 2),
   ])
-  return table('Secrets', ['secrets', 'reads', 'ready after ms', 'memory MB', 'CPU µs'], rows)
+  return table('Secrets', ['secrets', 'reads', 'ready after ms', 'memory MB', 'CPU µs', '/ one'], rows)
 }
 
 export function table(title: string, heads: string[], rows: string[][]): string {
