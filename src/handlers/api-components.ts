@@ -1,7 +1,7 @@
 /** What replies have in common, in the words of OpenAPI: https://spec.openapis.org/oas/v3.1.1.html#components-object. */
 
 /** The id of a request, in examples. */
-export const exampleId = '0b6f3a1e-4a51-4c8e-9d3b-6f2f7c1d8e90'
+export const exampleId = '0b6f3a1e4a514c8e-1f'
 
 export const requestIdParameter = {
   name: 'X-Request-Id',

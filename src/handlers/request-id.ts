@@ -4,14 +4,14 @@ import type { IncomingMessage } from 'node:http'
 
 const valid = /^[\w.~+/=@-]{1,128}$/
 
-/** Makes ids that no other process makes: what is random stands once for all of them, and they are counted. */
+/** Makes ids that no other process makes: what is random stands once for all of them, and they are counted. In hexadecimal, which spells no words. */
 export function requestIds(): ({ headers }: Pick<IncomingMessage, 'headers'>) => string {
-  const own = `${randomBytes(9).toString('base64url')}-`
+  const own = `${randomBytes(8).toString('hex')}-`
   let count = 0
   return ({ headers }) => {
     const given = headers['x-request-id']
     if (typeof given === 'string' && valid.test(given)) return given
     count += 1
-    return own + count.toString(36)
+    return own + count.toString(16)
   }
 }

@@ -90,7 +90,7 @@ function decoded(path: string): string[] | undefined {
 }
 
 /** What the service makes for a request, or for what never became one. */
-const made = /^([\w-]{12}-[\da-z]+|[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12})$/
+const made = /^([\da-f]{16}-[\da-f]+|[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12})$/
 
 /** Fails unless the reply is what was promised, with the id of the request. */
 function expectPromised(reply: RawReply | undefined, request: Request | undefined, asksForToken: boolean): void {

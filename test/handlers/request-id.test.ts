@@ -7,7 +7,7 @@ import { secretRoutes } from '../../src/handlers/secret.ts'
 import { SecretNotFound } from '../../src/secret.ts'
 import { ask, RawConnection, startHttp } from '../support/http.ts'
 
-const made = /^[\w-]{12}-[\da-z]+$/
+const made = /^[\da-f]{16}-[\da-f]+$/
 
 describe('requestIds', () => {
   const requestId = requestIds()
@@ -40,7 +40,7 @@ describe('requestIds', () => {
   test('makes others than another process does', () => {
     const other = requestIds()
 
-    expect(other({ headers: {} }).slice(0, 12)).not.toBe(requestId({ headers: {} }).slice(0, 12))
+    expect(other({ headers: {} }).split('-')[0]).not.toBe(requestId({ headers: {} }).split('-')[0])
   })
 
   test('makes one where none is given, another each time', () => {
