@@ -13,8 +13,8 @@ import { targets } from './targets.ts'
 
 /**
  * By how many times a ratio may be above the baseline. In eight runs, four of them on a busy machine, the worst was 1.24 times
- * the median of its kind, all others 1.13 at most: whatever takes the processor makes peers slower, too. So this is twice as much as
- * noise has been, and still finds a call that takes half as long again.
+ * the median of its kind, all others 1.13 at most: whatever takes the processor makes peers slower, too. So this is twice as much
+ * as noise has been, and still finds a call that takes half as long again.
  */
 const margin = 1.5
 

@@ -1,5 +1,5 @@
 /** What a request costs: the service beside Fastify and Node by themselves. */
-import { type Answered, load } from './load.ts'
+import { type Answered, loadServer } from './load.ts'
 import { add, inTurns, median, ratio } from './rounds.ts'
 import {
   bareFastify,
@@ -34,7 +34,7 @@ export interface HttpPlan {
   readonly warmUp: number
 }
 
-type Taken = Awaited<ReturnType<typeof once>>
+type Taken = Awaited<ReturnType<typeof loadServer>>
 
 const paths = ['/secret', '/health'] as const
 
@@ -45,9 +45,11 @@ export async function measureHttp(endpoint: string, plan: HttpPlan): Promise<Htt
   )
   for (let process = 0; process < plan.processes; process += 1) {
     const servers = await startServers(endpoint)
-    for (const server of Object.values(servers)) for (const path of paths) await once(server, path, 32, plan.warmUp)
+    for (const server of Object.values(servers))
+      for (const path of paths) await loadServer(server, { path, connections: 32, seconds: plan.warmUp })
     for (const { path, connections, taken } of cases) {
-      add(await inTurns(plan.rounds, servers, (server) => once(server, path, connections, plan.seconds)), taken)
+      const once = (server: ServerProcess) => loadServer(server, { path, connections, seconds: plan.seconds })
+      add(await inTurns(plan.rounds, servers, once), taken)
     }
     for (const server of Object.values(servers)) await server.stop()
   }
@@ -84,10 +86,4 @@ function summaries(all: Readonly<Record<string, readonly Taken[]>>): Omit<HttpRe
       ofWriting: ratio(cpuOf(server), cpuOf('Fastify writing the line')),
     }
   })
-}
-
-async function once({ origin, headers, cpu }: ServerProcess, path: string, connections: number, seconds: number) {
-  const before = cpu()
-  const answered = await load({ url: origin + path, connections, seconds, headers })
-  return { ...answered, cpu: (cpu() - before) / answered.requests }
 }

@@ -1,11 +1,11 @@
 -- Where the path ends with a star: the numbers below that of the first argument, one after another.
 init = function(arguments)
   local numbers, path = tonumber(arguments[1]), wrk.path
-  local next = 0
+  local number = 0
   if numbers then
     request = function()
-      next = (next + 1) % numbers
-      return wrk.format(nil, (path:gsub('*', next)))
+      number = (number + 1) % numbers
+      return wrk.format(nil, (path:gsub('*', number)))
     end
   end
 end

@@ -2,6 +2,7 @@
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import type { ServerProcess } from './server-process.ts'
 
 const script = fileURLToPath(new URL('load.lua', import.meta.url))
 
@@ -34,6 +35,16 @@ export async function load({ url, numbers, connections, seconds, headers = {} }:
   if (faults > 0) throw new Error(`${faults} of ${requests} requests for ${url} failed`)
   const ms = (time: number) => time / 1_000
   return { requests, requestsPerSecond: (requests / us) * 1e6, p50: ms(p50), p99: ms(p99), p999: ms(p999) }
+}
+
+/** Loads a path of a server, and says what time on a processor that took for each request, too, in microseconds. */
+export async function loadServer(
+  { origin, headers, cpu }: ServerProcess,
+  { path, ...rest }: Omit<Load, 'url' | 'headers'> & { readonly path: string },
+): Promise<Answered & { readonly cpu: number }> {
+  const before = cpu()
+  const answered = await load({ url: origin + path, headers, ...rest })
+  return { ...answered, cpu: (cpu() - before) / answered.requests }
 }
 
 /** Loads until so many requests have been answered. */

@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { startDynamodb } from '../test/support/dynamodb.ts'
-import { load } from './load.ts'
+import { loadServer } from './load.ts'
 import { bareFastify, type Server, startServer } from './server-process.ts'
 import { table } from './tables.ts'
 
@@ -54,14 +54,11 @@ async function profile({ args }: Server): Promise<Record<string, number>> {
   const folder = mkdtempSync(join(tmpdir(), 'secret-bus-profile-'))
   const named = ['--perf-basic-prof', `--logfile=${join(folder, 'v8.log')}`] // V8 writes a log, too, which nobody reads
   const server = await startServer({ args: (port) => [...named, ...args(port)] }, '/secret')
-  const url = `${server.origin}/secret`
-  await load({ url, connections, seconds: 5 })
+  await loadServer(server, { path: '/secret', connections, seconds: 5 })
   const data = join(folder, 'perf.data')
   const record = ['record', '-e', 'cpu-clock', '-F', '1999', '-g', '-p', `${server.pid}`, '-o', data]
-  const before = server.cpu()
   const recording = run('perf', [...record, '--', 'sleep', `${seconds}`])
-  const { requests } = await load({ url, connections, seconds })
-  const us = (server.cpu() - before) / requests
+  const { cpu: us } = await loadServer(server, { path: '/secret', connections, seconds })
   await recording
   const script = ['script', '-i', data, '-F', 'ip,sym,dso']
   const { stdout } = await run('perf', script, { maxBuffer: 2 ** 30 })

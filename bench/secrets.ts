@@ -1,5 +1,5 @@
 /** What more secrets cost: each is read at the start, and held. */
-import { load } from './load.ts'
+import { loadServer } from './load.ts'
 import { add, inTurns, median, ratio } from './rounds.ts'
 import { type ServerProcess, service, startServer } from './server-process.ts'
 import { startCountingTable } from './table.ts'
@@ -62,8 +62,5 @@ async function startWith(secrets: number): Promise<Started & { readonly server: 
 }
 
 async function cpuOf(server: ServerProcess, secrets: number, seconds: number): Promise<number> {
-  const before = server.cpu()
-  const url = `${server.origin}/secret/secret-*`
-  const { requests } = await load({ url, numbers: secrets, connections: 32, seconds })
-  return (server.cpu() - before) / requests
+  return (await loadServer(server, { path: '/secret/secret-*', numbers: secrets, connections: 32, seconds })).cpu
 }

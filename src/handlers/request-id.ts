@@ -4,7 +4,10 @@ import type { IncomingMessage } from 'node:http'
 
 const valid = /^[\w.~+/=@-]{1,128}$/
 
-/** Makes ids that no other process makes: what is random stands once for all of them, and they are counted. In hexadecimal, which spells no words. */
+/**
+ * Makes ids that no other process makes: what is random stands once for all of them, and they are counted. In hexadecimal, which
+ * spells no words.
+ */
 export function requestIds(): ({ headers }: Pick<IncomingMessage, 'headers'>) => string {
   const own = `${randomBytes(8).toString('hex')}-`
   let count = 0
