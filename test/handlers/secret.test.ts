@@ -275,7 +275,7 @@ describe('the audit line', () => {
   test('never has the value, nor has any other line', async () => {
     const service = await answering(() => ({ value: 'classified' }))
 
-    await ask(`${service.origin}/secret`)
+    expect(await ask(`${service.origin}/secret`)).toMatchObject({ status: 200, body: '{"secret_code":"classified"}' })
 
     await audited(service)
     expect(inspect(service.records, { depth: 10, showHidden: true })).not.toContain('classified')
