@@ -6,7 +6,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { defineConfig, type Plugin } from 'rolldown'
 
-const pages = 'src/handlers/browser'
+const pages = 'src/handlers/pages/browser'
 const swaggerUi = 'node_modules/@fastify/swagger-ui/static'
 
 /** What a browser asks for, where the program looks for it. */

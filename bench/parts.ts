@@ -1,7 +1,7 @@
 /** The parts that can be measured, and how thoroughly. */
 import { parseArgs } from 'node:util'
 import { messageOf } from '../src/bus/errors.ts'
-import { startDynamodb } from '../test/support/dynamodb.ts'
+import { startDynamodb } from '../test/support/dynamodb/dynamodb.ts'
 import { measureBus } from './bus.ts'
 import { type HttpPlan, measureHttp } from './http.ts'
 import { checkWrk } from './load.ts'

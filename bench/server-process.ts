@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs'
 import { get } from 'node:http'
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { credentials } from '../test/support/dynamodb.ts'
+import { credentials } from '../test/support/dynamodb/dynamodb.ts'
 
 /** A tick of `/proc`, in microseconds: https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html. */
 const tick = 10_000

@@ -1,10 +1,10 @@
 /** The emulator beside the service: a bus like any other, with the log, the signals, and a DynamoDB for whoever asks. */
-import { log } from '../src/bus/log.ts'
-import { ProcessBus } from '../src/bus/process-bus.ts'
-import { signals } from '../src/bus/signals.ts'
-import { createLogger } from '../src/logger.ts'
-import { readOptions } from '../src/read-options.ts'
-import { embeddedDynamodb } from '../src/sources/embedded-dynamodb.ts'
+import { log } from '../src/bus/process/log.ts'
+import { ProcessBus } from '../src/bus/process/process-bus.ts'
+import { signals } from '../src/bus/process/signals.ts'
+import { createLogger } from '../src/runtime/logger.ts'
+import { readOptions } from '../src/runtime/options/load.ts'
+import { embeddedDynamodb } from '../src/sources/dynamodb/embedded-dynamodb.ts'
 
 // Table, attributes and code names are told to it as to the service.
 const options = await readOptions(new Map(), process.env)

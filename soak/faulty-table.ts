@@ -1,7 +1,7 @@
 /** A DynamoDB that answers as an emulator behind it does, or fails in the way that it is told to. */
 import { createServer, type RequestListener, request } from 'node:http'
-import { startDynamodb } from '../test/support/dynamodb.ts'
-import { listening } from '../test/support/listening.ts'
+import { startDynamodb } from '../test/support/dynamodb/dynamodb.ts'
+import { listening } from '../test/support/http/listening.ts'
 
 const json = { 'content-type': 'application/x-amz-json-1.0' }
 

@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { request } from 'undici'
-import { credentials } from '../test/support/dynamodb.ts'
-import { type ServiceProcess, startService } from '../test/support/process.ts'
+import { credentials } from '../test/support/dynamodb/dynamodb.ts'
+import { type ServiceProcess, startService } from '../test/support/service/process.ts'
 
 /** Short times, so that many lifetimes end in a run, and a fault is felt at once. */
 const options = [

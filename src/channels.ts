@@ -36,6 +36,12 @@ export interface SecretAccess {
   readonly reason: string | undefined
 }
 
+/** A server that has begun to listen. */
+export interface ListeningServer {
+  /** Its origin, such as `http://127.0.0.1:5000`. */
+  readonly address: string
+}
+
 /** Where a DynamoDB is, and as whom to ask it. */
 export interface DynamodbLocation {
   readonly endpoint: string
@@ -95,6 +101,9 @@ export const checkToken = request<{ readonly token: Sensitive }, boolean>('token
 
 /** The HTTP server starts: add your routes. It listens once all have. */
 export const httpRoutes = event<FastifyInstance>('http.routes')
+
+/** The HTTP server has begun to listen. */
+export const httpListening = event<ListeningServer>('http.listening')
 
 /** Somebody asked for a secret, and has the answer. The routes tell whoever keeps the audit trail. */
 export const secretAccessed = event<SecretAccess>('secret.accessed')

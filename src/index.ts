@@ -9,7 +9,7 @@ export {
   type SubscribeOptions,
   type Unsubscribe,
 } from './bus/bus.ts'
-export type { Call, HandedCall } from './bus/call.ts'
+export type { Call, CallContext } from './bus/call.ts'
 export { type EventChannel, event, type RequestChannel, request } from './bus/channel.ts'
 export {
   ChannelFailures,
@@ -18,20 +18,20 @@ export {
   Exiting,
   type Failure,
   ListenerTimeout,
-  type Need,
+  type MissingProvider,
+  MissingProviders,
   NoProvider,
   RequestTimeout,
   ShutdownTimeout,
-  UnmetNeeds,
 } from './bus/errors.ts'
-export { type LogLevel, type LogRecord, lifecycle, type State } from './bus/lifecycle.ts'
-export { log } from './bus/log.ts'
-export { ProcessBus, type Subscriber } from './bus/process-bus.ts'
-export { signals } from './bus/signals.ts'
+export { type LogLevel, type LogRecord, lifecycle, type State } from './bus/process/lifecycle.ts'
+export { log } from './bus/process/log.ts'
+export { ProcessBus, type Subscriber } from './bus/process/process-bus.ts'
+export { signals } from './bus/process/signals.ts'
 export type { Activity, Observer } from './bus/taps.ts'
-export type { Hearer, Topology, Wired } from './bus/topology.ts'
-export { type TopologyFormat, topologyFormats } from './bus/topology-formats.ts'
+export { type TopologyFormat, topologyFormats } from './bus/topology/formats.ts'
+export type { ChannelInfo, Handler, Topology } from './bus/topology/topology.ts'
 export * as channels from './channels.ts'
-export { FaultyRequest } from './handlers/problem.ts'
-export type { Plugin, PluginContext } from './plugins.ts'
+export { RequestError } from './handlers/server/problem.ts'
+export type { Plugin, PluginContext } from './runtime/plugins.ts'
 export * from './secret.ts'

@@ -1,33 +1,33 @@
 /** The service: one bus, and everything that it does as a subscriber of it. */
 import type { Logger } from 'pino'
-import { log } from './bus/log.ts'
-import { ProcessBus, type Subscriber } from './bus/process-bus.ts'
-import { signals } from './bus/signals.ts'
-import { adminRoutes } from './handlers/admin.ts'
-import { auditTrail } from './handlers/audit.ts'
-import { authentication } from './handlers/authentication.ts'
-import { busMetrics } from './handlers/bus-metrics.ts'
-import { docs } from './handlers/docs.ts'
-import { healthRoutes } from './handlers/health.ts'
-import { inspector } from './handlers/inspector.ts'
-import { loadShedding } from './handlers/load-shedding.ts'
-import { metricsRoutes } from './handlers/metrics.ts'
-import { noAuthentication } from './handlers/no-authentication.ts'
-import { secretRoutes } from './handlers/secret.ts'
-import { httpServer } from './handlers/server.ts'
-import { UsageError } from './option-errors.ts'
-import { choice } from './option-types.ts'
-import { valuesOf } from './option-values.ts'
-import type { Options } from './options.ts'
-import type { Package } from './package.ts'
-import { dynamodb } from './sources/dynamodb.ts'
-import { embeddedDynamodb } from './sources/embedded-dynamodb.ts'
+import { log } from './bus/process/log.ts'
+import { ProcessBus, type Subscriber } from './bus/process/process-bus.ts'
+import { signals } from './bus/process/signals.ts'
+import { UsageError } from './errors.ts'
+import { auditTrail } from './handlers/audit-trail.ts'
+import { authentication } from './handlers/guards/authentication.ts'
+import { loadShedding } from './handlers/guards/load-shedding.ts'
+import { noAuthentication } from './handlers/guards/no-authentication.ts'
+import { inspector } from './handlers/inspector/inspector.ts'
+import { busMetrics } from './handlers/metrics/bus-metrics.ts'
+import { adminRoutes } from './handlers/routes/admin.ts'
+import { docs } from './handlers/routes/docs.ts'
+import { healthRoutes } from './handlers/routes/health.ts'
+import { metricsRoutes } from './handlers/routes/metrics.ts'
+import { secretRoutes } from './handlers/routes/secret.ts'
+import { httpServer } from './handlers/server/http-server.ts'
+import type { Options } from './runtime/options/definitions.ts'
+import { valuesOf } from './runtime/options/parse.ts'
+import { choice } from './runtime/options/types.ts'
+import type { Package } from './runtime/package.ts'
+import { secretCache } from './sources/cache/secret-cache.ts'
+import { dynamodb } from './sources/dynamodb/dynamodb.ts'
+import { embeddedDynamodb } from './sources/dynamodb/embedded-dynamodb.ts'
 import { identity } from './sources/identity.ts'
-import { secretCache } from './sources/secret-cache.ts'
 import { tokens } from './sources/tokens.ts'
 
 /** What the service does not make itself. */
-export interface Surroundings {
+export interface Dependencies {
   readonly logger: Logger
   readonly process: NodeJS.Process
   readonly package: Package
@@ -36,7 +36,7 @@ export interface Surroundings {
 }
 
 /** In start order. The process starts down the list and stops up it, so whoever serves clients comes last. */
-function subscribers(options: Options, { logger, process, package: own }: Surroundings) {
+function subscribers(options: Options, { logger, process, package: own }: Dependencies) {
   const guarded = Boolean(options.authTokenFile || options.authToken)
   return {
     log: log(logger),
@@ -66,9 +66,9 @@ function subscribers(options: Options, { logger, process, package: own }: Surrou
  * Wires the service; nothing runs until the bus is started.
  * @throws UsageError if somebody is to be left out who is not there, or cannot be, or if a plug-in has a name that is taken
  */
-export function service(options: Options, surroundings: Surroundings): ProcessBus {
-  const { plugins = {} } = surroundings
-  const { 'http-server': server, ...others } = subscribers(options, surroundings)
+export function service(options: Options, dependencies: Dependencies): ProcessBus {
+  const { plugins = {} } = dependencies
+  const { 'http-server': server, ...others } = subscribers(options, dependencies)
   const builtIn = [...Object.keys(others), 'http-server']
   checkWithout(options.without, builtIn)
   const taken = Object.keys(plugins).find((name) => builtIn.includes(name) && !options.without.includes(name))

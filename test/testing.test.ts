@@ -10,7 +10,7 @@ import {
   startService,
 } from 'secret-bus/testing'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { accepts } from './support/http.ts'
+import { accepts } from './support/http/http.ts'
 import { temporaryFile } from './support/temporary-file.ts'
 
 const getGreeting = request<{ name: string }, string>('greeting.get')
@@ -107,7 +107,7 @@ describe('a fake provider', () => {
   test('is known by the name that it is used under', () => {
     const { bus } = recordedBus({ greeter: fakeProvider(getGreeting, 'hello') })
 
-    expect(bus.topology().find(({ channel }) => channel === 'greeting.get')?.heardBy).toMatchObject([
+    expect(bus.topology().find(({ channel }) => channel === 'greeting.get')?.handlers).toMatchObject([
       { name: 'greeter' },
     ])
   })
@@ -166,7 +166,7 @@ describe('an HTTP server', () => {
   test('does not start where a need is unmet, and leaves nothing that runs', async () => {
     const stopped = fakeListener(lifecycle.exit)
 
-    await expect(startHttp({ routes, stopped })).rejects.toMatchObject({ code: 'BUS_UNMET_NEEDS' })
+    await expect(startHttp({ routes, stopped })).rejects.toMatchObject({ code: 'BUS_MISSING_PROVIDERS' })
 
     expect(stopped.payloads).toHaveLength(1)
   })
@@ -251,7 +251,7 @@ describe('the whole service', () => {
     const stopped = fakeListener(lifecycle.exit)
     const without = ['dynamodb', 'http-server']
 
-    await expect(startService({ source: source(), stopped }, { without })).rejects.toThrow('no HTTP server has started')
+    await expect(startService({ source: source(), stopped }, { without })).rejects.toThrow('No HTTP server has started')
 
     expect(stopped.payloads).toHaveLength(1)
   })

@@ -10,7 +10,7 @@ bus.provide(sync, () => value)
 bus.provide(later, async () => value)
 bus.provide(limited, async () => value)
 
-const heardBy = (count: number) => {
+const handlers = (count: number) => {
   const channel = event<Query>(`heard by ${count}`)
   for (let i = 0; i < count; i += 1) bus.subscribe(channel, () => {})
   return () => bus.publish(channel, query)
@@ -21,8 +21,8 @@ await print({
     'synchronous answer': () => bus.request(sync, query),
     'asynchronous answer': () => bus.request(later, query),
     'asynchronous answer, timeout': () => bus.request(limited, query),
-    '0 listeners': heardBy(0),
-    '1 listener': heardBy(1),
-    '10 listeners': heardBy(10),
+    '0 listeners': handlers(0),
+    '1 listener': handlers(1),
+    '10 listeners': handlers(10),
   },
 })

@@ -1,48 +1,45 @@
-/**
- * Publish and subscribe, provide and request. It knows nothing of processes: starting and stopping is in
- * `process-bus.ts`.
- */
-import { type Call, checkDuration, type HandedCall, isPromise, LimitedCall } from './call.ts'
+/** The bus: publish and subscribe, request and provide. The process lifecycle is in `process/process-bus.ts`. */
+import { type Call, type CallContext, checkDuration, isPromise, LimitedCall } from './call.ts'
 import type { Channel, EventChannel, RequestChannel } from './channel.ts'
-import { Delivery } from './delivery.ts'
-import { DuplicateProvider, ListenerTimeout, type Need, NoProvider, RequestTimeout } from './errors.ts'
-import { type LogLevel, lifecycle } from './lifecycle.ts'
-import { Roster, type Subscription } from './roster.ts'
+import { Delivery, type SettledOutput } from './delivery.ts'
+import { DuplicateProvider, ListenerTimeout, type MissingProvider, NoProvider, RequestTimeout } from './errors.ts'
+import { type LogLevel, lifecycle } from './process/lifecycle.ts'
+import { Registry, type Subscription } from './registry.ts'
 import type { Observer } from './taps.ts'
-import { type Topology, Wiring } from './topology.ts'
+import { type Topology, TopologyRecorder } from './topology/topology.ts'
 
-/** Takes a subscription off again; doing so twice is silent. */
+/** Removes a subscription; calling it again has no effect. */
 export type Unsubscribe = () => void
 
-export type Listener<Payload, Output> = (payload: Payload, call: HandedCall) => Output | PromiseLike<Output>
-export type Provider<Query, Reply> = (query: Query, call: HandedCall) => Reply | PromiseLike<Reply>
+export type Listener<Payload, Output> = (payload: Payload, call: CallContext) => Output | PromiseLike<Output>
+export type Provider<Query, Reply> = (query: Query, call: CallContext) => Reply | PromiseLike<Reply>
 
 export interface SubscribeOptions {
-  /** Lower hears earlier; 50 when not given. Equals hear in the order of subscription. */
+  /** Lower priorities are called first; the default is 50. Equal priorities are called in the order of subscription. */
   readonly priority?: number
-  /** For logs and errors; the subscriber's name when not given. */
+  /** Name for logs and errors; the subscriber's name by default. */
   readonly name?: string
-  /** How long the listener may take, in milliseconds; no limit when not given. */
+  /** Time limit of the listener in milliseconds; none by default. */
   readonly timeout?: number
 }
 
 export interface RequestCall extends Call {
-  /** How long the answer may take, in milliseconds; the channel's timeout when not given. */
+  /** Time limit of the request in milliseconds; the channel's timeout by default. */
   readonly timeout?: number | undefined
 }
 
 export class Bus {
-  /** The subscriber whose view of the bus this is; see `use`. */
+  /** The subscriber that owns this view of the bus; see `use`. */
   protected readonly owner: string | undefined = undefined
-  // `private` and not `#`: a view made by `use` inherits from this object, and has no fields of its own.
-  private readonly roster = new Roster()
-  private readonly wiring = new Wiring(this.roster)
+  // `private` instead of `#`: a view created by `use` inherits from this object and has no fields of its own.
+  private readonly registry = new Registry()
+  private readonly recorder = new TopologyRecorder(this.registry)
   protected readonly delivery = new Delivery((level, message, fields) => this.log(level, message, fields))
 
   /**
-   * Has the listener called with whatever is published on the channel. Subscribing the same function again, whoever does,
-   * renews its options, and either undo takes it off.
-   * @throws DuplicateChannel; RangeError for a priority or timeout that is none; TypeError for what is no event channel
+   * Calls the listener for every event published on the channel. Subscribing the same function again, by the same or
+   * another subscriber, updates its options; each returned function then removes it.
+   * @throws DuplicateChannel; RangeError if the priority or timeout is invalid; TypeError if this is not an event channel
    */
   subscribe<Payload, Output>(
     channel: EventChannel<Payload, Output>,
@@ -50,18 +47,18 @@ export class Bus {
     options: SubscribeOptions = {},
   ): Unsubscribe {
     const { priority = 50, timeout = Infinity, name = this.nameOf(listener) } = options
-    if (Number.isNaN(priority)) throw new RangeError(`a priority is a number, not ${priority}`)
+    if (Number.isNaN(priority)) throw new RangeError(`priority must be a number, received ${priority}`)
     checkDuration(timeout)
-    this.wiring.know(channel, 'event')
-    const late = (ms: number) => new ListenerTimeout(channel.name, name, ms)
-    return this.roster.enrol(channel, { run: listener, name, priority, timeout, late })
+    this.recorder.record(channel, 'event')
+    const timeoutError = (ms: number) => new ListenerTimeout(channel.name, name, ms)
+    return this.registry.add(channel, { run: listener, name, priority, timeout, timeoutError })
   }
 
   /**
-   * Calls the listeners one after another, or all at once on a `concurrent` channel. A listener that fails keeps no
-   * other from running.
-   * @returns what they answered, in the order of delivery
-   * @throws ChannelFailures once all have run, if any failed
+   * Calls the listeners one after another, or all at once on a `concurrent` channel. A failing listener does not prevent
+   * the others from running.
+   * @returns the outputs in the order of delivery
+   * @throws ChannelFailures after all listeners have run, if any failed
    */
   publish<Output>(channel: EventChannel<void, Output>, payload?: undefined, call?: Call): Promise<Output[]>
   publish<Payload, Output>(
@@ -69,18 +66,42 @@ export class Bus {
     payload: NoInfer<Payload>,
     call?: Call,
   ): Promise<Output[]>
-  // Nor is this `async`, for the same reason as `request`.
+  // Not `async`, for the same reason as `request`.
   publish<Payload, Output>(channel: EventChannel<Payload, Output>, payload: Payload, call?: Call): Promise<Output[]> {
     try {
-      return this.delivery.publish(channel, this.roll(channel), payload, call)
+      return this.delivery.publish(channel, this.subscriptions(channel), payload, call)
     } catch (error) {
       return Promise.reject(error)
     }
   }
 
   /**
-   * Answers the requests on a channel, from now until the undo is called.
-   * @throws DuplicateProvider if somebody does already; DuplicateChannel; TypeError for what is no request channel
+   * Like `publish`, but reports the outcome of each listener with the listener's name, and never rejects because a
+   * listener failed. Failures are logged as usual.
+   * @returns the outcomes in the order of delivery
+   * @throws DuplicateChannel
+   */
+  publishSettled<Output>(
+    channel: EventChannel<void, Output>,
+    payload?: undefined,
+    call?: Call,
+  ): Promise<SettledOutput<Output>[]>
+  publishSettled<Payload, Output>(
+    channel: EventChannel<Payload, Output>,
+    payload: NoInfer<Payload>,
+    call?: Call,
+  ): Promise<SettledOutput<Output>[]>
+  async publishSettled<Payload, Output>(
+    channel: EventChannel<Payload, Output>,
+    payload: Payload,
+    call?: Call,
+  ): Promise<SettledOutput<Output>[]> {
+    return this.delivery.publishSettled(channel, this.subscriptions(channel), payload, call)
+  }
+
+  /**
+   * Answers the requests on a channel until the returned function is called.
+   * @throws DuplicateProvider if the channel has a provider; DuplicateChannel; TypeError if this is not a request channel
    */
   provide<Query, Reply>(
     channel: RequestChannel<Query, Reply>,
@@ -88,19 +109,19 @@ export class Bus {
     options: { readonly name?: string } = {},
   ): Unsubscribe {
     const { name = this.nameOf(provider) } = options
-    this.wiring.know(channel, 'request')
-    const [first] = this.roll(channel)
+    this.recorder.record(channel, 'request')
+    const [first] = this.subscriptions(channel)
     if (first) throw new DuplicateProvider(channel.name, first.name, name)
-    const late = (ms: number) => new RequestTimeout(channel.name, name, ms)
-    return this.roster.enrol(channel, { run: provider, name, priority: 0, timeout: Infinity, late })
+    const timeoutError = (ms: number) => new RequestTimeout(channel.name, name, ms)
+    return this.registry.add(channel, { run: provider, name, priority: 0, timeout: Infinity, timeoutError })
   }
 
   /**
-   * Asks the channel's provider. It never throws; the promise rejects with
+   * Sends a query to the channel's provider. It never throws; the promise rejects with
    * - the provider's own error, the same object
    * - NoProvider if there is none, DuplicateChannel
-   * - RequestTimeout when the time is over
-   * - the reason of the caller's signal when that aborts
+   * - RequestTimeout if the time limit is reached
+   * - the reason of the caller's signal if it aborts
    */
   request<Reply>(channel: RequestChannel<void, Reply>, query?: undefined, call?: RequestCall): Promise<Reply>
   request<Query, Reply>(
@@ -108,11 +129,11 @@ export class Bus {
     query: NoInfer<Query>,
     call?: RequestCall,
   ): Promise<Reply>
-  // Not `async`, so that the provider's own promise is handed on: another one around it would double the cost.
+  // Not `async`, so that the provider's own promise is returned: wrapping it in another one would double the cost.
   request<Query, Reply>(channel: RequestChannel<Query, Reply>, query: Query, call?: RequestCall): Promise<Reply> {
     try {
-      const provider = this.roll(channel)[0]
-      if (!provider) throw new NoProvider(channel.name, this.asker())
+      const provider = this.subscriptions(channel)[0]
+      if (!provider) throw new NoProvider(channel.name, this.requesterName())
       const timeout = call?.timeout ?? channel.timeout
       checkDuration(timeout)
       const answer = this.delivery.call(channel, provider, query, call, timeout)
@@ -122,70 +143,71 @@ export class Bus {
     }
   }
 
-  /** Declares that this subscriber needs the channel's answers, which is checked at start; gives the means to ask. */
+  /** Declares that this subscriber makes requests on the channel, which `start` checks, and returns a function that makes them. */
   requester<Query, Reply>(channel: RequestChannel<Query, Reply>): (query: Query, call?: RequestCall) => Promise<Reply> {
-    this.wiring.know(channel, 'request', this.asker())
+    this.recorder.record(channel, 'request', this.requesterName())
     return (query, call) => this.request<Query, Reply>(channel, query, call)
   }
 
-  /** Declares that this subscriber publishes on the channel; gives the means to. */
+  /** Declares that this subscriber publishes on the channel, and returns a function that does. */
   publisher<Payload, Output>(
     channel: EventChannel<Payload, Output>,
   ): (payload: Payload, call?: Call) => Promise<Output[]> {
-    this.wiring.know(channel, 'event', this.asker())
+    this.recorder.record(channel, 'event', this.requesterName())
     return (payload, call) => this.publish<Payload, Output>(channel, payload, call)
   }
 
-  /** Hands the subscriber a view of this bus that knows the subscriber's name. */
+  /** Calls the subscriber with a view of this bus that carries the subscriber's name. */
   use(name: string, subscriber: (bus: this) => void): this {
     subscriber(Object.create(this, { owner: { value: name } }))
     return this
   }
 
-  /** Has the observer told of every listener and provider called. It runs within the call: let it be quick. */
+  /** Reports every call of a listener or provider to the observer. The observer runs within the call and should be quick. */
   tap(observer: Observer): Unsubscribe {
     return this.delivery.taps.add(observer)
   }
 
-  /** Who is wired to whom, as subscribed, provided and declared until now. */
+  /** The channels with their users and handlers, as declared so far. */
   topology(): Topology {
-    return this.wiring.topology()
+    return this.recorder.topology()
   }
 
   /**
-   * Tells whoever listens on `lifecycle.log`, at once; without any, warnings and errors go to stderr. It never fails.
-   * @param fields what is known beside the message; an error goes under `err`, the id of a call under `reqId`
+   * Passes a log record to the listeners of `lifecycle.log`, synchronously; without any, warnings and errors go to
+   * stderr. It never fails.
+   * @param fields additional data; by convention an error is `err` and the id of a call is `reqId`
    */
   log(level: LogLevel, message: string, fields: object = {}): void {
-    const sinks = this.roster.roll(lifecycle.log)
+    const sinks = this.registry.subscriptions(lifecycle.log)
     if (sinks.length === 0 && alarming.has(level)) process.stderr.write(`${level}: ${message}\n`)
     for (const sink of sinks) {
       try {
         const written = sink.run({ level, message, fields }, new LimitedCall(undefined, Infinity))
         if (isPromise(written)) written.then(undefined, () => {})
       } catch {
-        // The log cannot be told that the log fails.
+        // There is nowhere left to report that the log failed.
       }
     }
   }
 
-  /** Those to call now, in the order of delivery. */
-  protected roll<Input, Output>(channel: Channel<Input, Output>): readonly Subscription<Input, Output>[] {
-    const roll = this.roster.roll(channel)
-    if (roll.length === 0) this.wiring.check(channel)
-    return roll
+  /** The current subscriptions of a channel, in the order of delivery. */
+  protected subscriptions<Input, Output>(channel: Channel<Input, Output>): readonly Subscription<Input, Output>[] {
+    const subscriptions = this.registry.subscriptions(channel)
+    if (subscriptions.length === 0) this.recorder.check(channel)
+    return subscriptions
   }
 
-  /** Requests that were declared and that nobody provides. */
-  protected unmetNeeds(): readonly Need[] {
-    return this.wiring.unmet()
+  /** The declared requests that have no provider. */
+  protected missingProviders(): readonly MissingProvider[] {
+    return this.recorder.missingProviders()
   }
 
   private nameOf(callee: { readonly name: string }): string {
     return this.owner ?? (callee.name || 'anonymous')
   }
 
-  private asker(): string {
+  private requesterName(): string {
     return this.owner ?? 'the caller'
   }
 }

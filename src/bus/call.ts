@@ -1,48 +1,45 @@
-/**
- * The limits of a call in time: timeout, deadline, abort. Here one call is held to them; whom to call, and in which
- * order, is the bus's affair.
- */
+/** Enforces the time limits of one call: timeout, deadline and abort signal. */
 
-/** What travels beside a payload or a query. */
+/** The context that a caller passes along with a payload or query. */
 export interface Call {
-  /** Correlates what is done for one cause, such as an HTTP request. */
+  /** Correlates all calls made for one cause, such as an HTTP request. */
   readonly id?: string | undefined
-  /** Aborts when the answer is no longer wanted. */
+  /** Aborts when the caller no longer needs the result. */
   readonly signal?: AbortSignal | undefined
-  /** When the answer is no longer wanted, in milliseconds since the epoch. */
+  /** The time after which the caller no longer needs the result, in milliseconds since the epoch. */
   readonly deadline?: number | undefined
 }
 
 /**
- * The call as listeners and providers are handed it, always with a signal and a deadline. Both are made when first read,
- * so pass it on as it is: a copy made by spreading has neither. It lives as long as the call, so what a listener begins
- * and does not wait for is not aborted by it.
+ * The context that listeners and providers receive, always with a signal and a deadline. Both are created when first
+ * read, so pass the object on as it is: a copy made by spreading has neither. The signal never aborts after the call has
+ * ended, so it does not stop work that a listener starts without awaiting it.
  */
-export interface HandedCall extends Call {
-  /** Aborts when the time is over and when the caller's own signal aborts, for the reason that the caller is told. */
+export interface CallContext extends Call {
+  /** Aborts when the time limit is reached or the caller's signal aborts, with the reason that the caller receives. */
   readonly signal: AbortSignal
-  /** When the answer is no longer wanted, in milliseconds since the epoch; `Infinity` is never. */
+  /** The time after which the caller no longer needs the result, in milliseconds since the epoch; `Infinity` is never. */
   readonly deadline: number
 }
 
-/** What is called: a listener or a provider. */
+/** A listener or a provider. */
 export interface Callee<Input, Output> {
-  /** Answers at once or with a promise. */
-  readonly run: (input: Input, call: HandedCall) => Output | PromiseLike<Output>
-  /** Makes the error for an answer that took longer than `ms` milliseconds. */
-  readonly late: (ms: number) => Error
+  /** Returns its result synchronously or as a promise. */
+  readonly run: (input: Input, call: CallContext) => Output | PromiseLike<Output>
+  /** Creates the error for a call that took longer than `ms` milliseconds. */
+  readonly timeoutError: (ms: number) => Error
 }
 
-/** Why a call is over. An object, since the reason of an abort may be any value, `undefined` too. */
+/** The end of a call. An object, because the reason of an abort may be any value, including `undefined`. */
 interface End {
   readonly reason: unknown
 }
 
-/** The longest delay that `setTimeout` takes, about 24 days. What is longer is no limit. */
+/** The longest delay that `setTimeout` supports, about 24 days. A longer timeout counts as no limit. */
 const longestDelay = 2 ** 31 - 1
 
-/** Keeps one call within its limits. */
-export class LimitedCall implements HandedCall {
+/** Keeps one call within its time limits. */
+export class LimitedCall implements CallContext {
   readonly id: string | undefined
   readonly #given: Call | undefined
   readonly #timeout: number
@@ -51,8 +48,8 @@ export class LimitedCall implements HandedCall {
   #end: End | undefined
 
   /**
-   * @param given the call as the caller made it
-   * @param timeout how long the answer may take, in milliseconds, within what `given` allows; `Infinity` is no limit
+   * @param given the caller's context
+   * @param timeout time limit in milliseconds, in addition to those of `given`; `Infinity` is no limit
    */
   constructor(given: Call | undefined, timeout: number) {
     this.id = given?.id
@@ -74,26 +71,27 @@ export class LimitedCall implements HandedCall {
   }
 
   /**
-   * Has the callee answer within the limits. An answer given at once costs no timer and no signal, and a promise
-   * without limits is handed on as it is.
-   * @throws the reason, without calling, when the call is over already; RangeError for a deadline that is none; else
-   *   whatever the callee throws
+   * Runs the callee within the limits. A synchronous result needs neither timer nor signal, and the promise of a call
+   * without limits is returned unchanged.
+   * @throws the reason, without running the callee, if the call has already ended; RangeError if the deadline is not a
+   *   number; otherwise what the callee throws
    */
-  hold<Input, Output>(callee: Callee<Input, Output>, input: Input): Output | Promise<Output> {
+  run<Input, Output>(callee: Callee<Input, Output>, input: Input): Output | Promise<Output> {
     const end = LimitedCall.#endOf(this.#given)
     if (end) throw end.reason
     const left = this.#inheritedTime()
-    if (Number.isNaN(left)) throw new RangeError('a deadline is a number of milliseconds since the epoch')
-    if (left <= 0) throw callee.late(0)
+    if (Number.isNaN(left))
+      throw new RangeError('deadline must be a number of milliseconds since the epoch, received NaN')
+    if (left <= 0) throw callee.timeoutError(0)
     const answer = callee.run(input, this)
     if (!isPromise(answer)) return answer
-    // What only has a `then` may do its work whenever that is called: from here on it is called once.
-    return this.#race(answer instanceof Promise ? answer : Promise.resolve(answer), callee.late)
+    // A thenable may start its work on every `then`: from here on it is called once.
+    return this.#race(answer instanceof Promise ? answer : Promise.resolve(answer), callee.timeoutError)
   }
 
-  /** Settles as the answer does, or is rejected as soon as the call is over, whether or not the callee takes notice. */
-  #race<Output>(answer: Promise<Output>, late: (ms: number) => Error): Promise<Output> {
-    this.#deadline = this.deadline // counted from now, not from when somebody looks
+  /** Settles like the answer, or rejects as soon as the call ends, even if the callee ignores its signal. */
+  #race<Output>(answer: Promise<Output>, timeoutError: (ms: number) => Error): Promise<Output> {
+    this.#deadline = this.deadline // counted from now, not from the first read
     const ms = Math.max(0, Math.min(this.#timeout, this.#inheritedTime()))
     const signal = this.#given?.signal
     if (ms > longestDelay && !signal) return answer
@@ -105,7 +103,7 @@ export class LimitedCall implements HandedCall {
         reject(reason)
       }
       const abort = () => giveUp(signal?.reason)
-      const cancel = after(ms, () => giveUp(late(ms)))
+      const cancel = after(ms, () => giveUp(timeoutError(ms)))
       const release = () => {
         cancel()
         signal?.removeEventListener('abort', abort)
@@ -116,7 +114,7 @@ export class LimitedCall implements HandedCall {
     })
   }
 
-  /** What the caller's deadline leaves, in milliseconds. */
+  /** The time left until the caller's deadline, in milliseconds. */
   #inheritedTime(): number {
     const deadline = this.#given?.deadline
     return deadline === undefined ? Infinity : deadline - Date.now()
@@ -132,14 +130,15 @@ export function isPromise<T>(value: T | PromiseLike<T>): value is PromiseLike<T>
   return typeof (value as PromiseLike<T> | undefined)?.then === 'function'
 }
 
-/** Runs something after a delay in milliseconds, and answers with what calls that off. No limit, `Infinity`, is never. */
+/** Runs a function after a delay in milliseconds and returns the function that cancels it. `Infinity` is never. */
 export function after(ms: number, run: () => void): () => void {
   if (ms > longestDelay) return () => {}
   const timer = setTimeout(run, ms)
   return () => clearTimeout(timer)
 }
 
-/** @throws RangeError if this is no duration: a number of milliseconds, not negative, or `Infinity` for no limit */
+/** @throws RangeError unless this is a non-negative number of milliseconds, or `Infinity` for no limit */
 export function checkDuration(ms: number): void {
-  if (!(ms >= 0)) throw new RangeError(`a duration is a number of milliseconds, or Infinity for no limit, not ${ms}`)
+  if (!(ms >= 0))
+    throw new RangeError(`duration must be a non-negative number of milliseconds or Infinity, received ${ms}`)
 }

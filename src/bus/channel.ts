@@ -1,42 +1,42 @@
 /**
- * Channels: what can be said on a bus, as objects with a type. They are defined once and imported by both sides, so
- * that an editor's "find references" lists who uses them. Nothing is delivered here; that is the bus.
+ * Channels: typed objects that name an event or a request. A channel is defined once and imported by both sides, so that
+ * an editor's "find references" lists its users. Delivery is up to the bus.
  */
 import { checkDuration } from './call.ts'
 
-/** Never there at run time: it makes the compiler tell channels apart by what they carry. */
+/** Exists only in the type system, where it makes channels with different payloads incompatible. */
 declare const carries: unique symbol
 
 interface Carrier<Input, Output> {
-  /** For people: in logs, errors and the topology. Any string. */
+  /** Any string; used in logs, errors and the topology. */
   readonly name: string
-  /** For the bus: two channel objects of one name have two keys. */
+  /** Identifies the channel on the bus: two channel objects with the same name have different keys. */
   readonly key: symbol
   readonly [carries]?: (input: Input) => Output
 }
 
-/** Something that happened, told to everyone who listens. */
+/** An event, delivered to every listener. */
 export interface EventChannel<Payload, Output> extends Carrier<Payload, Output> {
   readonly kind: 'event'
-  /** All listeners start at once, instead of one after another. */
+  /** Starts all listeners at once, instead of one after another. */
   readonly concurrent: boolean
-  /** Within a priority, the last to subscribe is the first to hear. */
+  /** Within a priority, delivers to the latest subscription first. */
   readonly reversed: boolean
 }
 
-/** A question with exactly one provider of the answer. */
+/** A request, answered by exactly one provider. */
 export interface RequestChannel<Query, Reply> extends Carrier<Query, Reply> {
   readonly kind: 'request'
-  /** How long an answer may take when the call does not say, in milliseconds; `Infinity` is no limit. */
+  /** Default timeout of a request in milliseconds; `Infinity` is no limit. */
   readonly timeout: number
 }
 
 export type Channel<Input, Output> = EventChannel<Input, Output> | RequestChannel<Input, Output>
 
 /**
- * Defines an event channel: `event<Payload, Output>('name')`. `Output` is what its listeners may answer.
+ * Defines an event channel: `event<Payload, Output>('name')`. `Output` is what its listeners may return.
  * @param options.concurrent start all listeners at once; their outputs keep the order of delivery
- * @param options.reversed deliver in reverse order of subscription, as things are taken down
+ * @param options.reversed deliver in reverse order of subscription, as needed for shutdown
  */
 export function event<Payload = void, Output = unknown>(
   name: string,
@@ -48,7 +48,7 @@ export function event<Payload = void, Output = unknown>(
 
 /**
  * Defines a request channel: `request<Query, Reply>('name')`.
- * @param options.timeout how long an answer may take, in milliseconds; no limit when left out
+ * @param options.timeout default timeout of a request in milliseconds; none if omitted
  * @throws RangeError if the timeout is negative or not a number
  */
 export function request<Query = void, Reply = unknown>(

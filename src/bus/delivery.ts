@@ -1,13 +1,18 @@
-/** How listeners and providers are called: within their limits, watched by the taps, and every failure logged once. */
+/** Calls listeners and providers: within their time limits, observed by the taps, with each failure logged once. */
 import { type Call, isPromise, LimitedCall } from './call.ts'
 import type { Channel, EventChannel } from './channel.ts'
 import { ChannelFailures, type Failure, messageOf } from './errors.ts'
-import type { LogLevel } from './lifecycle.ts'
-import type { Subscription } from './roster.ts'
+import type { LogLevel } from './process/lifecycle.ts'
+import type { Subscription } from './registry.ts'
 import { Taps } from './taps.ts'
 
-/** Given at once, or later. */
+/** Returned synchronously or as a promise. */
 export type Answer<Output> = Output | Promise<Output>
+
+/** The outcome of one listener, like those of `Promise.allSettled`, with the listener's name. */
+export type SettledOutput<Output> =
+  | { readonly handler: string; readonly status: 'fulfilled'; readonly value: Output }
+  | { readonly handler: string; readonly status: 'rejected'; readonly reason: unknown }
 
 type Log = (level: LogLevel, message: string, fields: object) => void
 
@@ -17,33 +22,42 @@ export class Delivery {
 
   constructor(log: Log) {
     this.#log = log
-    this.taps = new Taps((error) => log('error', `A tap on the bus failed: ${messageOf(error)}`, { err: error }))
+    this.taps = new Taps((error) => log('error', `Bus tap failed: ${messageOf(error)}`, { err: error }))
   }
 
-  /** Calls all of the roll. See `Bus.publish`. */
+  /** Calls all listeners. See `Bus.publish`. */
   async publish<Payload, Output>(
     channel: EventChannel<Payload, Output>,
-    roll: readonly Subscription<Payload, Output>[],
+    listeners: readonly Subscription<Payload, Output>[],
     payload: Payload,
     call: Call | undefined,
   ): Promise<Output[]> {
-    const hear = (listener: Subscription<Payload, Output>) => this.callListener(channel, listener, payload, call)
-    const answers = channel.concurrent ? roll.map((listener) => begun(() => hear(listener))) : undefined
-    const outputs: Output[] = []
-    const failures: Failure[] = []
-    for (const [turn, listener] of roll.entries()) {
-      try {
-        const output = answers?.[turn] ?? hear(listener)
-        outputs.push(isPromise(output) ? await output : output)
-      } catch (error) {
-        failures.push({ listener: listener.name, error })
-      }
-    }
-    if (failures.length > 0) throw new ChannelFailures(channel.name, failures, outputs)
-    return outputs
+    return outputsOf(channel, await this.publishSettled(channel, listeners, payload, call))
   }
 
-  /** Calls one listener. What it fails with is logged here, where it happens, unless a publish within it has done so. */
+  /** Calls all listeners. See `Bus.publishSettled`. */
+  async publishSettled<Payload, Output>(
+    channel: EventChannel<Payload, Output>,
+    listeners: readonly Subscription<Payload, Output>[],
+    payload: Payload,
+    call: Call | undefined,
+  ): Promise<SettledOutput<Output>[]> {
+    const run = (listener: Subscription<Payload, Output>) => this.callListener(channel, listener, payload, call)
+    const started = channel.concurrent ? listeners.map((listener) => start(() => run(listener))) : undefined
+    const settled: SettledOutput<Output>[] = []
+    for (const [index, listener] of listeners.entries()) {
+      const handler = listener.name
+      try {
+        const output = started?.[index] ?? run(listener)
+        settled.push({ handler, status: 'fulfilled', value: isPromise(output) ? await output : output })
+      } catch (reason) {
+        settled.push({ handler, status: 'rejected', reason })
+      }
+    }
+    return settled
+  }
+
+  /** Calls one listener. Logs its failure, unless the failure is that of a nested publish, which is already logged. */
   callListener<Payload, Output>(
     channel: EventChannel<Payload, Output>,
     listener: Subscription<Payload, Output>,
@@ -70,7 +84,7 @@ export class Delivery {
     throw error
   }
 
-  /** Calls a listener or provider. It answers as the callee does, at once or with a promise. */
+  /** Calls a listener or provider. Returns what the callee returns, synchronously or as a promise. */
   call<Input, Output>(
     channel: Channel<Input, Output>,
     callee: Subscription<Input, Output>,
@@ -79,14 +93,26 @@ export class Delivery {
     timeout: number,
   ): Answer<Output> {
     const limited = new LimitedCall(given, timeout)
-    if (this.taps.size === 0) return limited.hold(callee, input)
+    if (this.taps.size === 0) return limited.run(callee, input)
     return this.taps.observe(channel.name, limited, callee, input)
   }
 }
 
-/** Begins at once. The answer is taken up in its turn, and a failure waits for that. */
-function begun<Output>(hear: () => Answer<Output>): Promise<Output> {
-  const answer = (async () => hear())()
+/** @throws ChannelFailures if any listener failed */
+export function outputsOf<Output>(channel: { readonly name: string }, settled: SettledOutput<Output>[]): Output[] {
+  const outputs: Output[] = []
+  const failures: Failure[] = []
+  for (const outcome of settled) {
+    if (outcome.status === 'fulfilled') outputs.push(outcome.value)
+    else failures.push({ listener: outcome.handler, error: outcome.reason })
+  }
+  if (failures.length > 0) throw new ChannelFailures(channel.name, failures, outputs)
+  return outputs
+}
+
+/** Starts now. The result is awaited in the order of delivery, and until then a rejection counts as handled. */
+function start<Output>(run: () => Answer<Output>): Promise<Output> {
+  const answer = (async () => run())()
   answer.catch(() => {})
   return answer
 }

@@ -1,6 +1,6 @@
 /**
- * What can go wrong on a bus. Every class has a `code` that stays, for those who tell errors apart without importing
- * the classes, and a message that names the channel and the parties.
+ * The errors of the bus. Every class has a stable `code`, so that errors can be told apart without importing the
+ * classes, and a message that names the channel and the subscribers.
  */
 
 class BusError extends Error {
@@ -9,7 +9,7 @@ class BusError extends Error {
   }
 }
 
-/** What one listener failed with. */
+/** The failure of one listener. */
 export interface Failure {
   /** The listener's name. */
   readonly listener: string
@@ -23,7 +23,7 @@ export class ChannelFailures extends AggregateError {
   readonly channel: string
   /** In the order of delivery. `errors` has the errors alone. */
   readonly failures: readonly Failure[]
-  /** What the other listeners answered, in the order of delivery. */
+  /** The outputs of the other listeners, in the order of delivery. */
   readonly outputs: readonly unknown[]
 
   constructor(channel: string, failures: readonly Failure[], outputs: readonly unknown[]) {
@@ -38,7 +38,7 @@ export class ChannelFailures extends AggregateError {
   }
 }
 
-/** A listener took longer than its own timeout or the publisher's deadline allows. */
+/** A listener exceeded its own timeout or the publisher's deadline. */
 export class ListenerTimeout extends BusError {
   readonly code = 'BUS_LISTENER_TIMEOUT'
 
@@ -47,7 +47,7 @@ export class ListenerTimeout extends BusError {
   }
 }
 
-/** The answer to a request took longer than the call, the channel or the deadline allows. */
+/** A provider exceeded the timeout of the call or the channel, or the caller's deadline. */
 export class RequestTimeout extends BusError {
   readonly code = 'BUS_REQUEST_TIMEOUT'
 
@@ -56,82 +56,82 @@ export class RequestTimeout extends BusError {
   }
 }
 
-/** Nobody answers what was asked. */
+/** A request was made on a channel without a provider. */
 export class NoProvider extends BusError {
   readonly code = 'BUS_NO_PROVIDER'
 
-  constructor(channel: string, asker: string) {
-    super(unanswered(channel, asker))
+  constructor(channel: string, requester: string) {
+    super(noProvider(channel, requester))
   }
 }
 
-/** A channel that is answered already was provided a second time. */
+/** A second provider was registered on a request channel. */
 export class DuplicateProvider extends BusError {
   readonly code = 'BUS_DUPLICATE_PROVIDER'
 
   constructor(channel: string, first: string, second: string) {
-    super(`${second} cannot provide ${channel}: ${first} does already`)
+    super(`${second} cannot provide ${channel}: ${first} already does`)
   }
 }
 
-/** A second channel object was used under a name that the bus knows. */
+/** A second channel object was used under the name of a known channel. */
 export class DuplicateChannel extends BusError {
   readonly code = 'BUS_DUPLICATE_CHANNEL'
 
   constructor(channel: string) {
-    super(`there is another channel named ${channel}; is the package loaded twice?`)
+    super(`Another channel named ${channel} already exists; is the package loaded twice?`)
   }
 }
 
-/** A declared need without a provider. */
-export interface Need {
+/** A declared request without a provider. */
+export interface MissingProvider {
   readonly channel: string
-  /** The names of those who declared it. */
+  /** The names of the subscribers that declared the request. */
   readonly usedBy: readonly string[]
 }
 
-/** The start was refused: somebody needs what nobody provides. */
-export class UnmetNeeds extends BusError {
-  readonly code = 'BUS_UNMET_NEEDS'
-  readonly needs: readonly Need[]
+/** The bus refused to start because declared requests have no provider. */
+export class MissingProviders extends BusError {
+  readonly code = 'BUS_MISSING_PROVIDERS'
+  readonly needs: readonly MissingProvider[]
 
-  constructor(needs: readonly Need[]) {
-    super(needs.map(({ channel, usedBy }) => unanswered(channel, usedBy.join(' and '))).join('; '))
+  constructor(needs: readonly MissingProvider[]) {
+    super(needs.map(({ channel, usedBy }) => noProvider(channel, usedBy.join(' and '))).join('; '))
     this.needs = needs
   }
 }
 
-/** The process was told to exit, so what was asked for will not happen any more. */
+/** The process is exiting, so the operation will not take place. */
 export class Exiting extends BusError {
   readonly code = 'BUS_EXITING'
 
   constructor() {
-    super('the process was told to exit')
+    super('The process is exiting')
   }
 }
 
-/** The time for an orderly exit is over. */
+/** The time for a graceful shutdown is over. */
 export class ShutdownTimeout extends BusError {
   readonly code = 'BUS_SHUTDOWN_TIMEOUT'
 
   constructor(ms: number) {
-    super(`out of time after ${ms} ms of shutdown`)
+    super(`Shutdown timed out after ${ms} ms`)
   }
 }
 
-/** What to say of an error. The message of a parse error is left out: it quotes the text, which may be secret. */
+/** The text to report for an error. A parse error's own message is withheld: it quotes the text, which may be secret. */
 export function messageOf(error: unknown): string {
-  if (error instanceof SyntaxError) return 'unreadable text'
+  if (error instanceof SyntaxError) return 'parse error'
   if (!(error instanceof Error)) return typeof error === 'object' && error ? '[object]' : String(error)
-  // Node gives a connection refused on several addresses a code, and no message.
+  // If a connection is refused on several addresses, Node's error has a code but no message.
   return error.message || ('code' in error ? String(error.code) : error.name)
 }
 
-/** The `code` of whatever was thrown. It tells errors apart also where their class is loaded twice, or not at all. */
+/** The `code` of any thrown value. It identifies errors even if their class is loaded twice or not at all. */
 export function codeOf(error: unknown): unknown {
   return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined
 }
 
-function unanswered(channel: string, asker: string): string {
-  return `nobody provides ${channel}, which ${asker} asks for`
+function noProvider(channel: string, requester: string): string {
+  return `No provider for channel ${channel} (required by ${requester})`
 }

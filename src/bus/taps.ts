@@ -1,7 +1,8 @@
-/** Those who watch what the bus calls: for metrics, for the log, for a picture of the traffic. */
+/** Taps: observers of every call on the bus, for metrics, the debug log and the inspector. */
 import { type Callee, isPromise, type LimitedCall } from './call.ts'
+import { codeOf } from './errors.ts'
 
-/** That a listener or provider was called, and how it went. */
+/** One finished call of a listener or provider. */
 export interface Activity {
   /** The channel's name. */
   readonly channel: string
@@ -9,11 +10,13 @@ export interface Activity {
   readonly by: string
   /** The call's id. */
   readonly id: string | undefined
-  /** How long it took, in milliseconds. */
+  /** The duration in milliseconds. */
   readonly ms: number
-  /** What it failed with; absent when it did not. */
+  /** The error; absent if the call succeeded. */
   readonly error?: unknown
 }
+
+export type Outcome = 'ok' | 'error' | 'timeout'
 
 export type Observer = (activity: Activity) => void
 
@@ -21,7 +24,7 @@ export class Taps {
   readonly #observers = new Set<Observer>()
   readonly #onError: (error: unknown) => void
 
-  /** @param onError is handed what an observer throws, which harms neither the call nor the other observers */
+  /** @param onError receives what an observer throws; neither the call nor the other observers are affected */
   constructor(onError: (error: unknown) => void) {
     this.#onError = onError
   }
@@ -35,7 +38,7 @@ export class Taps {
     return () => this.#observers.delete(observer)
   }
 
-  /** Makes the call, and tells every observer how that went. */
+  /** Makes the call and reports its outcome to every observer. */
   observe<Input, Output>(
     channel: string,
     call: LimitedCall,
@@ -45,11 +48,11 @@ export class Taps {
     const { id } = call
     const by = callee.name
     const began = performance.now()
-    const fail = (error: unknown) => this.#tell({ channel, by, id, ms: performance.now() - began, error })
+    const fail = (error: unknown) => this.#notify({ channel, by, id, ms: performance.now() - began, error })
     try {
-      const answer = call.hold(callee, input)
-      if (!isPromise(answer)) this.#tell({ channel, by, id, ms: performance.now() - began })
-      else answer.then(() => this.#tell({ channel, by, id, ms: performance.now() - began }), fail)
+      const answer = call.run(callee, input)
+      if (!isPromise(answer)) this.#notify({ channel, by, id, ms: performance.now() - began })
+      else answer.then(() => this.#notify({ channel, by, id, ms: performance.now() - began }), fail)
       return answer
     } catch (error) {
       fail(error)
@@ -57,14 +60,20 @@ export class Taps {
     }
   }
 
-  #tell(activity: Activity): void {
+  #notify(activity: Activity): void {
     for (const observer of this.#observers) {
       try {
-        const told: unknown = observer(activity)
-        if (isPromise(told)) told.then(undefined, this.#onError)
+        const result: unknown = observer(activity)
+        if (isPromise(result)) result.then(undefined, this.#onError)
       } catch (error) {
         this.#onError(error)
       }
     }
   }
+}
+
+export function outcomeOf(activity: Activity): Outcome {
+  if (!('error' in activity)) return 'ok'
+  const code = codeOf(activity.error)
+  return code === 'BUS_REQUEST_TIMEOUT' || code === 'BUS_LISTENER_TIMEOUT' ? 'timeout' : 'error'
 }

@@ -1,6 +1,6 @@
 /** Which container and project this is: answers `identity.get`. */
 import { messageOf } from '../bus/errors.ts'
-import type { Subscriber } from '../bus/process-bus.ts'
+import type { Subscriber } from '../bus/process/process-bus.ts'
 import { getIdentity, type Identity } from '../channels.ts'
 
 export interface IdentityOptions {

@@ -1,10 +1,10 @@
 /** The bearer tokens that give access, from a file or the environment: answers `token.check`. */
 import { hash, timingSafeEqual } from 'node:crypto'
-import { lifecycle } from '../bus/lifecycle.ts'
-import type { Subscriber } from '../bus/process-bus.ts'
+import { lifecycle } from '../bus/process/lifecycle.ts'
+import type { Subscriber } from '../bus/process/process-bus.ts'
 import { checkToken } from '../channels.ts'
-import { UnusableFile, UsageError } from '../option-errors.ts'
-import { readOptionFile } from '../option-files.ts'
+import { UnusableFile, UsageError } from '../errors.ts'
+import { readOptionFile } from '../runtime/options/files.ts'
 import type { Sensitive } from '../secret.ts'
 
 /** Where the tokens are, one a line, so that a new one can be given out before the old one is withdrawn. */

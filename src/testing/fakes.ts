@@ -1,10 +1,10 @@
 /** Stand-ins for whoever is at the other end of a channel. */
-import type { HandedCall } from '../bus/call.ts'
+import type { CallContext } from '../bus/call.ts'
 import type { EventChannel, RequestChannel } from '../bus/channel.ts'
-import type { Subscriber } from '../bus/process-bus.ts'
+import type { Subscriber } from '../bus/process/process-bus.ts'
 
 /** What is answered: always the same, or what a function makes of each input. The function fails by throwing. */
-export type Answer<Input, Output> = Output | ((input: Input, call: HandedCall) => Output | PromiseLike<Output>)
+export type Answer<Input, Output> = Output | ((input: Input, call: CallContext) => Output | PromiseLike<Output>)
 
 /** A subscriber that answers requests. */
 export type FakeProvider<Query> = Subscriber & {
@@ -41,7 +41,7 @@ export function fakeListener<Payload, Output>(
 
 /** Keeps each input before it is answered. */
 function recording<Input, Output>(inputs: Input[], answer: Answer<Input, Output>) {
-  return (input: Input, call: HandedCall) => {
+  return (input: Input, call: CallContext) => {
     inputs.push(input)
     return isFunction(answer) ? answer(input, call) : answer
   }
@@ -49,6 +49,6 @@ function recording<Input, Output>(inputs: Input[], answer: Answer<Input, Output>
 
 function isFunction<Input, Output>(
   answer: Answer<Input, Output>,
-): answer is (input: Input, call: HandedCall) => Output | PromiseLike<Output> {
+): answer is (input: Input, call: CallContext) => Output | PromiseLike<Output> {
   return typeof answer === 'function'
 }

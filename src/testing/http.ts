@@ -1,12 +1,13 @@
 /** An HTTP server on a bus of its own. */
-import type { Subscriber } from '../bus/process-bus.ts'
-import { defaultLimits, type Limits } from '../handlers/limits.ts'
-import { type HttpServerOptions, httpServer } from '../handlers/server.ts'
+import type { Subscriber } from '../bus/process/process-bus.ts'
+import { httpListening, type ListeningServer } from '../channels.ts'
+import { type HttpServerOptions, httpServer } from '../handlers/server/http-server.ts'
+import { defaultLimits, type Limits } from '../handlers/server/limits.ts'
 import { type RecordedBus, recordedBus } from './recorded-bus.ts'
 
 /** It ends with `stop()`, or at the end of the scope: `await using service = await startHttp(...)`. */
 export interface HttpService extends RecordedBus {
-  /** Where it listens: `http://127.0.0.1:38377`. */
+  /** The origin of the server, such as `http://127.0.0.1:38377`; after a restart, the new one. */
   readonly origin: string
   readonly port: number
 }
@@ -35,21 +36,28 @@ export async function startHttp(
   return started(recordedBus({ ...subscribers, 'http-server': server }, { shutdownTimeout }))
 }
 
-/** Starts a bus that has an HTTP server. Where it has none, it is stopped again. */
+/**
+ * Starts a bus that has an HTTP server.
+ * @throws Error if it has none; the bus is stopped then
+ */
 export async function started(recorded: RecordedBus): Promise<HttpService> {
-  await recorded.bus.start()
-  try {
-    return { ...recorded, ...addressOf(recorded) }
-  } catch (error) {
-    await recorded.stop()
-    throw error
+  let origin = ''
+  const onListening = ({ address }: ListeningServer) => {
+    origin = address
   }
-}
-
-/** Where the HTTP server of this bus began to listen last. */
-export function addressOf({ records }: Pick<RecordedBus, 'records'>): { origin: string; port: number } {
-  const told = records.findLast(({ message }) => message.startsWith('Listening on '))
-  if (!told || !('address' in told.fields)) throw new Error('no HTTP server has started')
-  const origin = String(told.fields.address)
-  return { origin, port: Number(new URL(origin).port) }
+  recorded.bus.subscribe(httpListening, onListening, { name: 'testing' })
+  await recorded.bus.start()
+  if (origin === '') {
+    await recorded.stop()
+    throw new Error('No HTTP server has started')
+  }
+  return {
+    ...recorded,
+    get origin() {
+      return origin
+    },
+    get port() {
+      return Number(new URL(origin).port)
+    },
+  }
 }

@@ -1,8 +1,8 @@
 /** What a plug-in is handed, without a command line. */
-import { UsageError } from '../option-errors.ts'
-import { everyOption, type Options } from '../options.ts'
-import { pluginContext as contextOf, type PluginContext } from '../plugins.ts'
-import { readOptions } from '../read-options.ts'
+import { UsageError } from '../errors.ts'
+import { everyOption, type Options } from '../runtime/options/definitions.ts'
+import { readOptions } from '../runtime/options/load.ts'
+import { pluginContext as contextOf, type PluginContext } from '../runtime/plugins.ts'
 
 type Flag = string | number | boolean
 

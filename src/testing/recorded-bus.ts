@@ -1,6 +1,6 @@
 /** A bus that keeps what is logged on it and who is called. */
-import { type LogLevel, type LogRecord, lifecycle } from '../bus/lifecycle.ts'
-import { ProcessBus, type Subscriber } from '../bus/process-bus.ts'
+import { type LogLevel, type LogRecord, lifecycle } from '../bus/process/lifecycle.ts'
+import { ProcessBus, type Subscriber } from '../bus/process/process-bus.ts'
 import type { Activity } from '../bus/taps.ts'
 
 /** It ends with `stop()`, or at the end of the scope: `await using recorded = recordedBus(...)`. */

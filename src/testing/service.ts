@@ -1,7 +1,7 @@
 /** The whole service, in this process. */
 import { pino } from 'pino'
-import type { Subscriber } from '../bus/process-bus.ts'
-import { readPackage } from '../package.ts'
+import type { Subscriber } from '../bus/process/process-bus.ts'
+import { readPackage } from '../runtime/package.ts'
 import { type HttpService, started } from './http.ts'
 import { type Flags, optionsOf } from './plugin-context.ts'
 import { record } from './recorded-bus.ts'
@@ -20,7 +20,7 @@ export async function startService(
   flags: Flags = {},
 ): Promise<HttpService> {
   // Not loaded before it is asked for: whoever tests without the whole service need not wait for all of it.
-  const [{ loadPlugins }, { service }] = await Promise.all([import('../plugins.ts'), import('../service.ts')])
+  const [{ loadPlugins }, { service }] = await Promise.all([import('../runtime/plugins.ts'), import('../service.ts')])
   const options = await optionsOf({ port: 0, ...flags })
   const bus = service(
     { ...options, without: [...options.without, 'signals'] },

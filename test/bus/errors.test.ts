@@ -9,7 +9,7 @@ test('every class has a name, and a code of its own', () => {
     new errors.NoProvider('channel', 'asker'),
     new errors.DuplicateProvider('channel', 'first', 'second'),
     new errors.DuplicateChannel('channel'),
-    new errors.UnmetNeeds([]),
+    new errors.MissingProviders([]),
     new errors.Exiting(),
     new errors.ShutdownTimeout(1),
   ]

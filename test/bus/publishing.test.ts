@@ -3,7 +3,7 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { Bus } from '../../src/bus/bus.ts'
 import { event } from '../../src/bus/channel.ts'
 import { ChannelFailures, DuplicateChannel, ListenerTimeout } from '../../src/bus/errors.ts'
-import { lifecycle } from '../../src/bus/lifecycle.ts'
+import { lifecycle } from '../../src/bus/process/lifecycle.ts'
 import { recordedBus } from '../../src/testing/recorded-bus.ts'
 
 const never = () => new Promise<never>(() => {})

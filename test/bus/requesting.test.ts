@@ -1,7 +1,7 @@
 import { getEventListeners } from 'node:events'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { Bus } from '../../src/bus/bus.ts'
-import type { HandedCall } from '../../src/bus/call.ts'
+import type { CallContext } from '../../src/bus/call.ts'
 import { event, request } from '../../src/bus/channel.ts'
 import { DuplicateChannel, DuplicateProvider, NoProvider, RequestTimeout } from '../../src/bus/errors.ts'
 import { recordedBus } from '../../src/testing/recorded-bus.ts'
@@ -165,7 +165,7 @@ describe('the time of a request', () => {
 
   test("when the time is over the provider's signal aborts with what the caller is told", async () => {
     const bus = new Bus()
-    const handed: HandedCall[] = []
+    const handed: CallContext[] = []
     bus.provide(double, (_, call) => {
       handed.push(call)
       return never()
@@ -233,7 +233,7 @@ describe('the time of a request', () => {
     const bus = new Bus()
     const provider = vi.fn(() => 2)
     const slow = request<void, never>('slow')
-    const handed: HandedCall[] = []
+    const handed: CallContext[] = []
     bus.provide(double, provider)
     bus.provide(slow, (_, call) => {
       handed.push(call)
@@ -247,7 +247,7 @@ describe('the time of a request', () => {
 
   test('a provider always has a signal and a deadline', async () => {
     const bus = new Bus()
-    const handed: HandedCall[] = []
+    const handed: CallContext[] = []
     bus.provide(double, (n, call) => {
       handed.push(call)
       return n

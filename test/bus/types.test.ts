@@ -2,8 +2,8 @@
 import { describe, expectTypeOf, test } from 'vitest'
 import { Bus } from '../../src/bus/bus.ts'
 import { event, request } from '../../src/bus/channel.ts'
-import { lifecycle } from '../../src/bus/lifecycle.ts'
-import { ProcessBus, type Subscriber } from '../../src/bus/process-bus.ts'
+import { lifecycle } from '../../src/bus/process/lifecycle.ts'
+import { ProcessBus, type Subscriber } from '../../src/bus/process/process-bus.ts'
 
 const noted = event<{ text: string }, number>('noted')
 const ping = event<void, 'pong' | 'silence'>('ping')

@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { expect } from 'vitest'
-import type { RawReply } from '../support/http.ts'
+import type { RawReply } from '../support/http/http.ts'
 
 /**
  * Sends the bytes and reads until the server has closed the connection, a character for a byte in both directions.

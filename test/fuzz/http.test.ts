@@ -1,9 +1,9 @@
 /** Whatever clients send, in whatever pieces, against what the documentation promises. */
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
-import { assembled } from '../support/assembled.ts'
-import { credentials, startDynamodb } from '../support/dynamodb.ts'
-import { ask, problemIn, type RawReply } from '../support/http.ts'
+import { credentials, startDynamodb } from '../support/dynamodb/dynamodb.ts'
+import { ask, problemIn, type RawReply } from '../support/http/http.ts'
+import { assembled } from '../support/service/assembled.ts'
 import { exchange, repliesIn } from './exchange.ts'
 import { bytesOf, malformed, names, type Request, soup, tokens, wellFormed, withoutHead } from './requests.ts'
 

@@ -1,7 +1,7 @@
 /** What may be typed in, and what is refused. */
 import { expect } from 'vitest'
-import { readOptions } from '../../src/read-options.ts'
-import { at, list, type Parameters, type Template } from '../support/template.ts'
+import { readOptions } from '../../src/runtime/options/load.ts'
+import { at, list, type Parameters, type Template } from '../support/project/template.ts'
 import { type Checks, certificate, container, network, onEc2, onFargate, pairs, properties, tokens } from './stacks.ts'
 
 /** Throws unless these values of the parameter are taken, and those are not. */

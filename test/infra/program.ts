@@ -2,10 +2,10 @@
 import { readFileSync } from 'node:fs'
 import { text } from 'node:stream/consumers'
 import { expect, onTestFinished, vi } from 'vitest'
-import { assembled } from '../support/assembled.ts'
-import { credentials, startDynamodb } from '../support/dynamodb.ts'
-import { startFaultyServer } from '../support/faulty-server.ts'
-import { ask } from '../support/http.ts'
+import { credentials, startDynamodb } from '../support/dynamodb/dynamodb.ts'
+import { startFaultyServer } from '../support/http/faulty-server.ts'
+import { ask } from '../support/http/http.ts'
+import { assembled } from '../support/service/assembled.ts'
 
 export interface Program {
   /** What it needs permission for. */

@@ -1,8 +1,8 @@
 /** The service, the balancer in front of it, and who reaches whom. */
 import { expect } from 'vitest'
-import { defaultLimits } from '../../src/handlers/limits.ts'
-import { readOptions } from '../../src/read-options.ts'
-import { at, type Stack } from '../support/template.ts'
+import { defaultLimits } from '../../src/handlers/server/limits.ts'
+import { readOptions } from '../../src/runtime/options/load.ts'
+import { at, type Stack } from '../support/project/template.ts'
 import { image, program } from './program.ts'
 import {
   type Checks,

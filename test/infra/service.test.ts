@@ -1,7 +1,7 @@
 /** What no schema sees of the CloudFormation template, and what AWS's own validator does; and that they would see mistakes. */
 import { readFileSync } from 'node:fs'
 import { afterAll, describe, expect, test, vi } from 'vitest'
-import { Template } from '../support/template.ts'
+import { Template } from '../support/project/template.ts'
 import { type CheckName, checks } from './checks.ts'
 import { mutants } from './mutants.ts'
 import { validator } from './validator.ts'

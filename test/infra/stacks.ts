@@ -8,7 +8,7 @@ import {
   type Template,
   type Value,
   type Values,
-} from '../support/template.ts'
+} from '../support/project/template.ts'
 
 /** By what should be so. A check throws where it is not. */
 export type Checks = Readonly<Record<string, (template: Template) => void | Promise<void>>>

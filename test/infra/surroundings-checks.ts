@@ -1,6 +1,6 @@
 /** The template as a file, and what it makes around the service: instances, the table, alarms, outputs. */
 import { expect } from 'vitest'
-import { at } from '../support/template.ts'
+import { at } from '../support/project/template.ts'
 import {
   type Checks,
   certificate,

@@ -1,9 +1,9 @@
 /** The container, and who it may be. */
 import { expect } from 'vitest'
-import { defaultLimits } from '../../src/handlers/limits.ts'
-import { definitions, everyOption } from '../../src/options.ts'
-import { readOptions } from '../../src/read-options.ts'
-import { at, list, type Stack } from '../support/template.ts'
+import { defaultLimits } from '../../src/handlers/server/limits.ts'
+import { definitions, everyOption } from '../../src/runtime/options/definitions.ts'
+import { readOptions } from '../../src/runtime/options/load.ts'
+import { at, list, type Stack } from '../support/project/template.ts'
 import { image, program } from './program.ts'
 import { type Checks, container, network, onEc2, onFargate, pairs, properties, tokens } from './stacks.ts'
 

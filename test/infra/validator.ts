@@ -1,6 +1,6 @@
 /** AWS's own validator, which knows every property of every resource. */
 import { type Engine, RegoEngine, TemplateFile } from '@aws/cloudformation-validate'
-import type { Parameters, Template } from '../support/template.ts'
+import type { Parameters, Template } from '../support/project/template.ts'
 
 /** A template that is in no file. */
 class TemplateText extends TemplateFile {

@@ -11,7 +11,7 @@ import {
   silent,
   stalling,
   startFaultyServer,
-} from '../support/faulty-server.ts'
+} from '../support/http/faulty-server.ts'
 
 const own = { container: 'https://example.com/image', project: 'https://example.com/project' }
 

@@ -8,7 +8,7 @@ import { checkToken } from '../../src/channels.ts'
 import { Sensitive } from '../../src/secret.ts'
 import { type TokensOptions, tokens } from '../../src/sources/tokens.ts'
 import { recordedBus } from '../../src/testing/recorded-bus.ts'
-import { startedService } from '../support/started-service.ts'
+import { startedService } from '../support/service/started-service.ts'
 
 // Counted, not replaced.
 vi.mock('node:crypto', { spy: true })

@@ -1,5 +1,5 @@
 /** What those on the bus say that they have counted. */
-import type { ProcessBus } from '../../src/bus/process-bus.ts'
+import type { ProcessBus } from '../../src/bus/process/process-bus.ts'
 import { collectMetrics } from '../../src/channels.ts'
 
 /** The values of a metric by those of its labels, as in `{ 'thedoctor hit': 1 }`. */

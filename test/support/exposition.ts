@@ -1,6 +1,6 @@
 /** What Prometheus reads at `/metrics`: https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format */
 import { expect } from 'vitest'
-import { ask } from './http.ts'
+import { ask } from './http/http.ts'
 
 export interface Sample {
   readonly name: string

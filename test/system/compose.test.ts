@@ -2,7 +2,7 @@
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { compose, engine, freshTree, run } from '../support/docker.ts'
+import { compose, engine, freshTree, run } from '../support/project/docker.ts'
 
 describe.runIf(engine)('compose', () => {
   let tree = ''

@@ -1,7 +1,7 @@
 /** The documentation of the API in a browser: what a person sees of it. */
 import { describe, expect, test } from 'vitest'
-import { hasBrowser, useBrowser } from '../support/browser.ts'
-import { readyService } from '../support/ready-service.ts'
+import { hasBrowser, useBrowser } from '../support/http/browser.ts'
+import { readyService } from '../support/service/ready-service.ts'
 
 const token = 'classified'
 

@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { compose, docker, engine, freshTree, run } from '../support/docker.ts'
-import { commandsIn, isShownBy, needsDocker, runCommand, snippetsIn, writeFiles } from '../support/snippets.ts'
+import { compose, docker, engine, freshTree, run } from '../support/project/docker.ts'
+import { commandsIn, isShownBy, needsDocker, runCommand, snippetsIn, writeFiles } from '../support/project/snippets.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 

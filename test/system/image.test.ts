@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { docker, engine, freshTree, inspect, run } from '../support/docker.ts'
+import { docker, engine, freshTree, inspect, run } from '../support/project/docker.ts'
 
 const image = `secret-bus-test:${randomUUID()}`
 const base = 'node:24-bookworm-slim'
@@ -68,7 +68,7 @@ describe.runIf(engine)('the image', () => {
     const program = ['package.json', 'bundle/main.js', 'bundle/main.js.map']
     const swaggerUi = ['swagger-ui-bundle.js', 'swagger-ui.css'].map((file) => `@fastify/swagger-ui/static/${file}`)
     const pages = [
-      ...readdirSync('src/handlers/browser').map((file) => `bundle/browser/${file}`),
+      ...readdirSync('src/handlers/pages/browser').map((file) => `bundle/browser/${file}`),
       ...swaggerUi.map((file) => `bundle/node_modules/${file}`),
     ]
     const known = [...program, ...pages].map((file) => `app/${file}`)

@@ -3,9 +3,9 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
-import { hasBrowser, useBrowser } from '../support/browser.ts'
-import { ask } from '../support/http.ts'
-import { readyService } from '../support/ready-service.ts'
+import { hasBrowser, useBrowser } from '../support/http/browser.ts'
+import { ask } from '../support/http/http.ts'
+import { readyService } from '../support/service/ready-service.ts'
 
 /** Where the pictures go, to be looked at. `docs/inspector.png` is a copy of one. */
 const pictures = fileURLToPath(new URL('../../node_modules/.cache/secret-bus/screenshots', import.meta.url))
@@ -25,10 +25,10 @@ describe.runIf(hasBrowser)('in a browser, the inspector', () => {
 
     const names = (kind: string) => page.locator(`#wiring .${kind} title`).allTextContents()
     const wired = bus.topology()
-    const parties = wired.flatMap(({ usedBy, heardBy }) => [...usedBy, ...heardBy.map(({ name }) => name)])
+    const parties = wired.flatMap(({ usedBy, handlers }) => [...usedBy, ...handlers.map(({ name }) => name)])
     expect(new Set(await names('subscriber'))).toEqual(new Set(parties))
     expect((await names('channel')).toSorted()).toEqual(wired.map(({ channel }) => channel).toSorted())
-    const lines = wired.reduce((sum, { usedBy, heardBy }) => sum + usedBy.length + heardBy.length, 0)
+    const lines = wired.reduce((sum, { usedBy, handlers }) => sum + usedBy.length + handlers.length, 0)
     expect(await page.locator('#wiring path').count()).toBe(lines)
     expect(await page.locator('#state').textContent()).toBe('STARTED')
     expect(problems).toEqual([])

@@ -1,8 +1,8 @@
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { constantLoad } from '../support/constant-load.ts'
-import { credentials, startDynamodb } from '../support/dynamodb.ts'
-import { haproxyInstalled, startHaproxy, steadyPort } from '../support/haproxy.ts'
-import { startService } from '../support/process.ts'
+import { credentials, startDynamodb } from '../support/dynamodb/dynamodb.ts'
+import { constantLoad } from '../support/http/constant-load.ts'
+import { haproxyInstalled, startHaproxy, steadyPort } from '../support/http/haproxy.ts'
+import { startService } from '../support/service/process.ts'
 
 /** A busy machine takes its time. */
 const patience = { timeout: 30_000 }

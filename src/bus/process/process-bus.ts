@@ -1,0 +1,228 @@
+/**
+ * The process as a state machine on a bus. The work of each transition is done by listeners of the `lifecycle` channels;
+ * this class decides when they run. The process begins in STOPPED, and from every state `exit()` leads to EXITING:
+ * ```
+ *        ┌─────────────────────── start() ───────────────────────┐
+ *        ▼                                                       │
+ *     STARTING ──▶ STARTED ── stop() ──▶ STOPPING ──▶ STOPPED ───┤
+ *        │            │                      ▲                   │
+ *        │ fails      │ exit()               │                   │ exit()
+ *        │ or exit()  │                      │                   ▼
+ *        └────────────┴──────────────────────┘                EXITING
+ * ```
+ */
+import { Bus } from '../bus.ts'
+import { checkDuration } from '../call.ts'
+import { outputsOf, type SettledOutput } from '../delivery.ts'
+import { Exiting, MissingProviders } from '../errors.ts'
+import { lifecycle, type State } from './lifecycle.ts'
+import { Serial } from './serial.ts'
+import { ShutdownDeadline } from './shutdown-deadline.ts'
+import { SingleFlight } from './single-flight.ts'
+
+/** A part of the service: a function that receives the bus to subscribe, provide and declare its requests. */
+export type Subscriber = (bus: ProcessBus) => void
+
+/** `EX_SOFTWARE` of sysexits.h. */
+const softwareFailure = 70
+
+/**
+ * Transitions run one after another, in the order of the calls. A listener of one must not await another, because that
+ * would be a deadlock.
+ */
+export class ProcessBus extends Bus {
+  // One object shared by all views of the bus; assigning a property of the bus would set it on one view alone.
+  private readonly life: {
+    state: State
+    exiting?: Promise<number>
+    /** A reload that is queued and has not started. */
+    reload?: Promise<SettledOutput<unknown>[]> | undefined
+    /** The requested exit code. */
+    code: number
+  } = { state: 'STOPPED', code: 0 }
+  private readonly transitions = new Serial()
+  private readonly starts = new SingleFlight<void>()
+  private readonly stops = new SingleFlight<void>()
+  private readonly shutdownDeadline = new ShutdownDeadline()
+  private readonly shutdownTimeout: number
+
+  /** @param options.shutdownTimeout time limit of an exit in milliseconds; 10 s by default */
+  constructor(options: { readonly shutdownTimeout?: number } = {}) {
+    super()
+    const { shutdownTimeout = 10_000 } = options
+    checkDuration(shutdownTimeout)
+    this.shutdownTimeout = shutdownTimeout
+    const { start, stop, graceful, exit, state } = lifecycle
+    this.use('process', (bus) => {
+      for (const channel of [start, stop, graceful, exit]) bus.publisher(channel)
+      bus.publisher(state)
+    })
+  }
+
+  get state(): State {
+    return this.life.state
+  }
+
+  /** Whether `exit` has been called, even if another transition is still in progress. */
+  get exiting(): boolean {
+    return this.life.exiting !== undefined
+  }
+
+  /**
+   * Runs the start listeners, one after another. If one fails, the process exits and the remaining ones do not run, so
+   * that no port opens on a partially started service. (CherryPy runs the rest.)
+   * @throws MissingProviders before any listener has run, if a declared request has no provider; the error of the
+   *   listener that failed; Exiting if `exit` is called before the start has finished
+   */
+  start(): Promise<void> {
+    return this.starts.run(async () => {
+      try {
+        await this.transitions.run(() => this.runStart())
+      } catch (error) {
+        await this.exit(error instanceof Exiting ? 0 : softwareFailure)
+        throw error
+      }
+    })
+  }
+
+  /**
+   * Runs all stop listeners, in reverse order of subscription within a priority.
+   * @throws ChannelFailures if any failed; the process is stopped nevertheless
+   */
+  stop(): Promise<void> {
+    return this.stops.run(() => this.transitions.run(() => this.runStop()))
+  }
+
+  /**
+   * Publishes `lifecycle.graceful` if the process is started, so that subscribers reload their data. Calls made while a
+   * reload is queued share it. A reload in progress is not shared, because it may have read its data before the call.
+   * @returns the outputs of the listeners; empty if the process is not started
+   * @throws ChannelFailures if any failed; the process stays started nevertheless
+   */
+  async graceful(): Promise<unknown[]> {
+    return outputsOf(lifecycle.graceful, await this.gracefulSettled())
+  }
+
+  /**
+   * Like `graceful`, but reports the outcome of each listener with the listener's name instead of rejecting.
+   * @returns the outcomes in the order of delivery; empty if the process is not started
+   */
+  gracefulSettled(): Promise<SettledOutput<unknown>[]> {
+    if (this.life.reload) return this.life.reload
+    let queued = true
+    const reload = this.transitions.run(() => {
+      queued = false
+      this.life.reload = undefined
+      return this.runGraceful()
+    })
+    if (queued) this.life.reload = reload
+    return reload
+  }
+
+  /**
+   * Stops, then runs the exit listeners, within the shutdown timeout: a listener that is still running when the time is
+   * over is named in the log and abandoned. It does not end the process; the caller does, with the returned code.
+   * @returns the exit code: the first non-zero one requested, else 70 if a listener failed or was abandoned or the
+   *   process was still starting, else 0
+   */
+  exit(code = 0): Promise<number> {
+    this.life.code ||= code
+    if (this.life.exiting) return this.life.exiting
+    const { promise, resolve } = Promise.withResolvers<number>()
+    this.life.exiting = promise
+    resolve(this.runExit())
+    return promise
+  }
+
+  /**
+   * Resolves when the process enters the state, or one of the states; immediately if it is in it already.
+   * @throws Exiting if the process exits without entering it; the reason of the signal if that aborts
+   */
+  async wait(wanted: State | readonly State[], options: { readonly signal?: AbortSignal } = {}): Promise<State> {
+    const { signal } = options
+    const states = [wanted].flat()
+    const { promise, resolve, reject } = Promise.withResolvers<State>()
+    const check = (state: State) => {
+      if (states.includes(state)) resolve(state)
+      else if (state === 'EXITING') reject(new Exiting())
+    }
+    const abort = () => reject(signal?.reason)
+    const unsubscribe = this.subscribe(lifecycle.state, check, { name: 'wait' })
+    signal?.addEventListener('abort', abort)
+    check(this.state)
+    if (signal?.aborted) abort()
+    return promise.finally(() => {
+      unsubscribe()
+      signal?.removeEventListener('abort', abort)
+    })
+  }
+
+  private async runStart(): Promise<void> {
+    if (this.exiting) throw new Exiting()
+    if (this.state === 'STARTED') return
+    this.enter('STARTING')
+    this.checkProviders()
+    for (const listener of this.subscriptions(lifecycle.start)) {
+      if (this.exiting) throw new Exiting()
+      await this.delivery.callListener(lifecycle.start, listener, undefined, this.shutdownDeadline)
+    }
+    if (this.exiting) throw new Exiting()
+    this.enter('STARTED')
+  }
+
+  private async runStop(): Promise<void> {
+    if (this.state === 'EXITING') return
+    this.enter('STOPPING')
+    try {
+      await this.publish(lifecycle.stop, undefined, this.shutdownDeadline)
+    } finally {
+      this.enter('STOPPED')
+    }
+  }
+
+  private async runGraceful(): Promise<SettledOutput<unknown>[]> {
+    if (this.state !== 'STARTED' || this.exiting) return []
+    this.log('info', 'Bus graceful')
+    return this.publishSettled(lifecycle.graceful, undefined, this.shutdownDeadline)
+  }
+
+  private async runExit(): Promise<number> {
+    const started = this.state !== 'STARTING'
+    this.shutdownDeadline.begin(this.shutdownTimeout)
+    const stopped = await succeeds(this.stop())
+    const exited = await succeeds(
+      this.transitions.run(() => {
+        this.enter('EXITING')
+        return this.publish(lifecycle.exit, undefined, this.shutdownDeadline)
+      }),
+    )
+    this.shutdownDeadline.end()
+    this.log('info', 'Bus EXITED')
+    const clean = started && stopped && exited && !this.shutdownDeadline.passed
+    return this.life.code || (clean ? 0 : softwareFailure)
+  }
+
+  private enter(state: State): void {
+    this.life.state = state
+    this.log('info', `Bus ${state}`)
+    // Listeners do not delay the transition. A failure is logged where it occurs.
+    this.publish(lifecycle.state, state).catch(() => {})
+  }
+
+  private checkProviders(): void {
+    const missing = this.missingProviders()
+    if (missing.length === 0) return
+    const error = new MissingProviders(missing)
+    this.log('error', `Failed to start: ${error.message}`, { err: error })
+    throw error
+  }
+}
+
+async function succeeds(transition: Promise<unknown>): Promise<boolean> {
+  try {
+    await transition
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,63 @@
+/** What the bus does, in numbers: the calls of listeners and providers, and the state of the process. */
+import { type State, states } from '../../bus/process/lifecycle.ts'
+import type { Subscriber } from '../../bus/process/process-bus.ts'
+import { type Outcome, outcomeOf } from '../../bus/taps.ts'
+import { collectMetrics, type Metric } from '../../channels.ts'
+
+interface Calls {
+  readonly labels: { readonly channel: string; readonly by: string; readonly outcome: Outcome }
+  count: number
+  seconds: number
+}
+
+export const busMetrics = (): Subscriber => (bus) => {
+  const all: Calls[] = []
+  // A table in a table costs less than to make one key of names.
+  const byChannel = new Map<string, Map<string, Partial<Record<Outcome, Calls>>>>()
+
+  const callsOf = (channel: string, by: string, outcome: Outcome): Calls => {
+    const byHearer = byChannel.get(channel) ?? new Map<string, Partial<Record<Outcome, Calls>>>()
+    const byOutcome = byHearer.get(by) ?? {}
+    const known = byOutcome[outcome]
+    if (known) return known
+    const calls = { labels: { channel, by, outcome }, count: 0, seconds: 0 }
+    all.push(calls)
+    byOutcome[outcome] = calls
+    byChannel.set(channel, byHearer.set(by, byOutcome))
+    return calls
+  }
+
+  bus.tap((activity) => {
+    const calls = callsOf(activity.channel, activity.by, outcomeOf(activity))
+    calls.count += 1
+    calls.seconds += activity.ms / 1_000
+  })
+
+  bus.subscribe(collectMetrics, () => [...callMetrics(all), stateMetric(bus.state)])
+}
+
+function callMetrics(calls: Calls[]): Metric[] {
+  return [
+    {
+      name: 'secret_bus_calls_total',
+      help: 'Calls on the bus by channel, by listener or provider, and by outcome: ok, error or timeout.',
+      type: 'counter',
+      values: calls.map(({ labels, count }) => ({ labels, value: count })),
+    },
+    {
+      name: 'secret_bus_call_seconds_total',
+      help: 'Time that calls on the bus took, by channel, by listener or provider, and by outcome.',
+      type: 'counter',
+      values: calls.map(({ labels, seconds }) => ({ labels, value: seconds })),
+    },
+  ]
+}
+
+function stateMetric(current: State): Metric {
+  return {
+    name: 'secret_bus_state',
+    help: 'The state of the process: 1 for the one that it is in.',
+    type: 'gauge',
+    values: states.map((state) => ({ labels: { state }, value: state === current ? 1 : 0 })),
+  }
+}

@@ -1,0 +1,43 @@
+/** `POST /-/reload`: everybody reloads what they hold. There is no such route where no token protects it. */
+import { Exiting, messageOf } from '../../bus/errors.ts'
+import type { Subscriber } from '../../bus/process/process-bus.ts'
+import { httpRoutes } from '../../channels.ts'
+import { problemOf, replyWithProblem } from '../server/problem.ts'
+import { route } from './admin.openapi.ts'
+
+/** Not everybody could. What could not be read anew is kept, unless its source has withdrawn it. */
+class ReloadFailed extends Error {
+  readonly code = 'RELOAD_FAILED'
+}
+
+export const adminRoutes = (): Subscriber => (bus) => {
+  bus.subscribe(httpRoutes, async (app) => {
+    // By itself, for whatever is in the body does not matter here alone.
+    await app.register(async (admin) => {
+      admin.removeAllContentTypeParsers()
+      admin.addContentTypeParser('*', { parseAs: 'buffer' }, async () => undefined)
+
+      admin.post('/-/reload', route, async (request, reply) => {
+        // It would wait for the stop, and the stop for this request.
+        if (bus.state !== 'STARTED' || bus.exiting) throw new Exiting()
+        reply.header('cache-control', 'no-store')
+        const outcomes = await bus.gracefulSettled()
+        // Empty if the process began to exit while this reload was queued.
+        if (outcomes.length === 0) throw new Exiting()
+        const reloaded = outcomes
+          .filter((outcome) => outcome.status === 'fulfilled')
+          .map(({ handler, value }) => ({ listener: handler, result: value }))
+        const failures = outcomes.filter((outcome) => outcome.status === 'rejected')
+        if (failures.length === 0) return { reloaded }
+        // Each failure was logged where it occurred, but without this request's id.
+        const reasons = failures.map(({ handler, reason }) => `${handler}: ${messageOf(reason)}`)
+        bus.log('error', `Failed to reload: ${reasons.join('; ')}`, { reqId: request.id })
+        const failed = failures.map(({ handler, reason }) => ({
+          listener: handler,
+          detail: problemOf(reason, request.id).detail,
+        }))
+        return replyWithProblem(new ReloadFailed(), request, reply, { failed, reloaded })
+      })
+    })
+  })
+}

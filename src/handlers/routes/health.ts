@@ -1,0 +1,44 @@
+/** `GET /health`: is the process alive. `GET /ready`: may traffic come. */
+import type { Subscriber } from '../../bus/process/process-bus.ts'
+import { checkHealth, getIdentity, type HealthCheck, httpRoutes } from '../../channels.ts'
+import { liveRoute, readyRoute } from './health.openapi.ts'
+
+/** Time limit of each health check in milliseconds. */
+const timeout = 1_000
+
+export const healthRoutes = (): Subscriber => (bus) => {
+  const askIdentity = bus.requester(getIdentity)
+  bus.publisher(checkHealth)
+
+  const checks = async (id: string): Promise<HealthCheck[]> => {
+    const outcomes = await bus.publishSettled(checkHealth, undefined, { id, deadline: Date.now() + timeout })
+    return outcomes.map((outcome) =>
+      outcome.status === 'fulfilled' ? outcome.value : { name: outcome.handler, status: 'fail' },
+    )
+  }
+
+  bus.subscribe(httpRoutes, async (app) => {
+    const { container, project } = await askIdentity()
+    const health = JSON.stringify({ status: 'healthy', container, project })
+    app.get('/health', liveRoute, (_request, reply) => {
+      reply.type('application/json; charset=utf-8').send(health)
+    })
+
+    app.get('/ready', readyRoute, async (request, reply) => {
+      const document = readiness((await checks(request.id)).filter(Boolean)) // a plug-in may say nothing
+      return reply
+        .code(document.status === 'fail' ? 503 : 200)
+        .header('cache-control', 'no-store')
+        .type('application/health+json')
+        .send(document)
+    })
+  })
+}
+
+/** https://datatracker.ietf.org/doc/html/draft-inadarei-api-health-check-06 */
+function readiness(checks: HealthCheck[]) {
+  const worst = (['fail', 'warn'] as const).find((status) => checks.some((check) => check.status === status))
+  const entries = new Map<string, Omit<HealthCheck, 'name'>[]>()
+  for (const { name, ...entry } of checks) entries.set(name, [...(entries.get(name) ?? []), entry])
+  return { status: worst ?? 'pass', checks: Object.fromEntries(entries) }
+}

@@ -1,0 +1,57 @@
+/** The OpenAPI description of the secret routes. */
+import type { DocumentedProblem, DocumentedReply } from '../openapi/route-documentation.ts'
+import { RequestError } from '../server/problem.ts'
+
+const body = { type: 'object', required: ['secret_code'], properties: { secret_code: { type: 'string' } } }
+
+const replies: DocumentedReply[] = [
+  {
+    status: 200,
+    description: 'The secret.',
+    mediaType: 'application/json',
+    schema: body,
+    examples: { secret: { summary: 'A secret', value: { secret_code: 'run' } } },
+    headers: ['Cache-Control', 'Cache-Status'],
+  },
+]
+
+const problems: DocumentedProblem[] = [
+  'SECRET_NOT_FOUND',
+  'SOURCE_REFUSED',
+  'SOURCE_UNAVAILABLE',
+  'SOURCE_STARTING',
+  'SOURCE_THROTTLED',
+  'SOURCE_TIMEOUT',
+  'BUS_REQUEST_TIMEOUT',
+]
+
+const common = { tags: ['Secrets'], response: { 200: body } }
+
+const codeName = { type: 'string', description: 'The key of the secret in the table.', examples: ['thedoctor'] }
+
+export const paths = {
+  '/secret': {
+    schema: {
+      ...common,
+      operationId: 'getSecret',
+      summary: 'Get the secret',
+      description: 'The secret of the first code name that the service is configured with.',
+    },
+    config: { documentation: { replies, problems } },
+  },
+  '/secret/:codeName': {
+    schema: {
+      ...common,
+      operationId: 'getSecretByCodeName',
+      summary: 'Get a secret by its code name',
+      description: 'The secret of a configured code name. The source is not asked for any other.',
+    },
+    config: {
+      documentation: {
+        params: { type: 'object', properties: { codeName } },
+        replies,
+        problems: [...problems, new RequestError(414, 'The URL cannot be read, or a name in it is too long.')],
+      },
+    },
+  },
+}

@@ -1,0 +1,42 @@
+import { Writable } from 'node:stream'
+import { pino } from 'pino'
+import { expect, test } from 'vitest'
+import { request } from '../../../src/bus/channel.ts'
+import { log } from '../../../src/bus/process/log.ts'
+import { ProcessBus } from '../../../src/bus/process/process-bus.ts'
+
+function logged(level: string) {
+  const lines: Record<string, unknown>[] = []
+  const stream = new Writable({
+    write: (chunk, _encoding, done) => {
+      lines.push(JSON.parse(String(chunk)))
+      done()
+    },
+  })
+  return { lines, bus: new ProcessBus().use('log', log(pino({ level }, stream))) }
+}
+
+test('what is told to the log is written by pino, a line each, with its fields', () => {
+  const { bus, lines } = logged('info')
+  bus.log('warn', 'careful', { reqId: 'call-1' })
+  bus.log('debug', 'not written')
+  expect(lines).toMatchObject([{ level: 40, msg: 'careful', reqId: 'call-1' }])
+})
+
+test('the activity of the bus is written at debug, and costs nothing above', async () => {
+  const getAnswer = request<string, number>('answer.get')
+  for (const level of ['debug', 'info']) {
+    const { bus, lines } = logged(level)
+    bus.use('wise', (view) =>
+      view.provide(getAnswer, (question) => (question === 'why' ? Promise.reject(undefined) : 42)),
+    )
+    await bus.request(getAnswer, 'what', { id: 'call-1' })
+    await bus.request(getAnswer, 'why', { id: 'call-2' }).catch(() => {})
+
+    const expected = [
+      { level: 20, msg: 'wise answered answer.get', channel: 'answer.get', by: 'wise', reqId: 'call-1' },
+      { level: 20, msg: 'wise failed on answer.get', reqId: 'call-2' },
+    ]
+    expect(lines).toMatchObject(level === 'debug' ? expected : [])
+  }
+})

@@ -1,0 +1,68 @@
+import fastify from 'fastify'
+import { describe, expect, test, vi } from 'vitest'
+import type { Subscriber } from '../../../src/bus/process/process-bus.ts'
+import { httpRoutes } from '../../../src/channels.ts'
+import { noAuthentication } from '../../../src/handlers/guards/no-authentication.ts'
+import { recordedBus } from '../../../src/testing/recorded-bus.ts'
+import { ask, startHttp } from '../../support/http/http.ts'
+
+const warningOf = (address: string) => `Whoever reaches ${address} may read the secrets: no token is configured`
+
+const route: Subscriber = (bus) => bus.subscribe(httpRoutes, (app) => void app.get('/route', async () => 'read'))
+
+/** What is warned of when the server says that it listens here, which not every machine has. */
+async function warningsAt(address: string, family: string) {
+  const { bus, messages } = recordedBus({ 'no-authentication': noAuthentication() })
+  const app = fastify()
+  await bus.publish(httpRoutes, app)
+  vi.spyOn(app.server, 'address').mockReturnValue({ address, family, port: 5000 })
+  app.server.emit('listening')
+  return messages('warn')
+}
+
+describe('where no token is configured', () => {
+  test('anybody may read, whatever credentials they send', async () => {
+    const { origin } = await startHttp({ 'no-authentication': noAuthentication(), route })
+
+    for (const headers of [{}, { authorization: 'Bearer x' }, { authorization: 'nonsense' }])
+      expect(await ask(`${origin}/route`, { headers })).toMatchObject({ status: 200, body: 'read' })
+  })
+
+  test.each(['127.0.0.1', 'localhost', '127.1.2.3'])('nothing is warned of on %s', async (host) => {
+    const { messages } = await startHttp({ 'no-authentication': noAuthentication() }, { host })
+
+    expect(messages('warn')).toEqual([])
+  })
+
+  test('there is a warning on an address that others reach, at each start', async () => {
+    const { bus, messages } = await startHttp({ 'no-authentication': noAuthentication() }, { host: '0.0.0.0' })
+    expect(messages('warn')).toEqual([warningOf('0.0.0.0')])
+
+    await bus.stop()
+    await bus.start()
+
+    expect(messages('warn')).toEqual([warningOf('0.0.0.0'), warningOf('0.0.0.0')])
+  })
+
+  test.each([
+    ['0.0.0.0', 'IPv4'],
+    ['10.0.0.1', 'IPv4'],
+    ['126.255.255.255', 'IPv4'],
+    ['128.0.0.1', 'IPv4'],
+    ['::', 'IPv6'],
+    ['::2', 'IPv6'],
+    ['2001:db8::1', 'IPv6'],
+    ['fe80::1%eth0', 'IPv6'],
+    ['::ffff:10.0.0.1', 'IPv6'],
+  ])('others reach %s', async (address, family) => {
+    expect(await warningsAt(address, family)).toEqual([warningOf(address)])
+  })
+
+  test.each([
+    ['127.255.255.254', 'IPv4'],
+    ['::1', 'IPv6'],
+    ['::ffff:127.0.0.1', 'IPv6'],
+  ])('nobody else reaches %s', async (address, family) => {
+    expect(await warningsAt(address, family)).toEqual([])
+  })
+})

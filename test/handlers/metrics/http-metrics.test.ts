@@ -1,0 +1,139 @@
+import { setTimeout } from 'node:timers/promises'
+import { describe, expect, test } from 'vitest'
+import type { Subscriber } from '../../../src/bus/process/process-bus.ts'
+import { httpRoutes } from '../../../src/channels.ts'
+import { loadShedding } from '../../../src/handlers/guards/load-shedding.ts'
+import { metricsRoutes } from '../../../src/handlers/routes/metrics.ts'
+import { defaultLimits } from '../../../src/handlers/server/limits.ts'
+import { Exposition, scrape } from '../../support/exposition.ts'
+import { certificateFiles, clientOf, newCertificate } from '../../support/http/certificate.ts'
+import { ask, RawConnection, startHttp } from '../../support/http/http.ts'
+
+const requestsIn = (exposition: Exposition) => exposition.values('secret_bus_http_requests_total')
+
+/** A route at `/held` whose replies wait until they are let go. */
+function heldRoute() {
+  const { promise: go, resolve: letGo } = Promise.withResolvers<void>()
+  let asked = 0
+  const held: Subscriber = (bus) =>
+    bus.subscribe(httpRoutes, (app) => {
+      app.get('/held', async () => {
+        asked += 1
+        await go
+        return {}
+      })
+    })
+  return { held, letGo, asked: () => asked }
+}
+
+describe('requests', () => {
+  test('that are refused under load are counted at their route', async () => {
+    const { held, letGo, asked } = heldRoute()
+    const shedding = loadShedding({ ...defaultLimits, requests: 1 })
+    const { origin } = await startHttp({ metrics: metricsRoutes(), shedding, held })
+    const first = ask(`${origin}/held`)
+    await expect.poll(asked).toBe(1)
+    await ask(`${origin}/held`)
+    await ask(`${origin}/nothing`)
+    letGo()
+    await first
+
+    expect(requestsIn(await scrape(origin))).toEqual({ '/held 503': 1, 'none 503': 1, '/held 200': 1 })
+  })
+
+  test('whose client did not wait are counted as 499, all that it had sent, and not before', async () => {
+    const { held, asked } = heldRoute()
+    const { origin, port } = await startHttp({ metrics: metricsRoutes(), held })
+    const connection = await RawConnection.open(port)
+    connection.send('GET /held HTTP/1.1', 'host: x', '', 'GET /held HTTP/1.1', 'host: x')
+    await expect.poll(asked).toBe(2)
+    expect(requestsIn(await scrape(origin))).toEqual({})
+
+    connection.socket.resetAndDestroy()
+
+    await expect.poll(async () => requestsIn(await scrape(origin))['/held 499']).toBe(2)
+  })
+
+  test('that come while the server drains are counted, and so is the scrape that is served then', async () => {
+    const { bus, origin } = await startHttp({ metrics: metricsRoutes() }, { drain: 1_000 })
+    const stopped = bus.stop()
+
+    await ask(`${origin}/nothing`)
+    await scrape(origin)
+
+    expect(requestsIn(await scrape(origin))).toEqual({ 'none 404': 1, '/metrics 200': 1 })
+    await stopped
+  })
+
+  test('are timed in seconds, from their head to the end of their reply', async () => {
+    const slow: Subscriber = (bus) =>
+      bus.subscribe(httpRoutes, (app) => {
+        app.get('/slow', async () => setTimeout(60, {}))
+      })
+    const { origin } = await startHttp({ metrics: metricsRoutes(), slow })
+    const began = performance.now()
+    await ask(`${origin}/slow`)
+    await ask(`${origin}/slow`)
+    const seconds = (performance.now() - began) / 1_000
+
+    const scraped = await scrape(origin)
+
+    const { '/slow': sum } = scraped.values('secret_bus_http_request_duration_seconds_sum')
+    expect(sum).toBeGreaterThan(0.11)
+    expect(sum).toBeLessThan(seconds)
+    expect(scraped.values('secret_bus_http_request_duration_seconds_bucket')).toMatchObject({
+      '0.05 /slow': 0,
+      '+Inf /slow': 2,
+    })
+  })
+
+  test('that are no HTTP are counted, once a connection', async () => {
+    const { origin, port } = await startHttp({ metrics: metricsRoutes() })
+    const malformed = async () => (await scrape(origin)).values('secret_bus_http_malformed_requests_total')['']
+    expect(await malformed()).toBe(0)
+    const connection = await RawConnection.open(port, { allowHalfOpen: true })
+    connection.send('NO HTTP')
+    await connection.reply()
+    connection.send('STILL NO HTTP')
+    const second = await RawConnection.open(port)
+    second.send('GET / HTTP/1.1', `x: ${'x'.repeat(20_000)}`)
+    await second.reply()
+
+    expect(await malformed()).toBe(2)
+  })
+
+  test('that are not encrypted where they should be are counted as well', async () => {
+    const certificate = await newCertificate()
+    const { options } = await certificateFiles(certificate)
+    const { origin, port } = await startHttp({ metrics: metricsRoutes() }, options)
+    const plain = await RawConnection.open(port)
+    plain.send('GET /secret HTTP/1.1', 'host: x')
+    await expect.poll(() => plain.ended).toBe(true)
+
+    const { body } = await clientOf(origin, certificate)('/metrics')
+
+    expect(new Exposition(body).values('secret_bus_http_malformed_requests_total')).toEqual({ '': 1 })
+  })
+
+  test('that a client did not send are not malformed: it may go when it likes', async () => {
+    let closed = 0
+    const watching: Subscriber = (bus) =>
+      bus.subscribe(httpRoutes, (app) => {
+        app.server.on('connection', (socket) => {
+          socket.once('close', () => {
+            closed += 1
+          })
+        })
+      })
+    const { origin, port } = await startHttp({ metrics: metricsRoutes(), watching })
+    const [fresh, used] = [await RawConnection.open(port), await RawConnection.open(port)]
+    used.send('GET /nothing HTTP/1.1', 'host: x')
+    await used.reply()
+
+    fresh.socket.resetAndDestroy()
+    used.socket.resetAndDestroy()
+
+    await expect.poll(() => closed).toBe(2)
+    expect((await scrape(origin)).values('secret_bus_http_malformed_requests_total')).toEqual({ '': 0 })
+  })
+})

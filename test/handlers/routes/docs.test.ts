@@ -1,0 +1,227 @@
+import { gunzipSync } from 'node:zlib'
+import type { FastifyInstance } from 'fastify'
+import { request } from 'undici'
+import { describe, expect, test } from 'vitest'
+import { httpRoutes } from '../../../src/channels.ts'
+import { authentication } from '../../../src/handlers/guards/authentication.ts'
+import { docs } from '../../../src/handlers/routes/docs.ts'
+import { healthRoutes } from '../../../src/handlers/routes/health.ts'
+import { RequestError } from '../../../src/handlers/server/problem.ts'
+import { Sensitive } from '../../../src/secret.ts'
+import { identity } from '../../../src/sources/identity.ts'
+import { tokens } from '../../../src/sources/tokens.ts'
+import { ask, problemIn, startHttp } from '../../support/http/http.ts'
+import { ownPackage } from '../../support/service/assembled.ts'
+
+const token = 'classified'
+const bearer = { authorization: `Bearer ${token}` }
+const basic = { authorization: `Basic ${Buffer.from(`me:${token}`).toString('base64')}` }
+
+type AddRoutes = (app: FastifyInstance) => unknown
+
+/** The documentation, with these routes after it. */
+const start = (addRoutes: AddRoutes = () => {}, options: { priority?: number } = {}) =>
+  startHttp({
+    docs: docs({ own: ownPackage, guarded: false }),
+    routes: (bus) => bus.subscribe(httpRoutes, async (app) => void (await addRoutes(app)), options),
+  })
+
+/** What it says of these routes, if it is asked by anybody. */
+async function documentOf(...args: Parameters<typeof start>) {
+  const { origin } = await start(...args)
+  const { status, body } = await ask(`${origin}/openapi.json`)
+  expect(status).toBe(200)
+  return JSON.parse(body)
+}
+
+/** Some routes of the service behind a token. */
+const startGuarded = () =>
+  startHttp({
+    docs: docs({ own: ownPackage, guarded: true }),
+    tokens: tokens({ authToken: new Sensitive(token) }),
+    authentication: authentication(),
+    identity: identity({ own: ownPackage }),
+    'health-routes': healthRoutes(),
+  })
+
+const pages = ['/docs', '/docs/docs.js', '/docs/docs.css', '/docs/swagger-ui-bundle.js', '/docs/swagger-ui.css']
+
+describe('the document', () => {
+  test('is OpenAPI 3.1, named as the package, and asked for anew each time', async () => {
+    const { origin } = await start()
+
+    const { headers, body } = await ask(`${origin}/openapi.json`)
+
+    expect(headers).toMatchObject({
+      'content-type': 'application/json; charset=utf-8',
+      'cache-control': 'no-cache',
+    })
+    expect(JSON.parse(body)).toMatchObject({
+      openapi: '3.1.1',
+      info: { title: ownPackage.name, version: ownPackage.version, license: { identifier: ownPackage.license } },
+      externalDocs: { url: ownPackage.project },
+      servers: [{ url: '/' }],
+    })
+    expect((await ask(`${origin}/openapi.json`)).body).toBe(body)
+  })
+
+  test('says nothing of tokens where there are none', async () => {
+    const { security, components, paths } = await documentOf()
+
+    expect(security).toEqual([])
+    expect(components).not.toHaveProperty('securitySchemes')
+    expect(Object.keys(paths['/openapi.json'].get.responses)).toEqual(['200', '400', '413', '500', '503'])
+  })
+
+  test('says where a token is needed, and where none is', async () => {
+    const { origin } = await startGuarded()
+
+    const { security, components, paths } = JSON.parse((await ask(`${origin}/openapi.json`, { headers: bearer })).body)
+
+    expect(security).toEqual([{ bearer: [] }])
+    expect(components.securitySchemes).toMatchObject({ bearer: { type: 'http', scheme: 'bearer' } })
+    expect(paths['/openapi.json'].get).not.toHaveProperty('security')
+    expect(Object.keys(paths['/openapi.json'].get.responses)).toContain('401')
+    expect(paths['/health'].get.security).toEqual([])
+    expect(Object.keys(paths['/health'].get.responses)).toEqual(['200', '400', '413', '500'])
+  })
+})
+
+describe('a route of a plug-in', () => {
+  test('is in the document with what its schema says, and what all routes have in common', async () => {
+    const params = { type: 'object', properties: { name: { type: 'string', description: 'Of whom.' } } }
+    const response = { 200: { description: 'A greeting.', type: 'string' } }
+    const schema = { summary: 'Greet', tags: ['Greetings'], params, response }
+
+    const { paths } = await documentOf((app) => app.get('/greeting/:name', { schema }, async () => 'Hello'))
+
+    const { responses, ...operation } = paths['/greeting/{name}'].get
+    expect(operation).toEqual({
+      summary: 'Greet',
+      tags: ['Greetings'],
+      parameters: [
+        { in: 'path', name: 'name', description: 'Of whom.', required: true, schema: { type: 'string' } },
+        { $ref: '#/components/parameters/X-Request-Id' },
+      ],
+    })
+    expect(Object.keys(responses)).toEqual(['200', '400', '413', '500', '503'])
+    expect(responses[200]).toMatchObject({ description: 'A greeting.' })
+    expect(responses[503].content['application/problem+json'].examples).toHaveProperty('overloaded')
+    for (const { headers } of Object.values<{ headers: object }>(responses))
+      expect(headers).toHaveProperty('X-Request-Id')
+  })
+
+  test('is there without any schema, too', async () => {
+    const { paths } = await documentOf((app) => app.route({ method: ['GET', 'PUT'], url: '/x/:y', handler: () => 'x' }))
+
+    expect(Object.keys(paths['/x/{y}'])).toEqual(['get', 'put'])
+    expect(Object.keys(paths['/x/{y}'].put.responses)).toEqual(['200', '400', '413', '500', '503'])
+  })
+
+  test('may name what it replies and fails with, which is added to what all have in common', async () => {
+    const documentation = { problems: ['BUS_EXITING' as const, new RequestError(409, 'It is there.')] }
+
+    const { paths } = await documentOf((app) => app.put('/x', { config: { documentation } }, async () => 'x'))
+
+    const examples = (status: number) => paths['/x'].put.responses[status].content['application/problem+json'].examples
+    expect(Object.keys(examples(503))).toEqual(['stopping', 'overloaded'])
+    expect(examples(409)).toMatchObject({ conflict: { value: { type: 'about:blank', detail: 'It is there.' } } })
+  })
+
+  test('may refer to schemas that only its part of the server knows', async () => {
+    const { paths, components } = await documentOf(async (app) => {
+      await app.register(
+        async (part) => {
+          part.addSchema({ $id: 'Greeting', type: 'object', properties: { words: { type: 'string' } } })
+          part.get('/greeting', { schema: { response: { 200: { $ref: 'Greeting#' } } } }, async () => ({ words: 'x' }))
+        },
+        { prefix: '/part' },
+      )
+    })
+
+    const { schema } = paths['/part/greeting'].get.responses[200].content['application/json']
+    expect(schema).toEqual({ $ref: '#/components/schemas/Greeting' })
+    expect(components.schemas).toMatchObject({ Greeting: { properties: { words: { type: 'string' } } } })
+  })
+
+  test('is there though another of the same path is for another host', async () => {
+    const { paths } = await documentOf((app) => {
+      app.get('/x', { schema: { summary: 'One' } }, async () => 1)
+      app.get('/x', { schema: { summary: 'Other' }, constraints: { host: 'example.com' } }, async () => 2)
+    })
+
+    expect(paths['/x'].get).toMatchObject({ summary: 'One' })
+    expect(paths['/x'].get.parameters).toEqual([{ $ref: '#/components/parameters/X-Request-Id' }])
+  })
+
+  test('with a method that OpenAPI does not know is left out', async () => {
+    const { paths } = await documentOf((app) => {
+      app.addHttpMethod('PROPFIND')
+      app.route({ method: 'PROPFIND', url: '/x', handler: async () => 1 })
+      app.get('/y', async () => 2)
+    })
+
+    expect(Object.keys(paths)).toContain('/y')
+    expect(Object.keys(paths)).not.toContain('/x')
+  })
+
+  test('is there though it is added before all others, and not if it is hidden', async () => {
+    const { paths } = await documentOf(
+      (app) => {
+        app.get('/early', async () => 1)
+        app.get('/hidden', { schema: { hide: true } }, async () => 2)
+      },
+      { priority: 1 },
+    )
+
+    expect(Object.keys(paths)).toEqual(expect.arrayContaining(['/early', '/openapi.json']))
+    expect(Object.keys(paths)).not.toContain('/hidden')
+  })
+})
+
+describe('what a browser opens', () => {
+  test.for(['/openapi.json', ...pages])('%s needs a token, which may come as a password', async (path) => {
+    const { origin } = await startGuarded()
+    const get = (headers = {}) => ask(`${origin}${path}`, { headers })
+
+    const refusal = await get()
+
+    expect(problemIn(refusal)).toMatchObject({ status: 401 })
+    expect(refusal.headers['www-authenticate']).toMatch(/^Bearer .*, Basic /)
+    expect((await get(bearer)).status).toBe(200)
+    expect((await get(basic)).status).toBe(200)
+  })
+
+  test.for(pages)('%s is loaded from nowhere else, compressed if the browser can read it', async (path) => {
+    const { origin } = await start()
+    const get = async (coding: string) => {
+      const { headers, body } = await request(`${origin}${path}`, { headers: { 'accept-encoding': coding } })
+      return { headers, content: Buffer.from(await body.arrayBuffer()) }
+    }
+
+    const [plain, packed] = [await get('identity'), await get('gzip, br')]
+
+    expect(plain.headers).not.toHaveProperty('content-encoding')
+    expect(packed.headers).toMatchObject({
+      'content-encoding': 'gzip',
+      'content-security-policy': expect.stringMatching(/^default-src 'none'; script-src 'self'; style-src 'self';/),
+      'x-content-type-options': 'nosniff',
+    })
+    expect(gunzipSync(packed.content).equals(plain.content)).toBe(true)
+    expect(packed.content.length).toBeLessThan(plain.content.length)
+  })
+
+  test.for(['/openapi.json', '/docs'])('%s answers HEAD with the headers of GET', async (path) => {
+    const { origin } = await start()
+    const headersOf = async (method: string) => {
+      const { status, headers, body } = await ask(`${origin}${path}`, { method })
+      const ofEachReply = /^(date|x-request-id|connection|keep-alive)$/
+      const others = Object.entries(headers).filter(([name]) => !ofEachReply.test(name))
+      return { status, headers: Object.fromEntries(others), hasBody: body !== '' }
+    }
+
+    const got = await headersOf('GET')
+
+    expect(await headersOf('HEAD')).toEqual({ ...got, hasBody: false })
+  })
+})

@@ -1,0 +1,172 @@
+import { describe, expect, test } from 'vitest'
+import type { Listener } from '../../../src/bus/bus.ts'
+import { checkHealth, getIdentity, type HealthCheck } from '../../../src/channels.ts'
+import { healthRoutes } from '../../../src/handlers/routes/health.ts'
+import { identity } from '../../../src/sources/identity.ts'
+import { fakeListener, fakeProvider } from '../../../src/testing/fakes.ts'
+import { ask, startHttp } from '../../support/http/http.ts'
+
+const own = { container: 'https://example.com/image', project: 'https://example.com/project' }
+
+/** The routes, and subscribers that each check something. */
+async function health(checks: Record<string, Listener<void, HealthCheck>> = {}) {
+  const subscribers = Object.entries(checks).map(([name, check]) => [name, fakeListener(checkHealth, check)] as const)
+  return startHttp({
+    identity: identity({ own }),
+    routes: healthRoutes(),
+    ...Object.fromEntries(subscribers),
+  })
+}
+
+describe('GET /health', () => {
+  test('says exactly that it is healthy, and which container and project it is', async () => {
+    const { origin } = await health()
+
+    const { status, headers, body } = await ask(`${origin}/health`)
+
+    expect(status).toBe(200)
+    expect(headers['content-type']).toMatch(/^application\/json/)
+    expect(body).toBe(`{"status":"healthy","container":"${own.container}","project":"${own.project}"}`)
+  })
+
+  test('asks nobody', async () => {
+    const { origin, activity } = await health({
+      broken: () => {
+        throw new Error('oops')
+      },
+    })
+    const before = activity.length
+
+    expect((await ask(`${origin}/health`)).status).toBe(200)
+
+    expect(activity.slice(before)).toEqual([])
+  })
+
+  test('was told who it is once, at start', async () => {
+    const identity = fakeProvider(getIdentity, own)
+    const { origin } = await startHttp({ identity, routes: healthRoutes() })
+
+    await ask(`${origin}/health`)
+    await ask(`${origin}/health`)
+
+    expect(identity.queries).toHaveLength(1)
+  })
+
+  test('with HEAD gives the headers alone', async () => {
+    const { origin } = await health()
+
+    expect(await ask(`${origin}/health`, { method: 'HEAD' })).toMatchObject({ status: 200, body: '' })
+  })
+})
+
+describe('GET /ready', () => {
+  test('passes when every check does', async () => {
+    const { origin } = await health({ cache: () => ({ name: 'cache', status: 'pass' }) })
+
+    const { status, headers, body } = await ask(`${origin}/ready`)
+
+    expect(status).toBe(200)
+    expect(headers['content-type']).toMatch(/^application\/health\+json(;|$)/)
+    expect(JSON.parse(body)).toEqual({
+      status: 'pass',
+      checks: { cache: [{ status: 'pass' }], 'http-server': [{ status: 'pass' }] },
+    })
+  })
+
+  test('is 200 with a warning', async () => {
+    const { origin } = await health({ cache: () => ({ name: 'cache', status: 'warn', output: 'one is stale' }) })
+
+    const { status, body } = await ask(`${origin}/ready`)
+
+    expect(status).toBe(200)
+    expect(JSON.parse(body)).toEqual({
+      status: 'warn',
+      checks: { cache: [{ status: 'warn', output: 'one is stale' }], 'http-server': [{ status: 'pass' }] },
+    })
+  })
+
+  test('is 503 when a check fails, whatever the others say', async () => {
+    const { origin } = await health({
+      cache: () => ({ name: 'cache', status: 'warn' }),
+      disk: async () => ({ name: 'disk', status: 'fail', output: 'full' }),
+    })
+
+    const { status, headers, body } = await ask(`${origin}/ready`)
+
+    expect(status).toBe(503)
+    expect(headers['content-type']).toMatch(/^application\/health\+json(;|$)/)
+    expect(JSON.parse(body)).toMatchObject({
+      status: 'fail',
+      checks: { cache: [{ status: 'warn' }], disk: [{ status: 'fail', output: 'full' }] },
+    })
+  })
+
+  test('is 503 when a check throws, which is an entry that does not say why', async () => {
+    const { origin, messages } = await health({
+      cache: () => ({ name: 'cache', status: 'pass' }),
+      broken: () => {
+        throw new Error('classified')
+      },
+    })
+
+    const { status, headers, body } = await ask(`${origin}/ready`)
+
+    expect(status).toBe(503)
+    expect(headers['content-type']).toMatch(/^application\/health\+json(;|$)/)
+    expect(JSON.parse(body)).toEqual({
+      status: 'fail',
+      checks: { cache: [{ status: 'pass' }], 'http-server': [{ status: 'pass' }], broken: [{ status: 'fail' }] },
+    })
+    expect(messages('error')).toEqual([expect.stringContaining('classified')])
+  })
+
+  test('is 503 when a check never ends', async () => {
+    const { origin } = await health({ hanging: () => new Promise(() => {}) })
+
+    const { status, body } = await ask(`${origin}/ready`)
+
+    expect(status).toBe(503)
+    expect(JSON.parse(body)).toEqual({
+      status: 'fail',
+      checks: { 'http-server': [{ status: 'pass' }], hanging: [{ status: 'fail' }] },
+    })
+  })
+
+  test('has all entries of those who check under one name', async () => {
+    const { origin } = await health({
+      one: () => ({ name: 'disk', status: 'fail', output: 'full' }),
+      another: () => ({ name: 'disk', status: 'pass' }),
+    })
+
+    expect(JSON.parse((await ask(`${origin}/ready`)).body)).toMatchObject({
+      status: 'fail',
+      checks: { disk: [{ status: 'fail', output: 'full' }, { status: 'pass' }] },
+    })
+  })
+
+  test('is not to be stored by anybody', async () => {
+    const { origin } = await health()
+
+    expect((await ask(`${origin}/ready`)).headers['cache-control']).toBe('no-store')
+  })
+
+  test('lets a check know for which request it is', async () => {
+    const ids: (string | undefined)[] = []
+    const { origin } = await health({
+      cache: (_, { id }) => {
+        ids.push(id)
+        return { name: 'cache', status: 'pass' }
+      },
+    })
+
+    await ask(`${origin}/ready`, { headers: { 'x-request-id': 'request-1' } })
+
+    expect(ids).toEqual(['request-1'])
+  })
+
+  test('with HEAD gives the status alone', async () => {
+    const { origin } = await health({ disk: () => ({ name: 'disk', status: 'fail' }) })
+
+    expect(await ask(`${origin}/ready`, { method: 'HEAD' })).toMatchObject({ status: 503, body: '' })
+  })
+})

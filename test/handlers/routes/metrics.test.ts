@@ -1,0 +1,115 @@
+import perfHooks, { PerformanceObserver } from 'node:perf_hooks'
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import type { Subscriber } from '../../../src/bus/process/process-bus.ts'
+import { collectMetrics, type Metric, type Numbers } from '../../../src/channels.ts'
+import { metricsRoutes } from '../../../src/handlers/routes/metrics.ts'
+import { type Exposition, scrape } from '../../support/exposition.ts'
+import { ask, startHttp } from '../../support/http/http.ts'
+
+const requestsIn = (exposition: Exposition) => exposition.values('secret_bus_http_requests_total')
+
+afterEach(() => {
+  vi.restoreAllMocks()
+})
+
+describe('a scrape', () => {
+  const counter: Numbers = { name: 'sound_total', help: 'Sound ones.', type: 'counter', values: [{ value: 7 }] }
+  const collecting =
+    (answer: () => unknown): Subscriber =>
+    (bus) =>
+      bus.subscribe(collectMetrics, () => answer() as Metric[]) // whatever a plug-in may come up with
+
+  test.each<[string, () => unknown, string]>([
+    ['fails', () => Promise.reject(new Error('oops')), 'faulty failed on metrics.collect: oops'],
+    ['hangs', () => new Promise(() => {}), 'faulty did not finish metrics.collect within'],
+    ['gives a name that is taken', () => [{ ...counter, values: [{ value: 1 }] }], 'sound_total has already been'],
+    ['gives a name of ours', () => [{ ...counter, name: 'secret_bus_http_requests_total' }], 'has already been'],
+    ['gives a name of the process', () => [{ ...counter, name: 'process_cpu_seconds_total' }], 'has already been'],
+    ['gives a name that is none', () => [{ ...counter, name: 'no name' }], 'Invalid metric name'],
+    ['gives no help', () => [{ ...counter, name: 'x_total', help: '' }], 'Missing mandatory help'],
+    ['gives a label that is none', () => [faulty({ value: 1, labels: { 'no-label': 'x' } })], 'Invalid label name'],
+    ['gives a counter that falls', () => [faulty({ value: 1 }, { value: -1 })], 'not possible to decrease a counter'],
+    ['gives a value that is none', () => [faulty({ value: Infinity })], 'not a valid number'],
+    ['gives nothing', () => undefined, 'undefined'],
+  ])('is the same when a subscriber %s, and the log says so', async (_, answer, said) => {
+    const { origin, records } = await startHttp({
+      metrics: metricsRoutes(),
+      sound: collecting(() => [counter]),
+      faulty: collecting(answer),
+    })
+
+    const scraped = await scrape(origin, { 'x-request-id': 'scrape-1' })
+
+    expect(scraped.values('sound_total')).toEqual({ '': 7 })
+    expect(scraped.families.map(({ name }) => name)).not.toContain('faulty_total')
+    const errors = records.filter(({ level }) => level === 'error')
+    expect(errors).toMatchObject([{ message: expect.stringContaining(said), fields: { reqId: 'scrape-1' } }])
+  })
+
+  function faulty(...values: Numbers['values']): Metric {
+    return { name: 'faulty_total', help: 'Faulty ones.', type: 'counter', values }
+  }
+
+  test('shows nothing, and not 0, of what has no values yet', async () => {
+    const gauge: Metric = { name: 'temperature_celsius', help: 'How warm it is.', type: 'gauge', values: [] }
+    const { origin, messages } = await startHttp({ metrics: metricsRoutes(), none: collecting(() => [gauge]) })
+
+    expect((await scrape(origin)).values(gauge.name)).toEqual({})
+    expect(messages('error')).toEqual([])
+  })
+
+  test('has labels as they are, whatever is in them', async () => {
+    const names = ['"quoted"', 'two\nlines', 'back\\slash\\n', '\\"', 'a="b",c="d"} 1', 'ünï 日本', '', '\r\u2028']
+    const values = names.map((name, index) => ({ labels: { name }, value: index }))
+    const { origin } = await startHttp({ metrics: metricsRoutes(), odd: collecting(() => [{ ...counter, values }]) })
+
+    expect((await scrape(origin)).values('sound_total')).toEqual(
+      Object.fromEntries(names.map((name, index) => [name, index])),
+    )
+  })
+
+  test('is not harmed by others at the same time, and counts all of them', async () => {
+    const { origin } = await startHttp({ metrics: metricsRoutes(), sound: collecting(() => [counter]) })
+
+    const scrapes = await Promise.all(Array.from({ length: 20 }, () => scrape(origin)))
+
+    for (const scraped of scrapes) expect(scraped.values('sound_total')).toEqual({ '': 7 })
+    expect(requestsIn(await scrape(origin))).toEqual({ '/metrics 200': 20 })
+  })
+
+  test('counts the scrapes before it, and not itself', async () => {
+    const { origin } = await startHttp({ metrics: metricsRoutes() })
+
+    const [first, second] = [await scrape(origin), await scrape(origin)]
+
+    expect(requestsIn(first)).toEqual({})
+    expect(requestsIn(second)).toEqual({ '/metrics 200': 1 })
+    expect(second.values('secret_bus_http_request_duration_seconds_count')).toEqual({ '/metrics': 1 })
+  })
+
+  test('begins anew with the server', async () => {
+    const service = await startHttp({ metrics: metricsRoutes() })
+    await ask(`${service.origin}/nothing`)
+    await service.bus.stop()
+
+    await service.bus.start()
+
+    expect(requestsIn(await scrape(service.origin))).toEqual({})
+  })
+})
+
+test('the process is watched once, however often a server starts', async () => {
+  await startHttp({ metrics: metricsRoutes() })
+  const observing = vi.spyOn(PerformanceObserver.prototype, 'observe')
+  const monitoring = vi.spyOn(perfHooks, 'monitorEventLoopDelay')
+
+  for (let count = 0; count < 20; count += 1) {
+    const { bus } = await startHttp({ metrics: metricsRoutes() })
+    await bus.stop()
+    await bus.start()
+    await bus.exit()
+  }
+
+  expect(observing).not.toHaveBeenCalled()
+  expect(monitoring).not.toHaveBeenCalled()
+})

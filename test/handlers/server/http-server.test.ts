@@ -1,0 +1,277 @@
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { createServer } from 'node:net'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import type { Subscriber } from '../../../src/bus/process/process-bus.ts'
+import { getSecret, httpRoutes } from '../../../src/channels.ts'
+import { auditTrail } from '../../../src/handlers/audit-trail.ts'
+import { healthRoutes } from '../../../src/handlers/routes/health.ts'
+import { secretRoutes } from '../../../src/handlers/routes/secret.ts'
+import { SecretNotFound } from '../../../src/secret.ts'
+import { identity } from '../../../src/sources/identity.ts'
+import { accepts, ask, RawConnection, startHttp } from '../../support/http/http.ts'
+
+const health = { identity: identity({ own: { container: 'x', project: 'x' } }), 'health-routes': healthRoutes() }
+
+const noSecrets: Record<string, Subscriber> = {
+  stub: (bus) =>
+    bus.provide(getSecret, ({ codeName }) => {
+      throw new SecretNotFound(codeName)
+    }),
+}
+
+/** A route at `/slow` that answers when it is let go. */
+function slowRoute() {
+  const { promise: go, resolve: letGo } = Promise.withResolvers<void>()
+  let asked = 0
+  const slow: Subscriber = (bus) =>
+    bus.subscribe(httpRoutes, (app) => {
+      app.get('/slow', async () => {
+        asked += 1
+        await go
+        return { slow: true }
+      })
+    })
+  return { slow, letGo, asked: () => asked }
+}
+
+/** How many servers listen in this process. */
+function listening(): number {
+  return process.getActiveResourcesInfo().filter((resource) => resource === 'TCPServerWrap').length
+}
+
+describe('starting', () => {
+  test('it listens when every subscriber has added its routes', async () => {
+    const listening: boolean[] = []
+    const routes: Subscriber = (bus) =>
+      bus.subscribe(httpRoutes, async (app) => {
+        listening.push(app.server.listening)
+        app.get('/route', async () => ({ it: 'works' }))
+      })
+    const { origin } = await startHttp({ routes })
+
+    expect(listening).toEqual([false])
+    expect(await ask(`${origin}/route`)).toMatchObject({ status: 200, body: '{"it":"works"}' })
+  })
+
+  test('it says where it listens', async () => {
+    const { origin, messages } = await startHttp({})
+
+    expect(origin).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/)
+    expect(messages('info')).toContain(`Listening on ${origin}`)
+  })
+
+  test('a port that is in use fails the start, and nothing listens', async () => {
+    const other = createServer().listen(0, '127.0.0.1')
+    onTestFinished(() => {
+      other.close()
+    })
+    await once(other, 'listening')
+    await expect.poll(listening).toBe(1)
+    const { port } = other.address() as AddressInfo // a string only for a pipe
+
+    await expect(startHttp({}, { port })).rejects.toMatchObject({ code: 'EADDRINUSE' })
+
+    await expect.poll(listening).toBe(1)
+  })
+
+  test('routes that cannot be added fail the start, and nothing listens', async () => {
+    const broken: Subscriber = (bus) =>
+      bus.subscribe(httpRoutes, () => {
+        throw new Error('oops')
+      })
+
+    await expect(startHttp({ broken })).rejects.toThrow('oops')
+
+    await expect.poll(listening).toBe(0)
+  })
+
+  test('it can be stopped and started again', async () => {
+    const service = await startHttp(health)
+    await service.bus.stop()
+    expect(await accepts(service.port)).toBe(false)
+
+    await service.bus.start()
+
+    expect((await ask(`${service.origin}/ready`)).status).toBe(200)
+  })
+})
+
+describe('a connection', () => {
+  test('that is idle is kept for longer than a load balancer keeps it', async () => {
+    const { port } = await startHttp(health)
+    const connection = await RawConnection.open(port)
+
+    connection.send('GET /health HTTP/1.1', 'host: x')
+
+    expect((await connection.reply()).headers).toMatchObject({ connection: 'keep-alive', 'keep-alive': 'timeout=72' })
+    connection.send('GET /health HTTP/1.1', 'host: x')
+    expect(await connection.reply()).toMatchObject({ status: 200 })
+  })
+
+  test('serves requests that come at once, one after another', async () => {
+    const { port } = await startHttp(health)
+    const connection = await RawConnection.open(port)
+
+    connection.send('GET /health HTTP/1.1', 'host: x', '', 'GET /nothing HTTP/1.1', 'host: x')
+
+    expect(await connection.reply()).toMatchObject({ status: 200 })
+    expect(await connection.reply()).toMatchObject({ status: 404 })
+  })
+})
+
+describe('the client', () => {
+  async function clientOf(options: { trustProxy: boolean }, headers: Record<string, string>) {
+    const { origin, records } = await startHttp(
+      { ...noSecrets, audit: auditTrail(), routes: secretRoutes({ codeNames: ['x'] }) },
+      options,
+    )
+    await ask(`${origin}/secret`, { headers })
+    const line = () => records.find(({ message }) => message === 'Secret accessed')
+    await expect.poll(line).toBeDefined()
+    return line()?.fields
+  }
+
+  test('is the one who connected, whatever is said of others', async () => {
+    expect(await clientOf({ trustProxy: false }, { 'x-forwarded-for': '203.0.113.7' })).toMatchObject({
+      client: '127.0.0.1',
+    })
+  })
+
+  test('is the one that a trusted proxy names, whatever the client said before', async () => {
+    expect(await clientOf({ trustProxy: true }, { 'x-forwarded-for': '192.0.2.1, 203.0.113.7' })).toMatchObject({
+      client: '203.0.113.7',
+    })
+  })
+
+  test('is the one who connected where a trusted proxy names none', async () => {
+    expect(await clientOf({ trustProxy: true }, {})).toMatchObject({ client: '127.0.0.1' })
+  })
+})
+
+describe('stopping', () => {
+  test('while it drains, it is not ready and serves all the same, closing every connection', async () => {
+    const { bus, port } = await startHttp(health, { drain: 1_000 })
+    const kept = await RawConnection.open(port)
+    kept.send('GET /health HTTP/1.1', 'host: x')
+    await kept.reply()
+
+    const stopped = bus.stop()
+
+    const fresh = await RawConnection.open(port)
+    fresh.send('GET /ready HTTP/1.1', 'host: x')
+    const ready = await fresh.reply()
+    expect(ready).toMatchObject({ status: 503, headers: { connection: 'close' } })
+    expect(JSON.parse(ready.body)).toMatchObject({
+      status: 'fail',
+      checks: { 'http-server': [{ status: 'fail', output: 'draining' }] },
+    })
+    kept.send('GET /health HTTP/1.1', 'host: x')
+    expect(await kept.reply()).toMatchObject({ status: 200, headers: { connection: 'close' } })
+    await expect.poll(() => kept.ended && fresh.ended).toBe(true)
+    expect(bus.state).toBe('STOPPING')
+    await stopped
+    expect(await accepts(port)).toBe(false)
+  })
+
+  test('while it drains, the reply to what is at fault closes the connection, too', async () => {
+    const { bus, port } = await startHttp({}, { drain: 500 })
+    const stopped = bus.stop()
+    const [nothing, malformed] = [await RawConnection.open(port), await RawConnection.open(port)]
+
+    nothing.send('GET /nothing HTTP/1.1', 'host: x')
+    malformed.send('GET /%zz HTTP/1.1', 'host: x')
+
+    expect(await nothing.reply()).toMatchObject({ status: 404, headers: { connection: 'close' } })
+    expect(await malformed.reply()).toMatchObject({ status: 400, headers: { connection: 'close' } })
+    await stopped
+  })
+
+  test('a request from before is answered, and its connection closed', async () => {
+    const { slow, letGo, asked } = slowRoute()
+    const { bus, port } = await startHttp({ slow }, { drain: 100 })
+    const connection = await RawConnection.open(port)
+    connection.send('GET /slow HTTP/1.1', 'host: x')
+    await expect.poll(asked).toBe(1)
+
+    const stopped = bus.stop()
+    letGo()
+
+    expect(await connection.reply()).toMatchObject({
+      status: 200,
+      body: '{"slow":true}',
+      headers: { connection: 'close' },
+    })
+    await stopped
+  })
+
+  test('without a drain, a request from before is answered, and no connection accepted any more', async () => {
+    const { slow, letGo, asked } = slowRoute()
+    const { bus, port } = await startHttp({ slow })
+    const connection = await RawConnection.open(port)
+    connection.send('GET /slow HTTP/1.1', 'host: x')
+    await expect.poll(asked).toBe(1)
+
+    const stopped = bus.stop()
+
+    await expect.poll(() => accepts(port)).toBe(false)
+    expect(bus.state).toBe('STOPPING')
+    letGo()
+    expect(await connection.reply()).toMatchObject({ status: 200, headers: { connection: 'close' } })
+    await stopped
+  })
+
+  test('a connection that idles is closed', async () => {
+    const { bus, port } = await startHttp(health, { shutdownTimeout: 2_000 })
+    const connection = await RawConnection.open(port)
+    connection.send('GET /health HTTP/1.1', 'host: x')
+    await connection.reply()
+
+    expect(await bus.exit()).toBe(0)
+
+    await expect.poll(() => connection.ended).toBe(true)
+  })
+
+  test('a connection on which nothing ever came is closed', async () => {
+    const { bus, port } = await startHttp(health, { shutdownTimeout: 2_000 })
+    const connection = await RawConnection.open(port)
+    await ask(`http://127.0.0.1:${port}/health`) // accepted after the other
+
+    expect(await bus.exit()).toBe(0)
+
+    await expect.poll(() => connection.ended).toBe(true)
+  })
+
+  test.each([
+    ['half the head of a request', 'GET /health HTTP/1.1\r\nhost: x\r\n'],
+    ['a request without its body', 'POST /body HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nhalf'],
+  ])('a connection on which only %s came is closed', async (_, sent) => {
+    const body: Subscriber = (bus) =>
+      bus.subscribe(httpRoutes, (app) => {
+        app.addContentTypeParser('*', { parseAs: 'string' }, (_, text, done) => done(null, text))
+        app.post('/body', async () => 'all of it came')
+      })
+    const { bus, port } = await startHttp({ ...health, body }, { shutdownTimeout: 2_000 })
+    const connection = await RawConnection.open(port)
+    connection.socket.write(sent)
+    await ask(`http://127.0.0.1:${port}/health`) // accepted after the other
+
+    expect(await bus.exit()).toBe(0)
+
+    await expect.poll(() => connection.ended).toBe(true)
+  })
+
+  test('a client that has gone meanwhile holds nothing up', async () => {
+    const { slow, letGo, asked } = slowRoute()
+    const { bus, port } = await startHttp({ slow }, { shutdownTimeout: 2_000 })
+    const connection = await RawConnection.open(port)
+    connection.send('GET /slow HTTP/1.1', 'host: x')
+    await expect.poll(asked).toBe(1)
+    connection.socket.resetAndDestroy()
+
+    const exited = bus.exit()
+    letGo()
+
+    expect(await exited).toBe(0)
+  })
+})

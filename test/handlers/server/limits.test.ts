@@ -1,0 +1,140 @@
+import type { Server } from 'node:http'
+import { describe, expect, type MockInstance, test, vi } from 'vitest'
+import type { Subscriber } from '../../../src/bus/process/process-bus.ts'
+import { httpRoutes } from '../../../src/channels.ts'
+import { problemIn, RawConnection, type RawReply, startHttp } from '../../support/http/http.ts'
+import {
+  type AttackedService,
+  expectRecovery,
+  get,
+  startAttacked,
+  statusOfVisit,
+} from '../../support/service/attacked-service.ts'
+
+/** The reply to these lines, and what else was sent with them; fails unless the connection is closed then. */
+async function lastReply({ port }: AttackedService, ...lines: string[]): Promise<RawReply> {
+  const connection = await RawConnection.open(port)
+  connection.send(...lines)
+  const reply = await connection.reply()
+  await expect(connection.reply()).rejects.toThrow('the connection ended')
+  return reply
+}
+
+describe('the head of a request', () => {
+  const x = (length: number) => 'x'.repeat(length)
+
+  test.each([
+    ['a URL', [`GET /${x(1_001)} HTTP/1.1`, 'host: x']],
+    ['a query', get(`/secret?${x(1_001)}`)],
+    ['a URL and a header together', get(`/secret?${x(501)}`, `x: ${x(500)}`)],
+    ['a header', get('/secret', `x: ${x(1_001)}`)],
+    ['a name of a header', get('/secret', `${x(1_001)}: x`)],
+    ['a head of many headers', get('/secret', ...Array.from({ length: 501 }, () => 'x:x'))],
+    ['a head that does not end', get('/secret', ...Array.from({ length: 100_000 }, () => 'x:x'))],
+  ])('may not have %s longer than the limit', async (_, lines) => {
+    const service = await startAttacked({ head: 1_000 })
+
+    const reply = await lastReply(service, ...lines)
+
+    expect(problemIn(reply)).toMatchObject({ status: 431 })
+    expect(service.asked).toEqual([])
+    await expectRecovery(service)
+  })
+
+  test('may be as long as the limit', async () => {
+    const service = await startAttacked({ head: 1_000 })
+
+    const reply = await lastReply(service, ...get('/secret', 'connection: close', `x: ${x(900)}`))
+
+    expect(reply).toMatchObject({ status: 200 })
+  })
+})
+
+describe('a name in a URL', () => {
+  test.each([
+    ['as long as the limit is served', 'x'.repeat(10), 200],
+    ['longer than the limit is refused', 'x'.repeat(11), 414],
+    ['longer than the limit in percent encoding is refused', '%78'.repeat(11), 414],
+  ])('%s', async (_, name, status) => {
+    const service = await startAttacked({ parameter: 10 })
+
+    const reply = await lastReply(service, ...get(`/secret/${name}`, 'connection: close'))
+
+    expect(reply).toMatchObject({ status })
+    expect(service.asked).toHaveLength(status === 200 ? 1 : 0)
+  })
+})
+
+describe('a body', () => {
+  const json = 'content-type: application/json'
+  const chunked = 'transfer-encoding: chunked'
+
+  test.each([
+    ['where there is a route', 'POST /secret HTTP/1.1', [json, 'content-length: 101'], ''],
+    ['where nobody reads one', 'GET /secret HTTP/1.1', ['content-length: 101'], ''],
+    ['where anybody may ask', 'GET /health HTTP/1.1', ['content-length: 101'], ''],
+    ['where it is of no known kind', 'POST /secret HTTP/1.1', ['content-length: 101'], ''],
+    ['where there is none', 'PUT /nothing HTTP/1.1', [json, 'content-length: 101'], ''],
+    ['in one chunk', 'POST /secret HTTP/1.1', [json, chunked], `65\r\n${'x'.repeat(101)}`],
+    ['in many chunks', 'DELETE /secret HTTP/1.1', [json, chunked], '1\r\nx\r\n'.repeat(101)],
+  ])('longer than the limit is refused, %s', async (_, requestLine, headers, body) => {
+    const service = await startAttacked({ body: 100 })
+
+    const reply = await lastReply(service, requestLine, 'host: x', ...headers, '', body)
+
+    expect(problemIn(reply)).toMatchObject({ status: 413 })
+    await expectRecovery(service)
+  })
+
+  test.each([
+    ['GET /secret HTTP/1.1', 'content-length: 101'],
+    ['GET /secret HTTP/1.1', chunked],
+    ['GET /health HTTP/1.1', chunked],
+    ['POST /nothing HTTP/1.1', 'content-length: 101'],
+    ['OPTIONS /secret HTTP/1.1', chunked],
+  ])('that nobody reads is not read beyond the limit, after %s with %s', async (requestLine, header) => {
+    const service = await startAttacked({ body: 100 })
+
+    const reply = await lastReply(service, requestLine, 'host: x', header, '', '64') // and more, it seems
+
+    expect(reply).toMatchObject({ headers: { connection: 'close' } })
+    await expectRecovery(service)
+  })
+
+  test('that does not end is not read, and keeps nobody else from being served', async () => {
+    const service = await startAttacked()
+    const attacker = await RawConnection.open(service.port)
+    const chunk = `10000\r\n${'x'.repeat(0x10000)}\r\n`
+    const flood = () => attacker.socket.writable && attacker.socket.write(chunk, flood)
+
+    attacker.send(...get('/secret', chunked))
+    flood()
+
+    expect(await statusOfVisit(service)).toBe(200)
+    await expect.poll(() => attacker.ended, { timeout: 5_000 }).toBe(true)
+    await expectRecovery(service)
+  })
+
+  test('within the limit is passed over, and the connection kept', async () => {
+    const service = await startAttacked({ body: 100 })
+    const connection = await RawConnection.open(service.port)
+
+    connection.send(...get('/secret', 'content-length: 100'), '', 'x'.repeat(100) + get('/secret/next').join('\r\n'))
+
+    expect(await connection.reply()).toMatchObject({ status: 200, headers: { connection: 'keep-alive' } })
+    expect(await connection.reply()).toMatchObject({ status: 200 })
+    expect(service.asked).toEqual(['thedoctor', 'next'])
+  })
+})
+
+test('as many connections may wait to be accepted as the backlog says', async () => {
+  let listen: MockInstance<Server['listen']> | undefined
+  const watch: Subscriber = (bus) =>
+    bus.subscribe(httpRoutes, (app) => {
+      listen = vi.spyOn(app.server, 'listen')
+    })
+
+  await startHttp({ watch }, { limits: { backlog: 7 } })
+
+  expect(listen?.mock.calls[0]?.[0]).toMatchObject({ backlog: 7 }) // from here on it is up to the kernel
+})

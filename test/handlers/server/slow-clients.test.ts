@@ -1,0 +1,143 @@
+import { expect, onTestFinished, test } from 'vitest'
+import type { Limits } from '../../../src/handlers/server/limits.ts'
+import { certificateFiles, newCertificate } from '../../support/http/certificate.ts'
+import { problemIn, RawConnection } from '../../support/http/http.ts'
+import {
+  type AttackedService,
+  expectRecovery,
+  get,
+  startAttacked,
+  statusOfVisit,
+} from '../../support/service/attacked-service.ts'
+
+interface Way {
+  /** What is sent at once. */
+  readonly start: string
+  /** What is sent after it, again and again, a byte at a time, as long as the connection is open. */
+  readonly more?: string
+}
+
+/** So many clients that are slow in the same way. */
+async function attack(count: number, { port }: AttackedService, { start, more }: Way): Promise<RawConnection[]> {
+  const attackers = await Promise.all(Array.from({ length: count }, () => RawConnection.open(port)))
+  for (const { socket } of attackers) {
+    socket.write(start, 'latin1')
+    if (more === undefined) continue
+    let sent = 0
+    const drip = setInterval(() => socket.writable && socket.write(more.charAt(sent++ % more.length)), 10)
+    onTestFinished(() => clearInterval(drip))
+  }
+  return attackers
+}
+
+/** Fails unless these are the replies, and the bad ones are problems. */
+async function expectReplies(connection: RawConnection, statuses: readonly number[], sent: string): Promise<void> {
+  for (const status of statuses) {
+    const reply = await connection.reply()
+    expect(reply.status, sent).toBe(status)
+    if (status >= 400) problemIn(reply)
+  }
+}
+
+/** Fails unless the server closes them soon, and says no more. */
+async function expectClosed(connections: readonly RawConnection[]): Promise<void> {
+  for (const connection of connections)
+    await expect(connection.reply()).rejects.toThrow('the connection ended after ""')
+}
+
+const text = (...lines: string[]) => lines.map((line) => `${line}\r\n`).join('')
+
+const first = text(...get('/secret/first'), '')
+const post = (header: string) => text('POST /secret HTTP/1.1', 'host: x', 'content-type: application/json', header, '')
+const unread = text(...get('/secret', 'content-length: 9999'), '')
+
+test.each<[string, Partial<Limits>, number[], Record<string, Way>]>([
+  [
+    'with its first request',
+    { headTimeout: 300, connections: 1 }, // for the visitor: the attackers come first, and take no place
+    [408],
+    {
+      'nothing at all': { start: '' },
+      'empty lines': { start: '', more: '\r\n' },
+      'a path without an end': { start: 'GET /', more: 'x' },
+      'a header without an end': { start: text(...get('/secret', 'x: ')), more: 'x' },
+      'headers without an end': { start: text(...get('/secret')), more: 'x:\r\n' },
+      'half a head': { start: text(...get('/secret')) },
+    },
+  ],
+  [
+    'with its second request',
+    { headTimeout: 300 },
+    [200, 408],
+    {
+      'a header without an end': { start: first + text(...get('/secret', 'x: ')), more: 'x' },
+      'half a head': { start: first + text(...get('/secret')) },
+    },
+  ],
+  [
+    'with a body that is read',
+    { headTimeout: 400, requestTimeout: 400 },
+    [408],
+    {
+      'bytes without an end': { start: post('content-length: 9999'), more: 'x' },
+      'chunks without an end': { start: post('transfer-encoding: chunked'), more: '1\r\nx\r\n' },
+      'half a body': { start: `${post('content-length: 9999')}x` },
+    },
+  ],
+  [
+    'with a body that nobody reads',
+    { headTimeout: 400, requestTimeout: 400 },
+    [200, 408],
+    { 'bytes without an end': { start: unread, more: 'x' }, 'half a body': { start: `${unread}x` } },
+  ],
+])('a client that is slow %s is told so and closed, and keeps nobody else from being served', async (...row) => {
+  const [_, limits, statuses, ways] = row
+  const service = await startAttacked({ ...limits, checkInterval: 50 })
+
+  const attackers = await Promise.all(Object.values(ways).map((way) => attack(10, service, way)))
+
+  expect(await statusOfVisit(service)).toBe(200)
+  for (const [at, sent] of Object.keys(ways).entries()) {
+    for (const attacker of attackers[at] ?? []) await expectReplies(attacker, statuses, sent)
+  }
+  await expectClosed(attackers.flat())
+  expect(service.messages('error')).toEqual([])
+  await expectRecovery(service)
+})
+
+test('a client that idles after its reply is closed without a word, and keeps nobody else from being served', async () => {
+  const service = await startAttacked({ keepAliveTimeout: 50 })
+
+  const attackers = await attack(20, service, { start: text(...get('/secret'), '') })
+
+  for (const attacker of attackers) expect(await attacker.reply()).toMatchObject({ status: 200 })
+  expect(await statusOfVisit(service)).toBe(200)
+  await expectClosed(attackers)
+  await expectRecovery(service)
+})
+
+test('a client that reads none of its replies is closed, and keeps nobody else from being served', async () => {
+  const service = await startAttacked({ silence: 700, checkInterval: 100 }, { secret: 'x'.repeat(400_000) })
+  const [attacker] = await attack(1, service, { start: '' })
+  attacker?.socket.pause()
+
+  attacker?.socket.write(text(...get('/secret/much'), '').repeat(30)) // 12 MB, more than the pipe holds
+
+  await expect.poll(() => service.asked).toHaveLength(30)
+  expect(await statusOfVisit(service)).toBe(200)
+  expect(await service.connections()).toBeGreaterThan(0)
+  await expectRecovery(service)
+})
+
+test('a client that is slow to shake hands for TLS, or does not, is closed without a word', async () => {
+  const { options } = await certificateFiles(await newCertificate())
+  const service = await startAttacked({ handshakeTimeout: 300 }, options)
+
+  const silent = await attack(10, service, { start: '' })
+  const dribbling = await attack(10, service, { start: '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', more: 'x' })
+
+  await expect.poll(service.connections).toBe(20)
+  await expectClosed(await attack(10, service, { start: text(...get('/secret'), '') }))
+  await expectClosed([...silent, ...dribbling])
+  await expect.poll(service.connections).toBe(0)
+})

@@ -1,0 +1,73 @@
+/** The README is held to what the program does. */
+import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { httpServer } from '../../src/handlers/server/http-server.ts'
+import { everyOption } from '../../src/runtime/options/definitions.ts'
+import { recordedBus } from '../../src/testing/recorded-bus.ts'
+import { startedService } from '../support/service/started-service.ts'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const read = (file: string) => readFileSync(join(root, file), 'utf8')
+const readme = read('README.md')
+
+describe('the README', () => {
+  test('has every option with its default, and no other', () => {
+    const rows = [...readme.matchAll(/^\| `--([a-z-]+)` \| (?:`(.*?)` )?\|/gm)].map(([, flag, value]) => [flag, value])
+    const options = everyOption.map(({ flag, definition }) => [flag, definition.default])
+    expect(rows).toEqual(options)
+  })
+
+  test('has every type of problem with its status', () => {
+    const known = [...read('src/handlers/server/problem.ts').matchAll(/problem\((\d+), '([a-z-]+)'/g)]
+    expect(known.length).toBeGreaterThan(5)
+    for (const [, status, slug] of known) expect(readme).toContain(`| ${status} | \`urn:secret-bus:problem:${slug}\` |`)
+  })
+
+  test('has every metric of ours, and no other', () => {
+    const rows = [...readme.matchAll(/^\| `(secret_bus_\w+)` \|/gm)].map(([, name]) => name)
+    const sources = globSync('src/**/*.ts', { cwd: root }).map(read).join('')
+    const names = [...sources.matchAll(/name: '(secret_bus_\w+)'/g)].map(([, name]) => name)
+    expect(names.length).toBeGreaterThan(5)
+    expect(rows.toSorted()).toEqual(names.toSorted())
+  })
+
+  test('shows the wiring as the command prints it', async () => {
+    const [, diagram = ''] = /```mermaid\n(.*?)\n```/s.exec(readme) ?? []
+    const [, args = ''] = /`npm run demo -- (channels .*?)`/.exec(readme) ?? []
+    const program = startedService(args.replaceAll("'", '').split(' '))
+
+    expect(await program.exited).toBe(0)
+    expect(diagram).toBe(program.stdout.join('\n'))
+  })
+
+  test('names only scripts that there are', () => {
+    const { scripts } = JSON.parse(read('package.json'))
+    const named = [...readme.matchAll(/npm (?:run )?([a-z:]+)/g)].map(([, name]) => name ?? '')
+    expect(named).toContain('demo')
+    for (const name of named.filter((name) => name !== 'ci')) expect(Object.keys(scripts)).toContain(name)
+  })
+
+  test('shows a subscriber that works as it stands', async () => {
+    const [channel, subscriber] = [...readme.matchAll(/```ts\n(.*?)```/gs)].map(([, code]) => code ?? '')
+    const folder = mkdtempSync(join(root, 'test/.readme-'))
+    onTestFinished(() => rmSync(folder, { recursive: true }))
+    writeFileSync(
+      join(folder, 'channels.ts'),
+      `import { request } from '../../src/bus/channel.ts'\nexport { httpRoutes } from '../../src/channels.ts'\n${channel}`,
+    )
+    writeFileSync(join(folder, 'greeting.ts'), subscriber?.replace('../channels.ts', './channels.ts') ?? '')
+    const { greeting } = await import(join(folder, 'greeting.ts'))
+
+    const { bus, records } = recordedBus({
+      greeting: greeting({ words: 'Hello' }),
+      'http-server': httpServer({ host: '127.0.0.1', port: 0, trustProxy: false, drain: 0 }),
+    })
+    onTestFinished(async () => void (await bus.exit()))
+    await bus.start()
+    const address = records.map(({ fields }) => 'address' in fields && fields.address).find(Boolean)
+
+    expect(await (await fetch(`${address}/greeting/you`)).text()).toBe('Hello, you!')
+  })
+})

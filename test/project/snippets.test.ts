@@ -1,0 +1,295 @@
+/** The documents are held to what the program does: every fenced block is run here, or is known to be run elsewhere. */
+import { execFile, spawnSync } from 'node:child_process'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { createServer } from 'node:http'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { format, promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { listening } from '../support/http/listening.ts'
+import {
+  announcedIn,
+  commandsIn,
+  isShownBy,
+  needsDocker,
+  type RunningCommand,
+  runCommand,
+  type Snippet,
+  snippetsIn,
+  writeFiles,
+} from '../support/project/snippets.ts'
+import { assembled } from '../support/service/assembled.ts'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const read = (file: string) => readFileSync(join(root, file), 'utf8')
+const documents = ['BUS', 'ARCHITECTURE', 'EXTENDING', 'SUMMARY', 'TROUBLE', 'INSTRUCTIONS'].map(
+  (name) => `docs/${name}.md`,
+)
+const architecture = 'docs/ARCHITECTURE.md'
+const all = documents.flatMap((document) => snippetsIn(document, read(document)))
+const named = (snippets: readonly Snippet[]) =>
+  snippets.map((snippet) => [`${snippet.document}:${snippet.line}`, snippet] as const)
+
+/** How each language is dealt with, here below. */
+const languages = ['ts', 'js', 'yaml', 'sh', 'shown', 'mermaid']
+
+/** Commands that cannot run within a test: the file that shows where they are run, and the text that does so. */
+const elsewhere: Readonly<Record<string, readonly [file: string, text: string]>> = {
+  'npm ci': ['.ci/run', '\nnpm ci\n'],
+  'npm run check': ['.ci/run', '\nnpm run check\n'],
+  'npm test': ['.ci/run', '\nnpm test '],
+  'npm run test:system': ['.ci/run', '\nnpm run test:system '],
+  'npx vitest run examples/hello': ['vitest.config.ts', "'examples/**/*.test.ts'"], // and its test is one of those below
+  'npm run build': ['package.json', '"prepack": "npm run build"'], // and test/project/package.test.ts packs it
+  'AWS_PROFILE=mine npm start -- --region eu-central-1': ['test/project/bundle.test.ts', 'dist/main.js'],
+  'cp .env.example .env': ['test/system/compose.test.ts', "'cp', ['.env.example', '.env']"],
+}
+
+describe.for(documents)('%s', (document) => {
+  const text = read(document)
+  const snippets = all.filter((snippet) => snippet.document === document)
+
+  test('has no blocks but those that are found, in languages that are known', () => {
+    expect(text.match(/^\s*(```|~~~)/gm) ?? []).toHaveLength(2 * snippets.length)
+    for (const [name, { language, file }] of named(snippets)) {
+      expect(languages, name).toContain(language)
+      // Nothing else would look at it.
+      if (['js', 'yaml'].includes(language)) expect(file, name).toBeDefined()
+      // It is written beside links to what there is, and must not come to lie behind one.
+      if (file !== undefined) expect(isNew(file), name).toBe(true)
+    }
+  })
+
+  test('leads to files and headings that there are', () => {
+    for (const [link, path = '', anchor] of text.matchAll(/\]\((?!https?:)([^)#]*)#?([^)]*)\)/g)) {
+      const file = path === '' ? document : join(dirname(document), path)
+      expect(existsSync(join(root, file)), link).toBe(true)
+      if (anchor) expect(anchorsIn(read(file)), link).toContain(anchor)
+    }
+  })
+})
+
+/** Whether the project has neither the file nor the folder of examples that it is in. */
+function isNew(file: string): boolean {
+  const [top = '', ...below] = file.split('/')
+  return below.length === 0
+    ? !existsSync(join(root, file))
+    : top === 'examples' && !existsSync(join(root, dirname(file)))
+}
+
+/** The anchors of headings, as GitHub makes them. */
+function anchorsIn(text: string): string[] {
+  const headings = [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) => heading.toLowerCase())
+  return headings.map((heading) => heading.replaceAll(/[^\w\- ]/g, '').replaceAll(' ', '-'))
+}
+
+function write(path: string, text: string): void {
+  mkdirSync(dirname(path), { recursive: true })
+  writeFileSync(path, text)
+}
+
+describe('a block of TypeScript', () => {
+  const blocks = all.filter(({ language }) => language === 'ts')
+  let folder = ''
+  const pathOf = ({ document, line, file }: Snippet) =>
+    join(folder, document.replaceAll(/\W/g, '-'), file ?? `line-${line}.ts`)
+
+  beforeAll(() => {
+    folder = mkdtempSync(join(root, 'test/.snippets-'))
+    // Those of JavaScript too, since they are imported.
+    for (const block of all) if (['ts', 'js'].includes(block.language)) write(pathOf(block), block.code)
+  })
+  afterAll(() => rmSync(folder, { recursive: true }))
+
+  test('is held to types as strictly as ours', async () => {
+    const config = { extends: '../../tsconfig.json', files: blocks.map(pathOf), include: ['../../src/**/*.d.ts'] }
+    write(join(folder, 'tsconfig.json'), JSON.stringify(config))
+    const compiler = join(root, 'node_modules/typescript/bin/tsc')
+
+    const checked = promisify(execFile)(process.execPath, [compiler, '-p', folder])
+
+    expect((await checked.catch((error) => error)).stdout).toBe('')
+  })
+
+  test.for(named(blocks.filter(({ file }) => file === undefined)))(
+    'prints what it announces: %s',
+    async ([, block]) => {
+      const printed: string[] = []
+      const print = (text: string) => printed.push(...text.trimEnd().split('\n')) > 0
+      const log = vi.spyOn(console, 'log').mockImplementation((...words) => void print(format(...words)))
+      const stderr = vi.spyOn(process.stderr, 'write').mockImplementation((text) => print(String(text)))
+      onTestFinished(() => {
+        log.mockRestore()
+        stderr.mockRestore()
+      })
+
+      await import(pathOf(block))
+
+      expect(printed).toEqual(announcedIn(block.code))
+    },
+  )
+
+  test.for(named(blocks.filter(({ file }) => file?.endsWith('.test.ts'))))('holds as a test: %s', async ([, block]) => {
+    const tests: (() => unknown)[] = []
+    const collect = (_name: string, run: () => unknown) => tests.push(run)
+    vi.doMock('vitest', () => ({ expect, test: collect }))
+    onTestFinished(() => void vi.doUnmock('vitest'))
+
+    await import(pathOf(block))
+
+    expect(tests.length).toBeGreaterThan(0)
+    for (const run of tests) await run()
+  })
+})
+
+/** What a reader needs beside npm, and not every machine has. */
+const missing = ['curl', 'jq'].filter((tool) => spawnSync(tool, ['--version']).error)
+
+const commands = all.filter((block) => block.language === 'sh' && !needsDocker(block))
+
+describe.for([...new Set(commands.map(({ document }) => document))])('a command in %s', (document) => {
+  const blocks = all.filter((block) => block.document === document)
+  let folder = ''
+  let port = ''
+  const services: RunningCommand[] = []
+  const stop = () => Promise.all(services.map((service) => service.stop()))
+
+  // What a reader has: the project, and in it the files that the document has them write.
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'secret-bus-'))
+    link('.', folder, ['examples'])
+    link('examples', folder)
+    if (blocks.every(({ file }) => file === undefined || isNew(file))) writeFiles(folder, blocks)
+    const { endpoint, close } = await listening(createServer())
+    port = new URL(endpoint).port
+    await close()
+  })
+  afterAll(async () => {
+    await stop()
+    rmSync(folder, { recursive: true })
+  })
+
+  test.for(named(commands.filter((block) => blocks.includes(block))))(
+    'prints what is shown: %s',
+    { timeout: 60_000 },
+    async ([, block], { signal, skip }) => {
+      const env = environment(port)
+      for (const tool of missing) if (block.code.includes(tool)) skip(`there is no ${tool} here`)
+      if (block.above.includes('Ctrl-C')) await stop()
+      for (const { command, shown } of commandsIn(block, blocks)) {
+        const [file, text] = elsewhere[command] ?? []
+        if (file !== undefined) {
+          expect(read(file), command).toContain(text)
+          continue
+        }
+
+        const ran = await runCommand(command.replaceAll('5000', port), { cwd: folder, env, signal })
+
+        if (ran.code === undefined) services.push(ran)
+        else expect(ran.code, `${command}\n${ran.printed.join('\n')}`).toBe(0)
+        const printed = ran.printed.map((line) => line.replaceAll(port, '5000').replaceAll(`${folder}/`, ''))
+        if (shown.length > 0 && !isShownBy(shown, printed)) expect(printed, command).toEqual(shown)
+      }
+    },
+  )
+})
+
+/** Has the folder hold what there is in one of the project, as links, which are not to be written to. */
+function link(from: string, folder: string, but: readonly string[] = []): void {
+  mkdirSync(join(folder, from), { recursive: true })
+  for (const name of readdirSync(join(root, from)).filter((name) => !name.startsWith('.') && !but.includes(name)))
+    symlinkSync(join(root, from, name), join(folder, from, name))
+}
+
+/** What a terminal has, and what keeps a service from a real AWS. */
+function environment(port: string): NodeJS.ProcessEnv {
+  const kept = Object.entries(process.env).filter(([name]) => /^(PATH|HOME|AWS_)/.test(name))
+  const terminal = { NO_COLOR: '1', NODE_COMPILE_CACHE: join(root, 'node_modules/.cache/secret-bus') }
+  return { ...Object.fromEntries(kept), ...terminal, SECRET_BUS_PORT: port, SECRET_BUS_LOG_FORMAT: 'pretty' }
+}
+
+test('nothing is said to be run elsewhere that no document has', () => {
+  const typed = commands.flatMap((block) => commandsIn(block, all).map(({ command }) => command))
+
+  expect(typed).toEqual(expect.arrayContaining(Object.keys(elsewhere)))
+})
+
+test('what takes a Docker engine is run where there is one', () => {
+  const documents = [...new Set(all.filter(needsDocker).map(({ document }) => document))]
+  const runner = read('test/system/documents.test.ts')
+
+  for (const document of documents) expect(runner).toContain(`'${document}'`)
+  expect(runner).toContain('blocks.filter(needsDocker)')
+})
+
+describe('the picture of a request', () => {
+  const [diagram, ...others] = all.filter(({ language }) => language === 'mermaid')
+  const [head, ...lines] = diagram?.code.trimEnd().split('\n') ?? []
+  const participants = lines.flatMap((line) => {
+    const [, id, name = id] = /^ {2}participant (\w+)(?: as (.+))?$/.exec(line) ?? []
+    return id === undefined ? [] : [[id, name] as const]
+  })
+  const messages = lines.flatMap((line) => {
+    const [, from = '', to = '', said] = /^ {2}(\w+)--?>>(\w+): (.+)$/.exec(line) ?? []
+    return said === undefined ? [] : [{ from, to, said }]
+  })
+
+  test('is the only one, and consists of participants and messages between them', () => {
+    expect(others).toEqual([])
+    expect(head).toBe('sequenceDiagram')
+    expect(participants.length + messages.length).toBe(lines.length)
+    const ids = participants.map(([id]) => id)
+    for (const { from, to } of messages) expect(ids).toEqual(expect.arrayContaining([from, to]))
+  })
+
+  test('shows the subscribers as they are wired', async () => {
+    const { bus } = await assembled({ region: 'eu-central-1' }, { SECRET_BUS_AUTH_TOKEN: 'token' })
+    const topology = bus.topology()
+    const names = new Map(participants)
+    const subscribers = new Set(
+      topology.flatMap(({ usedBy, handlers }) => [...usedBy, ...handlers.map(({ name }) => name)]),
+    )
+    const channels = messages.filter(({ said }) => /^\w+\.\w+$/.test(said))
+
+    expect([...names.values()].filter((name) => !subscribers.has(name ?? ''))).toEqual(['HTTP client', 'DynamoDB'])
+    expect(channels.length).toBeGreaterThan(3)
+    for (const { from, to, said } of channels) {
+      const wired = topology.find(({ channel }) => channel === said)
+      expect(wired?.usedBy, said).toContain(names.get(from))
+      expect(
+        wired?.handlers.map(({ name }) => name),
+        said,
+      ).toContain(names.get(to))
+    }
+  })
+})
+
+test('the table of imports is that of their test', async () => {
+  const folder = mkdtempSync(join(root, 'test/.snippets-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const [declarations] = /^const aws = .*?^const allowed.*?^\]$/ms.exec(read('test/project/imports.test.ts')) ?? []
+  write(join(folder, 'allowed.ts'), `${declarations}\nexport { allowed }\n`)
+  const { allowed }: { allowed: [files: string, imports: string[]][] } = await import(join(folder, 'allowed.ts'))
+
+  const [, table = ''] = /^\| files \|.*\n(?:\|-.*\n)((?:\|.*\n)+)/m.exec(read(architecture)) ?? []
+  const rows = table
+    .trimEnd()
+    .split('\n')
+    .map((row) => row.split('|').map((cell) => cell.trim()))
+
+  expect(rows.length).toBeGreaterThan(5)
+  for (const [, files = '', imports = ''] of rows) {
+    const [, may = []] = allowed.find(([pattern]) => files === `\`${pattern}\``) ?? []
+    expect(imports, files).toBe(may.map((name) => `\`${name}\``).join(', '))
+  }
+})

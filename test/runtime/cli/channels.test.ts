@@ -1,0 +1,45 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { startedService } from '../../support/service/started-service.ts'
+
+test('channels are those of the configured service with its plug-ins, and nothing starts for it', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'plugin-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const file = join(folder, 'greeting.mjs')
+  writeFileSync(file, 'export default ({ channels }) => (bus) => { bus.requester(channels.getSecret) }')
+
+  const args = ['channels', '--format', 'json', '--auth-token-file', '/no/such/file', '--plugin', file]
+  const program = startedService(args) // neither a region nor credentials
+
+  expect(await program.exited).toBe(0)
+  expect(program.stderr).toEqual([])
+  expect(JSON.parse(program.stdout.join('\n'))).toEqual(
+    expect.arrayContaining([
+      expect.objectContaining({ channel: 'secret.get', usedBy: expect.arrayContaining([file, 'secret-routes']) }),
+      expect.objectContaining({ channel: 'token.check', handlers: [expect.objectContaining({ name: 'tokens' })] }),
+    ]),
+  )
+})
+
+test('channels that are named are shown alone', async () => {
+  const program = startedService(['channels', 'health.*', '--format', 'json', 'secret.get'])
+
+  expect(await program.exited).toBe(0)
+  const shown: { channel: string }[] = JSON.parse(program.stdout.join('\n'))
+  expect(shown.map(({ channel }) => channel)).toEqual(['secret.get', 'health.check'])
+})
+
+test.for<[string[], string]>([
+  [['channels', 'nobody', 'secret.get'], 'there is no channel "nobody"'],
+  [['channels', 'nobody.*'], 'there is no channel "nobody.*"'],
+  [['channels', '--format', 'x'], '--format is "x", but must be one of table, json, mermaid'],
+  [['channels', '--format'], '--format needs a value'],
+  [['serve', '--format', 'json'], 'unknown argument: format'],
+])('%j is wrong usage, in one line', async ([args, line]) => {
+  const program = startedService(args)
+
+  expect(await program.exited).toBe(64)
+  expect(program.stderr).toEqual([`secret-bus: ${line}`])
+})

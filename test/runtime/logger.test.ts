@@ -1,0 +1,274 @@
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, openSync } from 'node:fs'
+import { PassThrough } from 'node:stream'
+import { promisify } from 'node:util'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { createLogger } from '../../src/runtime/logger.ts'
+
+const loggerUrl = new URL('../../src/runtime/logger.ts', import.meta.url).href
+
+/** What a process writes that makes a logger and runs this code with it; `unreadable` is a parse error. */
+async function written(code: string, options: { logLevel?: string; logFormat?: string; terminal?: boolean } = {}) {
+  const script = scriptOf(code, options)
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', script], {
+    env: {},
+  })
+  expect(stderr).toBe('')
+  return stdout
+}
+
+function scriptOf(code: string, options: { logLevel?: string; logFormat?: string; terminal?: boolean } = {}): string {
+  const { logLevel = 'info', logFormat = 'json', terminal = false } = options
+  return `
+    import { createLogger } from ${JSON.stringify(loggerUrl)}
+    const logger = await createLogger(${JSON.stringify({ logLevel, logFormat })}, ${terminal})
+    const caught = (run) => { try { run() } catch (error) { return error } }
+    const unreadable = caught(() => JSON.parse('sentinel-0123456789 {'))
+    ${code}`
+}
+
+/** The one line that the code logs. */
+async function line(code: string, options?: Parameters<typeof written>[1]) {
+  const lines = (await written(code, options)).trimEnd().split('\n')
+  expect(lines).toHaveLength(1)
+  return JSON.parse(lines[0] ?? '')
+}
+
+describe('a line of the log', () => {
+  test('has the level as a word, the time after ISO 8601, the fields and the message', async () => {
+    const logged = await line(`logger.warn({ reqId: 'r-1', status: 200 }, 'Hello')`)
+
+    expect(logged).toEqual({ level: 'warn', time: expect.any(String), reqId: 'r-1', status: 200, msg: 'Hello' })
+    expect(new Date(logged.time).toISOString()).toBe(logged.time)
+  })
+
+  test('is written for the level and those above it', async () => {
+    const code = `for (const level of ['trace', 'debug', 'info', 'warn', 'error', 'fatal']) logger[level](level)`
+
+    const lines = (await written(code, { logLevel: 'warn' })).trimEnd().split('\n')
+
+    expect(lines.map((text) => JSON.parse(text).level)).toEqual(['warn', 'error', 'fatal'])
+  })
+
+  test('is not written where the log is silent', async () => {
+    expect(await written(`logger.fatal('Hello')`, { logLevel: 'silent' })).toBe('')
+  })
+
+  test.each(['json', 'pretty'])('is written before the process ends, as %s', async (logFormat) => {
+    const code = `for (let count = 1; count <= 1000; count += 1) logger.info('line ' + count)
+      process.exit(0)`
+
+    const lines = (await written(code, { logFormat })).trimEnd().split('\n')
+
+    expect(lines).toHaveLength(1_000)
+    expect(lines.at(-1)).toContain('line 1000')
+  })
+})
+
+describe('lines for machines', () => {
+  /** Starts a process that runs this code with a logger whose lines go there. */
+  const start = (code: string, stdout: 'pipe' | number) => {
+    const args = ['--input-type=module', '--eval', scriptOf(code)]
+    const child = spawn(process.execPath, args, { stdio: ['pipe', stdout, 'inherit'], env: {} })
+    onTestFinished(() => void child.kill('SIGKILL'))
+    return child
+  }
+
+  test('are written together, and soon, while the process goes on', async () => {
+    const child = start(`for (const count of [1, 2, 3]) logger.info('line ' + count); process.stdin.resume()`, 'pipe')
+
+    const [chunk] = await once(child.stdout ?? child, 'data')
+
+    expect(String(chunk).trimEnd().split('\n')).toHaveLength(3)
+    expect(child.exitCode).toBeNull()
+  })
+
+  test('that cannot be written harm nobody', async () => {
+    const full = openSync('/dev/full', 'w')
+    onTestFinished(() => closeSync(full))
+    const code = `for (let count = 1; count <= 1000; count += 1) logger.info('line ' + count)
+      setTimeout(() => { logger.info('and one more'); process.exit(3) }, 100)`
+
+    const [exitCode] = await once(start(code, full), 'exit')
+
+    expect(exitCode).toBe(3)
+  })
+})
+
+describe('the output of the log', () => {
+  test.each(['json', 'pretty'] as const)('is where it is told to be, as %s', async (logFormat) => {
+    const output = new PassThrough()
+    const logger = await createLogger({ logLevel: 'info', logFormat }, false, output)
+    const unreadable = new SyntaxError('sentinel')
+
+    logger.warn({ err: new Error('broken', { cause: unreadable }) }, 'Hello')
+    logger.flush()
+
+    const [text] = await once(output.setEncoding('utf8'), 'data')
+    expect(text).toContain('Hello')
+    expect(text).toContain('broken')
+    expect(text).toContain('unreadable text')
+    expect(text).not.toContain('sentinel')
+  })
+})
+
+describe('an error in the log', () => {
+  test('has no stack if it has a code, which says what it is', async () => {
+    const { err } = await line(
+      `logger.error({ err: Object.assign(new TypeError('broken'), { code: 'E_X' }) }, 'Hello')`,
+    )
+
+    expect(err).toEqual({ type: 'TypeError', message: 'broken', code: 'E_X' })
+  })
+
+  test('has a stack if it has no code', async () => {
+    const { err } = await line(`logger.error({ err: new TypeError('broken') }, 'Hello')`)
+
+    expect(err).toEqual({
+      type: 'TypeError',
+      message: 'broken',
+      stack: expect.stringMatching(/^TypeError: broken\n +at /),
+    })
+  })
+
+  test('has its causes, and theirs, with a stack each', async () => {
+    const code = `const first = new Error('first')
+      const second = new RangeError('second', { cause: first })
+      logger.error({ err: new TypeError('third', { cause: second }) }, 'Hello')`
+
+    const { err } = await line(code)
+
+    const stack = expect.stringContaining(' at ')
+    expect(err).toEqual({
+      type: 'TypeError',
+      message: 'third',
+      stack,
+      cause: { type: 'RangeError', message: 'second', stack, cause: { type: 'Error', message: 'first', stack } },
+    })
+  })
+
+  test('has causes without a stack if its code says what it is', async () => {
+    const code = `const cause = new Error('first')
+      logger.error({ err: Object.assign(new Error('second', { cause }), { code: 'E_X' }) }, 'Hello')`
+
+    const { err } = await line(code)
+
+    expect(err).toEqual({ type: 'Error', message: 'second', code: 'E_X', cause: { type: 'Error', message: 'first' } })
+  })
+
+  test('has causes without a stack from the first that has a code', async () => {
+    const code = `const first = new Error('first')
+      const second = Object.assign(new Error('second', { cause: first }), { code: 'E_X' })
+      logger.error({ err: new Error('third', { cause: second }) }, 'Hello')`
+
+    const { err } = await line(code)
+
+    expect(err).toHaveProperty('stack')
+    expect(err.cause).toEqual({
+      type: 'Error',
+      message: 'second',
+      code: 'E_X',
+      cause: { type: 'Error', message: 'first' },
+    })
+  })
+
+  test('is what was thrown, even if that is no error', async () => {
+    const lines = await written(`for (const err of ['text', null, 7]) logger.error({ err }, 'Hello')`)
+
+    const thrown = lines.trimEnd().split('\n')
+    expect(thrown.map((text) => JSON.parse(text).err)).toEqual([
+      { message: 'text' },
+      { message: 'null' },
+      { message: '7' },
+    ])
+  })
+
+  test('is left out if there is none', async () => {
+    expect(await line(`logger.error({ err: undefined }, 'Hello')`)).not.toHaveProperty('err')
+  })
+
+  test.each(["a $& b $' c $1", '', 'a\nb'])('has its stack as it is, whatever its message: %j', async (message) => {
+    const code = `const err = new Error(${JSON.stringify(message)})
+      logger.error({ err, stack: err.stack }, 'Hello')`
+
+    const { err, stack } = await line(code)
+
+    expect(err.stack).toBe(stack)
+  })
+
+  test('is shown even if it is its own cause', async () => {
+    const code = `const err = new Error('round')
+      err.cause = err
+      logger.error({ err }, 'Hello')`
+
+    expect(await line(code)).toMatchObject({ msg: 'Hello', err: { message: 'round' } })
+  })
+})
+
+describe('a parse error in the log', () => {
+  const cases: [string, string][] = [
+    ['as the error', 'unreadable'],
+    ['as a cause', `new Error('outer', { cause: unreadable })`],
+    ['as the cause of a cause', `new Error('outer', { cause: new Error('middle', { cause: unreadable }) })`],
+    ['as the cause of a known error', `Object.assign(new Error('outer', { cause: unreadable }), { code: 'E_X' })`],
+    ['with a code', `Object.assign(unreadable, { code: 'E_X' })`],
+    ['with a cause', `Object.assign(unreadable, { cause: new Error('inner') })`],
+    ['of a class of its own', `new (class Unreadable extends SyntaxError {})('sentinel-0123456789')`],
+  ]
+
+  test('is one that quotes what it could not read', async () => {
+    expect(await line('logger.info({ message: unreadable.message }, unreadable.stack)')).toMatchObject({
+      message: expect.stringContaining('sentinel'),
+      msg: expect.stringContaining('sentinel'),
+    })
+  })
+
+  test.each(cases)('does not tell what could not be read: %s', async (_where, err) => {
+    const text = await written(`logger.error({ err: ${err} }, 'Hello')`)
+
+    expect(text).toContain('"unreadable text"')
+    expect(text).not.toContain('sentinel')
+  })
+
+  test.each(cases)('does not tell people on a terminal either: %s', async (_where, err) => {
+    const text = await written(`logger.error({ err: ${err} }, 'Hello')`, { logFormat: 'pretty' })
+
+    expect(text).toContain('unreadable text')
+    expect(text).not.toContain('sentinel')
+  })
+
+  test('still says where it happened', async () => {
+    const { err } = await line(`logger.error({ err: unreadable }, 'Hello')`)
+
+    expect(err).toMatchObject({
+      type: 'SyntaxError',
+      stack: expect.stringMatching(/^unreadable text\n +at /),
+    })
+  })
+})
+
+describe('the format', () => {
+  const code = `logger.warn({ reqId: 'r-1' }, 'Hello')`
+  const colour = '\u001b['
+
+  test('pretty is for people: time, level, message, and then the fields', async () => {
+    const text = await written(code, { logFormat: 'pretty' })
+
+    expect(text).toMatch(/^\[\d\d:\d\d:\d\d\.\d{3}\] WARN: Hello\n +reqId: "r-1"\n$/)
+  })
+
+  test('pretty has colours on a terminal alone', async () => {
+    expect(await written(code, { logFormat: 'pretty', terminal: true })).toContain(colour)
+    expect(await written(code, { logFormat: 'pretty', terminal: false })).not.toContain(colour)
+  })
+
+  test('auto is pretty on a terminal, and JSON elsewhere', async () => {
+    expect(await written(code, { logFormat: 'auto', terminal: true })).toContain(colour)
+    expect(JSON.parse(await written(code, { logFormat: 'auto', terminal: false }))).toHaveProperty('msg', 'Hello')
+  })
+
+  test('json is JSON on a terminal too', async () => {
+    expect(JSON.parse(await written(code, { logFormat: 'json', terminal: true }))).toHaveProperty('msg', 'Hello')
+  })
+})

@@ -1,0 +1,269 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import type { Subscriber } from '../../src/bus/process/process-bus.ts'
+import { checkHealth, getSecret } from '../../src/channels.ts'
+import { auditTrail } from '../../src/handlers/audit-trail.ts'
+import { loadShedding } from '../../src/handlers/guards/load-shedding.ts'
+import { secretRoutes } from '../../src/handlers/routes/secret.ts'
+import { defaultLimits } from '../../src/handlers/server/limits.ts'
+import { SecretNotFound } from '../../src/secret.ts'
+import { collected } from '../support/collected.ts'
+import { credentials } from '../support/dynamodb/dynamodb.ts'
+import { type FaultyServer, failing, saying, startFaultyServer } from '../support/http/faulty-server.ts'
+import { ask, RawConnection, type RawReply, startHttp } from '../support/http/http.ts'
+import { type Assembled, assembled } from '../support/service/assembled.ts'
+
+const token = 'a-token-nobody-knows'
+const hit = 'secret-bus; hit'
+const miss = 'secret-bus; fwd=uri-miss'
+const item = saying('{"Item":{"secret_code":{"S":"the secret of thedoctor"}}}')
+
+beforeEach(() => {
+  for (const [name, value] of Object.entries(credentials)) vi.stubEnv(name, value)
+})
+
+afterEach(() => {
+  vi.unstubAllEnvs()
+})
+
+type Settings = Parameters<typeof assembled>
+
+/** The service, with its secrets loaded from the embedded DynamoDB. */
+async function loaded(flags: Settings[0] = {}, environment: Settings[1] = {}): Promise<Assembled> {
+  const service = await assembled({ embedded: 'true', ...flags }, environment)
+  await service.bus.start()
+  const checks = async () => (await service.bus.publish(checkHealth)).map(({ status }) => status)
+  await expect.poll(checks).not.toContain('fail')
+  return service
+}
+
+/** The service before a DynamoDB that answers when it is let go. */
+async function waiting(flags: Settings[0] = {}) {
+  const { promise: go, resolve: letGo } = Promise.withResolvers<FaultyServer['answer']>()
+  const { endpoint, requests } = await startFaultyServer(async (request, response) => (await go)(request, response))
+  const service = await assembled({ 'dynamodb-endpoint': endpoint, 'fetch-timeout': '1m', ...flags })
+  await service.bus.start()
+  await expect.poll(() => requests.length).toBe(1) // to load the cache
+  const asked = async () => (await collected(service.bus, 'secret_bus_secret_reads_total'))['thedoctor coalesced']
+  return { ...service, asked, letGo }
+}
+
+const portOf = ({ origin }: Pick<Assembled, 'origin'>) => Number(new URL(origin()).port)
+
+const accessesIn = ({ logged }: Pick<Assembled, 'logged'>) => logged().filter(({ msg }) => msg === 'Secret accessed')
+
+/** What the audit trail has come to, once the service has exited and nobody can add to it. */
+async function audited(service: Pick<Assembled, 'bus' | 'logged'>): Promise<object[]> {
+  await service.bus.exit()
+  return accessesIn(service).map(({ level, time: _time, pid: _pid, hostname: _host, msg: _msg, ...fields }) => {
+    expect(level).toBe(30)
+    return fields
+  })
+}
+
+describe('an access to a secret is one line of the log', () => {
+  test('when it is given from the cache, by either route, and to HEAD too', async () => {
+    const service = await loaded({ 'code-name': ['thedoctor', 'river'] })
+    const replies: RawReply[] = []
+    for (const path of ['/secret', '/secret/thedoctor', '/secret/river']) {
+      for (const method of ['GET', 'HEAD']) replies.push(await ask(`${service.origin()}${path}`, { method }))
+    }
+
+    const lines = await audited(service)
+
+    const names = ['thedoctor', 'thedoctor', 'thedoctor', 'thedoctor', 'river', 'river']
+    expect(lines).toEqual(
+      names.map((codeName, index) => ({
+        reqId: replies[index]?.headers['x-request-id'],
+        client: '127.0.0.1',
+        codeName,
+        status: 200,
+        cache: hit,
+      })),
+    )
+  })
+
+  test('when it is fetched for this request', async () => {
+    const service = await loaded({ 'cache-ttl': '0' })
+    await ask(`${service.origin()}/secret`)
+
+    expect(await audited(service)).toMatchObject([{ codeName: 'thedoctor', status: 200, cache: miss }])
+  })
+
+  test('when it waits for the fetch of another', async () => {
+    const service = await waiting()
+    const replies = [1, 2, 3].map(() => ask(`${service.origin()}/secret`))
+    await expect.poll(service.asked).toBe(3)
+    service.letGo(item)
+    await Promise.all(replies)
+
+    const lines = await audited(service)
+
+    expect(lines).toMatchObject(Array(3).fill({ status: 200, cache: `${miss}; collapsed` }))
+  })
+
+  test('when it is past its lifetime', async () => {
+    const service = await loaded({ 'cache-ttl': '1ms' })
+    await expect.poll(async () => (await ask(`${service.origin()}/ready`)).body).toContain('stale')
+    await ask(`${service.origin()}/secret`)
+
+    expect(await audited(service)).toMatchObject([
+      { status: 200, cache: expect.stringMatching(/^secret-bus; hit; ttl=-/) },
+    ])
+  })
+
+  test('when the name is not served, with the name as it was given', async () => {
+    const service = await loaded()
+    await ask(`${service.origin()}/secret/the%20master`)
+    await ask(`${service.origin()}/secret/two%0Alines%22%2C%22status%22%3A200`)
+
+    expect(await audited(service)).toMatchObject([
+      { codeName: 'the master', status: 404, reason: 'there is no secret named "the master"' },
+      { codeName: 'two\nlines","status":200', status: 404 },
+    ])
+  })
+
+  test.each<[number, FaultyServer['answer'], RegExp]>([
+    [502, failing('AccessDeniedException'), /AccessDeniedException/],
+    [502, saying('the secret of thedoctor', 500), /unreadable reply/],
+    [503, failing('ThrottlingException'), /ThrottlingException/],
+  ])('when the source does not give it out: %i', async (status, answer, reason) => {
+    const service = await waiting({ 'max-attempts': '1' })
+    const reply = ask(`${service.origin()}/secret`)
+    await expect.poll(service.asked).toBe(1)
+    service.letGo(answer)
+    await reply
+
+    expect(await audited(service)).toMatchObject([
+      { codeName: 'thedoctor', status, reason: expect.stringMatching(reason) },
+    ])
+  })
+
+  test('when the source does not answer in time', async () => {
+    const service = await waiting({ 'fetch-timeout': '50ms' })
+    await ask(`${service.origin()}/secret`)
+
+    expect(await audited(service)).toMatchObject([{ status: 504, reason: expect.stringContaining('50 ms') }])
+  })
+
+  test('when the client did not wait, though the answer comes later', async () => {
+    const service = await waiting({ 'trust-proxy': 'true' })
+    const connection = await RawConnection.open(portOf(service))
+    connection.send('GET /secret HTTP/1.1', 'host: x', 'x-request-id: gone-1', 'x-forwarded-for: 203.0.113.7')
+    connection.send('GET /secret HTTP/1.1', 'host: x', 'x-request-id: gone-2')
+    await expect.poll(service.asked).toBe(2)
+    connection.socket.resetAndDestroy()
+    await expect.poll(() => accessesIn(service).length).toBe(2)
+
+    service.letGo(item)
+    await ask(`${service.origin()}/secret`)
+
+    expect(await audited(service)).toMatchObject([
+      { reqId: 'gone-1', client: '203.0.113.7', codeName: 'thedoctor', status: 499 },
+      { reqId: 'gone-2', client: '127.0.0.1', codeName: 'thedoctor', status: 499 },
+      { status: 200 },
+    ])
+  })
+
+  test('when there is no token, or one that is not known', async () => {
+    const service = await loaded({ 'log-level': 'trace' }, { SECRET_BUS_AUTH_TOKEN: token })
+    const url = `${service.origin()}/secret/thedoctor`
+    await ask(url)
+    await ask(url, { headers: { authorization: 'Bearer made-up' } })
+    await ask(url, { headers: { authorization: `Basic ${token}` } })
+    await ask(url, { headers: { authorization: `Bearer ${token}` } })
+
+    const lines = await audited(service)
+
+    expect(lines).toMatchObject([
+      { client: '127.0.0.1', codeName: 'thedoctor', status: 401, reason: 'there is no token' },
+      { client: '127.0.0.1', codeName: 'thedoctor', status: 401, reason: 'the token is not known' },
+      { client: '127.0.0.1', codeName: 'thedoctor', status: 401 },
+      { client: '127.0.0.1', codeName: 'thedoctor', status: 200, cache: hit },
+    ])
+    expect(service.lines.join('')).not.toMatch(new RegExp(`${token}|made-up`))
+  })
+
+  test('when the request has no host', async () => {
+    const service = await loaded()
+    const connection = await RawConnection.open(portOf(service))
+    connection.send('GET /secret HTTP/1.1', 'x-request-id: odd-1')
+    await connection.reply()
+
+    expect(await audited(service)).toMatchObject([{ reqId: 'odd-1', client: '127.0.0.1', status: 400 }])
+  })
+
+  test('when there is too much to do', async () => {
+    const { promise: go, resolve: letGo } = Promise.withResolvers<void>()
+    let asked = 0
+    const source: Subscriber = (bus) =>
+      bus.provide(getSecret, async ({ codeName }) => {
+        asked += 1
+        await go
+        throw new SecretNotFound(codeName)
+      })
+    const { origin, records } = await startHttp({
+      source,
+      shedding: loadShedding({ ...defaultLimits, requests: 1 }),
+      audit: auditTrail(),
+      routes: secretRoutes({ codeNames: ['thedoctor'] }),
+    })
+    const first = ask(`${origin}/secret`)
+    await expect.poll(() => asked).toBe(1)
+
+    await ask(`${origin}/secret/river`)
+    letGo()
+    await first
+
+    const lines = () => records.filter(({ message }) => message === 'Secret accessed').map(({ fields }) => fields)
+    await expect.poll(() => lines().length).toBe(2)
+    expect(lines()).toMatchObject([
+      { client: '127.0.0.1', codeName: 'river', status: 503, reason: 'too many requests are under way' },
+      { client: '127.0.0.1', codeName: 'thedoctor', status: 404 },
+    ])
+  })
+
+  test('whatever is logged beside it, and never with the value', async () => {
+    const service = await loaded({ 'log-level': 'trace' })
+    await ask(`${service.origin()}/secret`)
+
+    expect(await audited(service)).toHaveLength(1)
+    expect(service.lines.join('')).not.toContain('the secret of')
+  })
+
+  test('when 500 come at once, each of them', async () => {
+    const service = await loaded()
+    const ids = Array.from({ length: 500 }, (_, index) => `request-${index}`)
+    const connections = await Promise.all(Array.from({ length: 50 }, () => RawConnection.open(portOf(service))))
+
+    for (const [index, id] of ids.entries()) {
+      connections[index % 50]?.send('GET /secret HTTP/1.1', 'host: x', `x-request-id: ${id}`)
+    }
+    for (const index of ids.keys()) await connections[index % 50]?.reply()
+
+    const reqIds = (await audited(service)).map((line) => ('reqId' in line ? line.reqId : line))
+    expect(reqIds.sort()).toEqual(ids.sort())
+  })
+
+  test.each([
+    ['false', '127.0.0.1'],
+    ['true', '203.0.113.7'],
+  ])('with the client that the proxy names, if it is trusted: %s', async (trusted, client) => {
+    const service = await loaded({ 'trust-proxy': trusted }, { SECRET_BUS_AUTH_TOKEN: token })
+    const forwarded = { 'x-forwarded-for': '192.0.2.1, 203.0.113.7' }
+    await ask(`${service.origin()}/secret`, { headers: forwarded })
+    await ask(`${service.origin()}/secret`, { headers: { ...forwarded, authorization: `Bearer ${token}` } })
+
+    expect(await audited(service)).toMatchObject([
+      { status: 401, client },
+      { status: 200, client },
+    ])
+  })
+})
+
+test('what is no access to a secret is no line of the audit trail', async () => {
+  const service = await loaded()
+  for (const path of ['/health', '/ready', '/metrics', '/nothing', '/secrets']) await ask(`${service.origin()}${path}`)
+  await ask(`${service.origin()}/secret`, { method: 'POST' })
+
+  expect(await audited(service)).toEqual([])
+})

@@ -1,0 +1,394 @@
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { type AddressInfo, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { credentials, type Dynamodb, startDynamodb } from '../support/dynamodb/dynamodb.ts'
+import type { ServiceProcess } from '../support/service/process.ts'
+import { startedService } from '../support/service/started-service.ts'
+
+function startWith(dynamodb: Pick<Dynamodb, 'endpoint'>, ...args: string[]): ServiceProcess {
+  return startedService(['--dynamodb-endpoint', dynamodb.endpoint, ...args], credentials)
+}
+
+async function dynamodbFor(options?: Parameters<typeof startDynamodb>[0]): Promise<Dynamodb> {
+  const dynamodb = await startDynamodb(options)
+  onTestFinished(() => dynamodb.close())
+  return dynamodb
+}
+
+/** What it has logged so far, of these levels if given. */
+function logged({ stdout }: ServiceProcess, ...levels: string[]): { msg: string; level: string; time: string }[] {
+  const lines = stdout.map((line) => JSON.parse(line))
+  return levels.length === 0 ? lines : lines.filter(({ level }) => levels.includes(level))
+}
+
+const transitions = (service: ServiceProcess) =>
+  logged(service)
+    .map(({ msg }) => msg)
+    .filter((message) => message.startsWith('Bus '))
+
+const wholeLife = ['Bus STARTING', 'Bus STARTED', 'Bus STOPPING', 'Bus STOPPED', 'Bus EXITING', 'Bus EXITED']
+
+const status = async (url: string) => (await fetch(url)).status
+
+const secretOf = async (address: string) => JSON.parse(await (await fetch(`${address}/secret`)).text()).secret_code
+
+/** Neither the lines of a stack as they are printed, nor as the log has them. */
+const stack = /"stack"|^ +at |\\n +at /
+
+describe('the embedded service', () => {
+  test('serves a secret', async () => {
+    const address = await startedService(['--embedded']).address()
+
+    const response = await fetch(`${address}/secret`)
+
+    expect(response.status).toBe(200)
+    expect(await response.json()).toEqual({ secret_code: 'the secret of thedoctor' })
+  })
+
+  test('serves its health: status, container and project', async () => {
+    const address = await startedService([
+      '--embedded',
+      '--container',
+      'image:1',
+      '--project',
+      'https://example.org',
+    ]).address()
+
+    const response = await fetch(`${address}/health`)
+
+    expect(response.status).toBe(200)
+    expect(await response.text()).toBe('{"status":"healthy","container":"image:1","project":"https://example.org"}')
+  })
+
+  test('serves the links of its package where none are given', async () => {
+    const address = await startedService(['--embedded']).address()
+
+    expect(Object.entries(JSON.parse(await (await fetch(`${address}/health`)).text()))).toEqual([
+      ['status', 'healthy'],
+      ['container', expect.stringMatching(/^https:\/\/hub\.docker\.com\//)],
+      ['project', expect.stringMatching(/^https:\/\/github\.com\//)],
+    ])
+  })
+
+  test('says in one line where it listens, and nothing that worries', async () => {
+    const service = startedService(['--embedded'])
+    await service.line(/Bus STARTED/)
+
+    const address = await service.address()
+
+    expect(logged(service).filter(({ msg }) => msg.includes(address))).toHaveLength(1)
+    expect(logged(service, 'warn', 'error', 'fatal')).toEqual([])
+    expect(service.stderr).toEqual([])
+  })
+
+  test('takes its options from variables and from a file too', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'secret-bus-'))
+    onTestFinished(() => rm(folder, { recursive: true }))
+    await writeFile(join(folder, 'options.json'), '{ "embedded": true, "code-name": "rose" }')
+    const env = { SECRET_BUS_CONFIG: join(folder, 'options.json'), SECRET_BUS_CODE_NAME: 'martha,donna' }
+
+    const address = await startedService([], env).address()
+
+    expect(await secretOf(address)).toBe('the secret of martha')
+  })
+})
+
+describe('a signal', () => {
+  test.each(['SIGTERM', 'SIGINT'] as const)('%s ends the process in order', async (signal) => {
+    const service = startedService(['--embedded'])
+    await service.line(/Bus STARTED/)
+    expect(await secretOf(await service.address())).toBe('the secret of thedoctor')
+
+    service.child.kill(signal)
+
+    expect(await service.exited).toBe(0)
+    expect(transitions(service)).toEqual(wholeLife)
+    expect(logged(service, 'warn', 'error', 'fatal')).toEqual([])
+  })
+
+  test('ends the process in order, and warns of nothing, while a secret is being fetched', async () => {
+    const silent = createServer((socket) => onTestFinished(() => void socket.destroy())).listen(0, '127.0.0.1')
+    onTestFinished(() => void silent.close())
+    const asked = once(silent, 'connection')
+    await once(silent, 'listening')
+    const { port } = silent.address() as AddressInfo
+    const service = startWith({ endpoint: `http://127.0.0.1:${port}` }, '--request-timeout', '60s')
+    await service.line(/Bus STARTED/)
+    await asked
+
+    service.child.kill('SIGTERM')
+
+    expect(await service.exited).toBe(0)
+    expect(transitions(service)).toEqual(wholeLife)
+    expect(logged(service, 'warn', 'error', 'fatal')).toEqual([])
+  })
+
+  test('is obeyed to the last line of a log for people', async () => {
+    const service = startedService(['--embedded', '--log-format', 'pretty'])
+    await service.line(/Bus STARTED/)
+
+    service.child.kill('SIGTERM')
+
+    expect(await service.exited).toBe(0)
+    expect(service.stdout.at(-1)).toContain('Bus EXITED')
+  })
+
+  test('does not end the process before it has drained', async () => {
+    const service = startedService(['--embedded', '--drain', '60s'])
+    const address = await service.address()
+
+    service.child.kill('SIGTERM')
+    await service.line(/Bus STOPPING/)
+
+    expect(await status(`${address}/ready`)).toBe(503)
+    expect(await secretOf(address)).toBe('the secret of thedoctor')
+    expect(service.child.exitCode).toBeNull()
+  })
+
+  test.each([
+    ['SIGINT', 'SIGINT'],
+    ['SIGTERM', 'SIGINT'],
+  ] as const)('%s, and then %s, ends the process at once', async (first, second) => {
+    const service = startedService(['--embedded', '--drain', '60s'])
+    await service.line(/Bus STARTED/)
+    service.child.kill(first)
+    await service.line(/Bus STOPPING/)
+
+    service.child.kill(second)
+
+    expect(await service.exited).toBe(1)
+    expect(transitions(service)).toEqual(['Bus STARTING', 'Bus STARTED', 'Bus STOPPING'])
+    expect(logged(service).at(-1)).toMatchObject({ level: 'warn', msg: `${second} again: ending at once` })
+  })
+
+  test('SIGHUP picks up what has changed, and the process goes on', async () => {
+    const dynamodb = await dynamodbFor()
+    await dynamodb.putSecret('thedoctor', 'first')
+    const service = startWith(dynamodb)
+    const address = await service.address()
+    expect(await secretOf(address)).toBe('first')
+    await dynamodb.putSecret('thedoctor', 'second')
+
+    service.child.kill('SIGHUP')
+
+    await service.line(/Bus graceful/)
+    await expect.poll(() => secretOf(address), { timeout: 10_000 }).toBe('second')
+    expect(transitions(service)).toEqual(['Bus STARTING', 'Bus STARTED', 'Bus graceful'])
+    service.child.kill('SIGTERM')
+    expect(await service.exited).toBe(0)
+  })
+})
+
+describe('a process that is startedService wrongly', () => {
+  test.each([
+    ['an unknown option', ['--prot', '80'], {}, 'secret-bus: unknown argument: prot'],
+    ['a wrong value', ['--drain', '5'], {}, /^secret-bus: --drain is "5", but must be a time up to 24d, such as /],
+    [
+      'a wrong variable',
+      [],
+      { SECRET_BUS_MAX_ATTEMPTS: '0' },
+      /^secret-bus: SECRET_BUS_MAX_ATTEMPTS is "0", but must be /,
+    ],
+    ['a repeated option', ['--table', 'abc', '--table', 'abc'], {}, 'secret-bus: --table may be given only once'],
+  ])('with %s says so in one line, and exits with 64', async (_what, args, env, line) => {
+    const service = startedService(['--embedded', ...args], env)
+
+    expect(await service.exited).toBe(64)
+    expect(service.stderr).toEqual([typeof line === 'string' ? line : expect.stringMatching(line)])
+    expect(service.stdout).toEqual([])
+  })
+
+  test('with a file of options that is not there says so in one line, and exits with 78', async () => {
+    const service = startedService(['--config', '/no/such/file.json'])
+
+    expect(await service.exited).toBe(78)
+    expect(service.stderr).toEqual([expect.stringMatching(/^secret-bus: --config .*\/no\/such\/file\.json/)])
+    expect(service.stdout).toEqual([])
+  })
+
+  test('with a file of options that is not JSON does not quote it, and exits with 78', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'secret-bus-'))
+    onTestFinished(() => rm(folder, { recursive: true }))
+    const file = join(folder, 'options.json')
+    await writeFile(file, 'sentinel {')
+
+    const service = startedService(['--config', file])
+
+    expect(await service.exited).toBe(78)
+    expect(service.stderr).toEqual([`secret-bus: --config ${file} does not hold a JSON object`])
+    expect(service.stdout).toEqual([])
+  })
+
+  test('on a port in use names the port in one line, and exits with 70', async () => {
+    const other = createServer().listen(0, '127.0.0.1')
+    onTestFinished(() => void other.close())
+    await once(other, 'listening')
+    const { port } = other.address() as AddressInfo
+
+    const service = startedService(['--embedded', '--port', `${port}`])
+
+    expect(await service.exited).toBe(70)
+    expect(logged(service, 'error', 'fatal')).toEqual([
+      expect.objectContaining({ msg: expect.stringContaining(`127.0.0.1:${port}`) }),
+    ])
+    expect(transitions(service)).not.toContain('Bus STARTED')
+    expect(transitions(service).at(-1)).toBe('Bus EXITED')
+    expect(service.stdout.concat(service.stderr).filter((line) => stack.test(line))).toEqual([])
+  })
+
+  test('without a region says how to give one in one line, and exits with 64', async () => {
+    const service = startedService([], { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test' })
+
+    expect(await service.exited).toBe(64)
+    expect(logged(service, 'warn', 'error', 'fatal')).toEqual([
+      expect.objectContaining({ level: 'error', msg: expect.stringMatching(/no region .*--region.*AWS_REGION/) }),
+    ])
+    expect(service.stdout.concat(service.stderr).filter((line) => stack.test(line))).toEqual([])
+  })
+})
+
+describe('a process that cannot have its secret', () => {
+  /** What anybody can see of it: alive, not ready, one clear warning. */
+  async function expectPatience(service: ServiceProcess, warning: RegExp) {
+    const address = await service.address()
+    await service.line(/"level":"warn"/)
+    expect(await status(`${address}/health`)).toBe(200)
+    expect(await status(`${address}/ready`)).toBe(503)
+    expect(await status(`${address}/secret`)).toBe(502)
+    expect(logged(service, 'warn', 'error', 'fatal')).toEqual([
+      expect.objectContaining({ level: 'warn', msg: expect.stringMatching(warning) }),
+    ])
+    expect(service.stdout.concat(service.stderr).filter((line) => stack.test(line))).toEqual([])
+    expect(service.child.exitCode).toBeNull()
+  }
+
+  test('for want of credentials stays up, and warns once', async () => {
+    const service = startedService([], { AWS_REGION: 'eu-central-1' })
+
+    await expectPatience(service, /thedoctor was not fetched: .*credentials/)
+  })
+
+  test('for want of the table stays up, warns once, and has it as soon as the table is there', async () => {
+    const dynamodb = await dynamodbFor({ withTable: false })
+    const service = startWith(dynamodb, '--negative-ttl', '50ms')
+    const address = await service.address()
+    await expectPatience(service, /thedoctor was not fetched: .*ResourceNotFound/)
+
+    await expect.poll(() => dynamodb.reads.length, { timeout: 10_000 }).toBeGreaterThan(2)
+    expect(logged(service, 'warn')).toHaveLength(1)
+
+    await dynamodb.createTable()
+    await dynamodb.putSecret('thedoctor', 'late')
+
+    await expect.poll(() => status(`${address}/ready`), { timeout: 15_000 }).toBe(200)
+    expect(await secretOf(address)).toBe('late')
+    await service.line(/thedoctor is fetched again/)
+  })
+})
+
+describe('an error that nobody caught', () => {
+  /** A module that runs this code in a timer of the service when SIGUSR2 comes. */
+  const onSigusr2 = (code: string) => {
+    const module = `process.on('SIGUSR2', () => setTimeout(() => { ${code} }))`
+    return { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(module)}` }
+  }
+
+  test.each([
+    ['an exception', `throw new Error('boom')`, 'Nobody caught: boom'],
+    ['a rejection', `Promise.reject(new Error('boom'))`, 'Nobody caught: boom'],
+    ['a rejection without a reason', 'Promise.reject()', 'Nobody caught: undefined'],
+    ['a parse error', `JSON.parse('senti' + 'nel {')`, 'Nobody caught: unreadable text'],
+    [
+      'an error that is its own cause',
+      `const error = new Error('round'); error.cause = error; throw error`,
+      'Nobody caught: round',
+    ],
+    ['what cannot be made a string', 'throw Object.create(null)', expect.stringMatching(/^Nobody caught: /)],
+  ])('is logged as fatal and ends the process with 70: %s', async (_what, code, msg) => {
+    const service = startedService(['--embedded'], onSigusr2(code))
+    await service.line(/Bus STARTED/)
+
+    service.child.kill('SIGUSR2')
+
+    expect(await service.exited).toBe(70)
+    expect(logged(service, 'fatal')).toEqual([expect.objectContaining({ msg })])
+    expect(transitions(service)).toEqual(wholeLife)
+    expect(service.stdout.join()).not.toContain('sentinel')
+    expect(service.stderr).toEqual([])
+  })
+})
+
+describe('the log of the process', () => {
+  test('has at debug who on the bus answered a request, under its id', async () => {
+    const service = startedService(['--embedded', '--cache-ttl', '0', '--log-level', 'debug'])
+    const address = await service.address()
+    await service.line(/answered secret\.fetch/) // what is fetched at start is not for this request
+
+    await fetch(`${address}/secret`, { headers: { 'x-request-id': 'r-1' } })
+
+    const fields = { level: 'debug', reqId: 'r-1', ms: expect.any(Number) }
+    expect(JSON.parse(await service.line(/"reqId":"r-1".*answered secret\.fetch/))).toMatchObject({
+      ...fields,
+      channel: 'secret.fetch',
+      by: 'dynamodb',
+      msg: 'dynamodb answered secret.fetch',
+    })
+    expect(JSON.parse(await service.line(/"reqId":"r-1".*answered secret\.get/))).toMatchObject({
+      ...fields,
+      channel: 'secret.get',
+      by: 'secret-cache',
+    })
+  })
+
+  test('has no bus activity at info', async () => {
+    const service = startedService(['--embedded', '--cache-ttl', '0'])
+    await fetch(`${await service.address()}/secret`)
+
+    await service.line(/Secret accessed/)
+
+    expect(logged(service, 'debug', 'trace')).toEqual([])
+  })
+
+  test('never has the secret, however much is logged', async () => {
+    const dynamodb = await dynamodbFor()
+    await dynamodb.putSecret('thedoctor', 'sentinel')
+    const service = startWith(dynamodb, '--log-level', 'trace')
+    expect(await secretOf(await service.address())).toBe('sentinel')
+
+    service.child.kill('SIGTERM')
+    await service.exited
+
+    expect(logged(service)).toContainEqual(expect.objectContaining({ msg: 'Secret accessed', status: 200 }))
+    expect(service.stdout.concat(service.stderr).join()).not.toContain('sentinel')
+  })
+
+  test.each(['json', 'pretty'])(
+    'may have lost its reader: the process serves on, and ends as it should (%s)',
+    async (format) => {
+      const service = startedService(['--embedded', '--log-format', format, '--log-level', 'debug'])
+      const listening = await service.line(/Listening on/)
+      const address = /http:[\w.:/]+/.exec(listening)?.[0]
+      await service.line(/Bus STARTED/)
+
+      service.child.stdout?.destroy()
+
+      expect(await status(`${address}/secret`)).toBe(200)
+      expect(await status(`${address}/secret`)).toBe(200)
+      service.child.kill('SIGTERM')
+      expect(await service.exited).toBe(0)
+      expect(service.stderr).toEqual([])
+    },
+  )
+})
+
+test('an older Node.js is told so in one line', async () => {
+  const older = `data:text/javascript,Object.defineProperty(process,'versions',{value:{node:'20.1.0'}})`
+
+  const { exited, stderr } = startedService([], { NODE_OPTIONS: `--import=${older}` })
+
+  expect(await exited).toBe(64)
+  expect(stderr).toEqual([expect.stringMatching('^secret-bus: needs Node.js 24 or newer; this is v')])
+})

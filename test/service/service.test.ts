@@ -1,0 +1,213 @@
+import { text } from 'node:stream/consumers'
+import { Agent, request } from 'undici'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { lifecycle } from '../../src/bus/process/lifecycle.ts'
+import type { ProcessBus } from '../../src/bus/process/process-bus.ts'
+import { httpRoutes } from '../../src/channels.ts'
+import { credentials, startDynamodb } from '../support/dynamodb/dynamodb.ts'
+import { startFaultyServer } from '../support/http/faulty-server.ts'
+import { ask } from '../support/http/http.ts'
+import { assembled, ownPackage } from '../support/service/assembled.ts'
+
+beforeEach(() => {
+  for (const [name, value] of Object.entries(credentials)) vi.stubEnv(name, value)
+})
+
+afterEach(() => {
+  vi.unstubAllEnvs()
+})
+
+function wiring(bus: ProcessBus) {
+  return Object.fromEntries(bus.topology().map(({ channel, handlers }) => [channel, handlers.map(({ name }) => name)]))
+}
+
+describe('assembly', () => {
+  test('its subscribers start and stop in this order, and answer these requests', async () => {
+    const { bus } = await assembled()
+
+    expect(wiring(bus)).toMatchObject({
+      'lifecycle.log': ['log'],
+      'lifecycle.start': ['signals', 'dynamodb', 'http-server'],
+      'lifecycle.stop': ['http-server', 'secret-cache', 'dynamodb'],
+      'lifecycle.graceful': ['secret-cache', 'http-server'],
+      'lifecycle.exit': ['signals'],
+      'identity.get': ['identity'],
+      'secret.get': ['secret-cache'],
+      'secret.fetch': ['dynamodb'],
+      'dynamodb.locate': [],
+      'health.check': ['secret-cache', 'http-server'],
+      'metrics.collect': ['bus-metrics', 'secret-cache'],
+      'http.routes': ['docs', 'metrics-routes', 'load-shedding', 'no-authentication', 'health-routes', 'secret-routes'],
+    })
+  })
+
+  test('a token has every request asked for it, and brings the route that reloads', async () => {
+    const { bus } = await assembled({ 'auth-token-file': '/some/file' })
+
+    expect(wiring(bus)).toMatchObject({
+      'token.check': ['tokens'],
+      'lifecycle.graceful': ['secret-cache', 'tokens', 'http-server'],
+      'http.routes': [
+        'docs',
+        'metrics-routes',
+        'load-shedding',
+        'authentication',
+        'admin-routes',
+        'health-routes',
+        'secret-routes',
+      ],
+    })
+  })
+
+  test('an embedded DynamoDB is started first and stopped last, if asked for', async () => {
+    const { bus } = await assembled({ embedded: 'true' })
+
+    expect(wiring(bus)).toMatchObject({
+      'lifecycle.start': ['signals', 'embedded-dynamodb', 'dynamodb', 'http-server'],
+      'lifecycle.stop': ['http-server', 'secret-cache', 'dynamodb', 'embedded-dynamodb'],
+      'dynamodb.locate': ['embedded-dynamodb'],
+    })
+  })
+
+  test('nothing runs until it is started', async () => {
+    const { bus, lines } = await assembled({ embedded: 'true' })
+
+    expect(bus.state).toBe('STOPPED')
+    expect(lines).toEqual([])
+  })
+})
+
+describe('the service', () => {
+  test('with an embedded DynamoDB serves a secret, its health and its readiness', async () => {
+    const { bus, origin } = await assembled({ embedded: 'true' })
+
+    await bus.start()
+
+    expect(await ask(`${origin()}/secret`)).toMatchObject({
+      status: 200,
+      body: '{"secret_code":"the secret of thedoctor"}',
+    })
+    expect(await ask(`${origin()}/health`)).toMatchObject({
+      status: 200,
+      body: `{"status":"healthy","container":"${ownPackage.container}","project":"${ownPackage.project}"}`,
+    })
+    expect(await ask(`${origin()}/ready`)).toMatchObject({ status: 200 })
+  })
+
+  test('says what it is as the options say', async () => {
+    const { bus, origin } = await assembled({ embedded: 'true', container: 'my-image', project: 'my-project' })
+
+    await bus.start()
+
+    expect((await ask(`${origin()}/health`)).body).toBe(
+      '{"status":"healthy","container":"my-image","project":"my-project"}',
+    )
+  })
+
+  test('logs lines of JSON, and a secret in none of them', async () => {
+    const { bus, origin, lines, logged } = await assembled({ embedded: 'true', 'log-level': 'trace' })
+    await bus.start()
+
+    await ask(`${origin()}/secret`, { headers: { 'x-request-id': 'request-1' } })
+
+    await expect.poll(logged).toContainEqual(expect.objectContaining({ msg: 'Secret accessed', reqId: 'request-1' }))
+    expect(lines.join('')).not.toContain('the secret of')
+  })
+
+  test('tells a client nothing of a table that is not there, and the log all', async () => {
+    const { endpoint, close } = await startDynamodb({ withTable: false })
+    onTestFinished(close)
+    const { bus, origin, logged } = await assembled({ 'dynamodb-endpoint': endpoint })
+    await bus.start()
+
+    const { status, headers, body } = await ask(`${origin()}/secret`)
+
+    expect(status).toBe(502)
+    expect(headers).toHaveProperty('retry-after')
+    expect(JSON.parse(body)).toMatchObject({ type: 'urn:secret-bus:problem:source-refused' })
+    expect(body).not.toMatch(/ResourceNotFound|dynamo|aws/i)
+    expect(logged()).toContainEqual(
+      expect.objectContaining({ level: 40, msg: expect.stringContaining('ResourceNotFoundException') }),
+    )
+    expect((await ask(`${origin()}/ready`)).status).toBe(503)
+  })
+
+  test('asks DynamoDB once, however many ask at once while it knows nothing', async () => {
+    const clients = 2_000
+    const table = await startDynamodb()
+    onTestFinished(table.close)
+    await table.putSecret('thedoctor', 'run')
+    const { promise: allCame, resolve: letGo } = Promise.withResolvers<void>()
+    // Holds the answer back until every client has come.
+    const slowTable = await startFaultyServer(async (asked, response) => {
+      const { host: _, ...headers } = asked.headers
+      const body = await text(asked)
+      await allCame
+      const answer = await request(table.endpoint, { method: 'POST', headers, body })
+      response.writeHead(answer.statusCode, answer.headers).end(await answer.body.text())
+    })
+    const { bus, origin } = await assembled({
+      'dynamodb-endpoint': slowTable.endpoint,
+      'request-timeout': '1m',
+      'fetch-timeout': '1m',
+      without: 'load-shedding', // the clients are in this process too, and may keep it busy for longer than that allows
+    })
+    let came = 0
+    bus.subscribe(httpRoutes, (app) => {
+      app.addHook('onRequest', async () => {
+        came += 1
+        if (came === clients) letGo()
+      })
+    })
+    await bus.start()
+    const url = `${origin()}/secret`
+    const dispatcher = new Agent({ connections: clients, pipelining: 1 })
+    onTestFinished(() => dispatcher.destroy())
+
+    const replies = await Promise.all(
+      Array.from({ length: clients }, async () => {
+        const { statusCode, body } = await request(url, { dispatcher })
+        return `${statusCode} ${await body.text()}`
+      }),
+    )
+
+    expect(replies).toHaveLength(clients)
+    expect(new Set(replies)).toEqual(new Set(['200 {"secret_code":"run"}']))
+    expect(table.reads).toHaveLength(1)
+  })
+})
+
+describe('shutting down', () => {
+  test('takes the drain and the shutdown timeout together at most', async () => {
+    const { bus, logged } = await assembled({ embedded: 'true', drain: '50ms', 'shutdown-timeout': '100ms' })
+    await bus.start()
+    bus.subscribe(lifecycle.stop, () => new Promise(() => {}), { name: 'hanging', priority: 0 })
+
+    expect(await bus.exit()).toBe(70)
+
+    expect(logged()).toContainEqual(
+      expect.objectContaining({ level: 50, msg: expect.stringMatching(/^hanging failed.* 150 ms/) }),
+    )
+  })
+
+  test('a drain that is longer than the shutdown timeout is an orderly exit', async () => {
+    const { bus } = await assembled({ embedded: 'true', drain: '600ms', 'shutdown-timeout': '500ms' })
+    await bus.start()
+
+    expect(await bus.exit()).toBe(0)
+  })
+
+  test('everything is let go of, and the process could go on', async () => {
+    const before = process.listenerCount('SIGTERM')
+    const { bus, origin } = await assembled({ embedded: 'true' })
+    await bus.start()
+    await ask(`${origin()}/secret`)
+
+    expect(await bus.exit()).toBe(0)
+
+    expect(process.listenerCount('SIGTERM')).toBe(before)
+    await expect(fetch(`${origin()}/health`)).rejects.toThrow()
+    const open = () => process.getActiveResourcesInfo().filter((resource) => resource === 'TCPServerWrap')
+    await expect.poll(open).toEqual([])
+  })
+})

@@ -1,0 +1,375 @@
+import { inspect } from 'node:util'
+import { CreateTableCommand, DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
+import type { RequestCall } from '../../../src/bus/bus.ts'
+import { RequestTimeout } from '../../../src/bus/errors.ts'
+import type { ProcessBus, Subscriber } from '../../../src/bus/process/process-bus.ts'
+import { type DynamodbLocation, fetchSecret, locateDynamodb } from '../../../src/channels.ts'
+import type { StoredSecret } from '../../../src/secret.ts'
+import { type DynamodbOptions, dynamodb } from '../../../src/sources/dynamodb/dynamodb.ts'
+import { recordedBus } from '../../../src/testing/recorded-bus.ts'
+import { credentials, type Dynamodb, startDynamodb, table } from '../../support/dynamodb/dynamodb.ts'
+import {
+  type FaultyServer,
+  failing,
+  resetting,
+  saying,
+  silent,
+  stalling,
+  startFaultyServer,
+} from '../../support/http/faulty-server.ts'
+
+const defaults: DynamodbOptions = {
+  table,
+  keyAttribute: 'code_name',
+  valueAttribute: 'secret_code',
+  consistentRead: false,
+  connectTimeout: 1_000,
+  requestTimeout: 1_000,
+  maxAttempts: 1,
+}
+
+beforeEach(() => {
+  for (const [name, value] of Object.entries(credentials)) vi.stubEnv(name, value)
+})
+
+afterEach(() => {
+  vi.unstubAllEnvs()
+})
+
+async function emulator(options?: Parameters<typeof startDynamodb>[0]): Promise<Dynamodb> {
+  const started = await startDynamodb(options)
+  onTestFinished(started.close)
+  return started
+}
+
+function source(options: Partial<DynamodbOptions>, before: Record<string, Subscriber> = {}): ProcessBus {
+  const { bus } = recordedBus({ ...before, dynamodb: dynamodb({ ...defaults, ...options }) })
+  onTestFinished(async () => {
+    await bus.exit()
+  })
+  return bus
+}
+
+async function startedSource(options: Partial<DynamodbOptions>, before: Record<string, Subscriber> = {}) {
+  const bus = source(options, before)
+  await bus.start()
+  return bus
+}
+
+const read = (bus: ProcessBus, codeName = 'thedoctor'): Promise<StoredSecret> => bus.request(fetchSecret, { codeName })
+
+/** What reading from a server fails with that answers like this. */
+async function failureOf(answer: FaultyServer['answer'], options: Partial<DynamodbOptions> = {}) {
+  const { endpoint } = await startFaultyServer(answer)
+  const bus = await startedSource({ dynamodbEndpoint: endpoint, ...options })
+  return read(bus).then(
+    ({ value }) => Promise.reject(new Error(`it was answered: ${inspect(value.reveal())}`)),
+    (error) => error,
+  )
+}
+
+describe('reading', () => {
+  test('a secret is the string attribute of the item with the code name', async () => {
+    const { endpoint, putSecret } = await emulator()
+    await putSecret('thedoctor', 'run "for" your life \n ünïcödé')
+    await putSecret('river', 'spoilers')
+    const bus = await startedSource({ dynamodbEndpoint: endpoint })
+    const before = Date.now()
+
+    const secret = await read(bus)
+
+    expect(secret.codeName).toBe('thedoctor')
+    expect(secret.value.reveal()).toBe('run "for" your life \n ünïcödé')
+    expect(secret.fetchedAt).toBeGreaterThanOrEqual(before)
+    expect(secret.fetchedAt).toBeLessThanOrEqual(Date.now())
+    expect(inspect(secret, { depth: 10, showHidden: true })).not.toContain('life')
+  })
+
+  test('only the value attribute is asked for', async () => {
+    const { endpoint, putSecret, reads } = await emulator()
+    await putSecret('thedoctor', 'x')
+    const bus = await startedSource({ dynamodbEndpoint: endpoint })
+
+    await read(bus)
+
+    expect(reads).toEqual([
+      {
+        TableName: table,
+        Key: { code_name: { S: 'thedoctor' } },
+        ProjectionExpression: '#value',
+        ExpressionAttributeNames: { '#value': 'secret_code' },
+        ConsistentRead: false,
+      },
+    ])
+  })
+
+  test('a strongly consistent read is made when asked for', async () => {
+    const { endpoint, putSecret, reads } = await emulator()
+    await putSecret('thedoctor', 'x')
+    const bus = await startedSource({ dynamodbEndpoint: endpoint, consistentRead: true })
+
+    await read(bus)
+
+    expect(reads).toMatchObject([{ ConsistentRead: true }])
+  })
+
+  test('table and attributes are those of the options, even where a name is a reserved word or has a dot', async () => {
+    const { endpoint } = await emulator({ withTable: false })
+    const client = new DynamoDBClient({ endpoint })
+    onTestFinished(() => client.destroy())
+    await client.send(
+      new CreateTableCommand({
+        TableName: 'other-table',
+        AttributeDefinitions: [{ AttributeName: 'name', AttributeType: 'S' }],
+        KeySchema: [{ AttributeName: 'name', KeyType: 'HASH' }],
+        BillingMode: 'PAY_PER_REQUEST',
+      }),
+    )
+    const Item = { name: { S: 'rose' }, 'the.value': { S: 'bad wolf' }, secret_code: { S: 'not this' } }
+    await client.send(new PutItemCommand({ TableName: 'other-table', Item }))
+    const bus = await startedSource({
+      dynamodbEndpoint: endpoint,
+      table: 'other-table',
+      keyAttribute: 'name',
+      valueAttribute: 'the.value',
+    })
+
+    const secret = await read(bus, 'rose')
+
+    expect(secret.value.reveal()).toBe('bad wolf')
+  })
+
+  test('where there is no item, the secret is not found', async () => {
+    const { endpoint, putSecret } = await emulator()
+    await putSecret('thedoctor', 'x')
+    const bus = await startedSource({ dynamodbEndpoint: endpoint })
+
+    await expect(read(bus, 'themaster')).rejects.toMatchObject({ name: 'SecretNotFound', code: 'SECRET_NOT_FOUND' })
+  })
+
+  test.each([
+    ['no such attribute', {}],
+    ['a number', { secret_code: { N: '42' } }],
+    ['a set', { secret_code: { SS: ['a', 'b'] } }],
+    ['a map', { secret_code: { M: { S: { S: 'x' } } } }],
+    ['null', { secret_code: { NULL: true as const } }],
+    ['bytes', { secret_code: { B: Buffer.from('x') } }],
+  ])('an item with %s is refused', async (_, attributes) => {
+    const { endpoint, put } = await emulator()
+    await put({ code_name: { S: 'thedoctor' }, ...attributes })
+    const bus = await startedSource({ dynamodbEndpoint: endpoint })
+
+    await expect(read(bus)).rejects.toMatchObject({ name: 'SourceFailure', code: 'SOURCE_REFUSED' })
+  })
+
+  test('a table that does not exist is refused', async () => {
+    const { endpoint } = await emulator({ withTable: false })
+    const bus = await startedSource({ dynamodbEndpoint: endpoint })
+
+    await expect(read(bus)).rejects.toMatchObject({
+      code: 'SOURCE_REFUSED',
+      cause: expect.objectContaining({ name: 'ResourceNotFoundException' }),
+    })
+  })
+})
+
+describe('starting and stopping', () => {
+  test('asked before the start, it says that it is starting', async () => {
+    const bus = source({ dynamodbEndpoint: 'http://127.0.0.1:9' })
+
+    await expect(read(bus)).rejects.toMatchObject({ name: 'SourceFailure', code: 'SOURCE_STARTING' })
+  })
+
+  test('without a region the start fails as a usage error', async () => {
+    vi.stubEnv('AWS_REGION', undefined)
+    const bus = source({})
+
+    await expect(bus.start()).rejects.toMatchObject({ exitCode: 64, message: expect.stringContaining('--region') })
+  })
+
+  test('the region of the options is taken rather than that of the environment', async () => {
+    const server = await startFaultyServer(failing('ValidationException'))
+    const bus = await startedSource({ dynamodbEndpoint: server.endpoint, region: 'sa-east-1' })
+
+    await expect(read(bus)).rejects.toThrow()
+
+    expect(server.requests[0]?.headers.authorization).toContain('/sa-east-1/dynamodb/')
+  })
+
+  test('a place that another subscriber knows wins over the options, with its region and credentials', async () => {
+    const server = await startFaultyServer(saying('{"Item":{"secret_code":{"S":"from elsewhere"}}}'))
+    const location: DynamodbLocation = {
+      endpoint: server.endpoint,
+      region: 'elsewhere',
+      credentials: { accessKeyId: 'another', secretAccessKey: 'x' },
+    }
+    const elsewhere: Subscriber = (bus) => bus.subscribe(locateDynamodb, () => location)
+    const bus = await startedSource({ dynamodbEndpoint: 'http://127.0.0.1:9', region: 'eu-west-1' }, { elsewhere })
+
+    const secret = await read(bus)
+
+    expect(secret.value.reveal()).toBe('from elsewhere')
+    expect(server.requests[0]?.headers.authorization).toMatch(/Credential=another\/\d+\/elsewhere\//)
+  })
+
+  test('the stop closes its connections, and it can start again', async () => {
+    const server = await startFaultyServer(saying('{"Item":{"secret_code":{"S":"x"}}}'))
+    const bus = await startedSource({ dynamodbEndpoint: server.endpoint })
+    await read(bus)
+    expect(await server.connections()).toBe(1)
+
+    await bus.stop()
+
+    await expect.poll(server.connections).toBe(0)
+    await expect(read(bus)).rejects.toMatchObject({ code: 'SOURCE_STARTING' })
+    await bus.start()
+    await expect(read(bus)).resolves.toMatchObject({ codeName: 'thedoctor' })
+  })
+
+  test('a read under way when it stops fails as one that may pass', async () => {
+    const server = await startFaultyServer(silent)
+    const bus = await startedSource({ dynamodbEndpoint: server.endpoint })
+    const outcome = read(bus).catch((error) => error)
+    await expect.poll(() => server.requests.length).toBe(1)
+
+    await bus.stop()
+
+    expect(await outcome).toMatchObject({ name: 'SourceFailure', code: 'SOURCE_UNAVAILABLE' })
+  })
+})
+
+describe('time', () => {
+  async function waiting(options: RequestCall) {
+    const server = await startFaultyServer(silent)
+    const bus = await startedSource({ dynamodbEndpoint: server.endpoint, requestTimeout: 60_000 })
+    const outcome = bus.request(fetchSecret, { codeName: 'thedoctor' }, options).catch((error) => error)
+    await expect.poll(() => server.requests.length).toBe(1)
+    return { server, outcome }
+  }
+
+  test('who aborts is told why, and the call to DynamoDB ends', async () => {
+    const controller = new AbortController()
+    const { server, outcome } = await waiting({ signal: controller.signal })
+    const reason = new Error('no longer wanted')
+
+    controller.abort(reason)
+
+    expect(await outcome).toBe(reason)
+    await expect.poll(server.connections).toBe(0)
+  })
+
+  test('when the time of the call is over, the call to DynamoDB ends', async () => {
+    const { server, outcome } = await waiting({ timeout: 500 })
+
+    expect(await outcome).toBeInstanceOf(RequestTimeout)
+    await expect.poll(server.connections).toBe(0)
+  })
+
+  test('a try is over when no headers come in time', async () => {
+    expect(await failureOf(silent, { requestTimeout: 50 })).toMatchObject({ code: 'SOURCE_TIMEOUT' })
+  })
+
+  test('a try is over when the reply stops half way', async () => {
+    expect(await failureOf(stalling, { requestTimeout: 50 })).toMatchObject({ code: 'SOURCE_TIMEOUT' })
+  })
+})
+
+describe('failures', () => {
+  test.each([
+    ['ProvisionedThroughputExceededException', 400, 'SOURCE_THROTTLED'],
+    ['RequestLimitExceeded', 400, 'SOURCE_THROTTLED'],
+    ['ThrottlingException', 400, 'SOURCE_THROTTLED'],
+    ['AccessDeniedException', 400, 'SOURCE_REFUSED'],
+    ['ResourceNotFoundException', 400, 'SOURCE_REFUSED'],
+    ['ValidationException', 400, 'SOURCE_REFUSED'],
+    ['ExpiredTokenException', 400, 'SOURCE_UNAVAILABLE'],
+    ['UnrecognizedClientException', 400, 'SOURCE_UNAVAILABLE'],
+    ['InvalidSignatureException', 400, 'SOURCE_UNAVAILABLE'],
+    ['InternalServerError', 500, 'SOURCE_UNAVAILABLE'],
+    ['ServiceUnavailable', 503, 'SOURCE_UNAVAILABLE'],
+  ])('%s with HTTP %i is %s', async (name, status, code) => {
+    const error = await failureOf(failing(name, status))
+
+    expect(error).toMatchObject({ name: 'SourceFailure', code, cause: expect.objectContaining({ name }) })
+  })
+
+  test('a connection that is reset is a source that cannot be reached', async () => {
+    expect(await failureOf(resetting)).toMatchObject({ name: 'SourceFailure', code: 'SOURCE_UNAVAILABLE' })
+  })
+
+  test('a connection that closes within the reply is a source that cannot be reached', async () => {
+    const answer: FaultyServer['answer'] = (request, response) => {
+      stalling(request, response)
+      setImmediate(() => request.socket.destroy())
+    }
+
+    expect(await failureOf(answer)).toMatchObject({ name: 'SourceFailure', code: 'SOURCE_UNAVAILABLE' })
+  })
+
+  test('a connection that is refused is a source that cannot be reached', async () => {
+    const server = await startFaultyServer(silent)
+    await server.close()
+    const bus = await startedSource({ dynamodbEndpoint: server.endpoint })
+
+    await expect(read(bus)).rejects.toMatchObject({ name: 'SourceFailure', code: 'SOURCE_UNAVAILABLE' })
+  })
+
+  test('no credentials to be found is a source that cannot be reached', async () => {
+    vi.stubEnv('AWS_ACCESS_KEY_ID', undefined)
+    const { endpoint } = await emulator()
+    const bus = await startedSource({ dynamodbEndpoint: endpoint })
+
+    await expect(read(bus)).rejects.toMatchObject({
+      code: 'SOURCE_UNAVAILABLE',
+      cause: expect.objectContaining({ name: 'CredentialsProviderError' }),
+    })
+  })
+
+  test.each([
+    ['no JSON, with success', 200, '<b>classified</b>', 'SOURCE_UNAVAILABLE'],
+    ['no JSON, with a client error', 400, '<b>classified</b>', 'SOURCE_UNAVAILABLE'],
+    ['no JSON, with a server error', 502, '<b>classified</b>', 'SOURCE_UNAVAILABLE'],
+    ['JSON that breaks off', 200, '{"Item":{"secret_code":{"S":"classified', 'SOURCE_UNAVAILABLE'],
+    ['JSON that is no object', 200, '"classified"', 'SOURCE_UNAVAILABLE'],
+    ['empty', 200, '', 'SOURCE_UNAVAILABLE'],
+    ['an item that is none', 200, '{"Item":"classified"}', 'SOURCE_REFUSED'],
+    ['a string that is none', 200, '{"Item":{"secret_code":{"S":{"classified":true}}}}', 'SOURCE_REFUSED'],
+    ['a string that is null', 200, '{"Item":{"secret_code":{"S":null}}}', 'SOURCE_REFUSED'],
+  ])('a reply that is %s is a failure that does not quote it', async (_, status, body, code) => {
+    const error = await failureOf(saying(body, status))
+
+    expect(error).toMatchObject({ name: 'SourceFailure', code })
+    expect(inspect(error, { depth: 10, showHidden: true })).not.toContain('classified')
+  })
+
+  test('it is tried as often as the options say', async () => {
+    const server = await startFaultyServer(failing('InternalServerError', 500))
+    const bus = await startedSource({ dynamodbEndpoint: server.endpoint, maxAttempts: 3 })
+
+    await expect(read(bus)).rejects.toMatchObject({ code: 'SOURCE_UNAVAILABLE' })
+
+    expect(server.requests).toHaveLength(3)
+  })
+
+  test('a try that succeeds after one that failed is the answer', async () => {
+    const server = await startFaultyServer((request, response) => {
+      server.answer = saying('{"Item":{"secret_code":{"S":"at last"}}}')
+      failing('ThrottlingException')(request, response)
+    })
+    const bus = await startedSource({ dynamodbEndpoint: server.endpoint, maxAttempts: 2 })
+
+    const secret = await read(bus)
+
+    expect(secret.value.reveal()).toBe('at last')
+  })
+
+  test('what will be the same the next time is tried once', async () => {
+    const server = await startFaultyServer(failing('AccessDeniedException'))
+    const bus = await startedSource({ dynamodbEndpoint: server.endpoint, maxAttempts: 3 })
+
+    await expect(read(bus)).rejects.toMatchObject({ code: 'SOURCE_REFUSED' })
+
+    expect(server.requests).toHaveLength(1)
+  })
+})

@@ -1,0 +1,113 @@
+/** docs/openapi.json, and whether a reply is as it says. */
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import { expect } from 'vitest'
+import type { RawReply } from '../http/http.ts'
+
+type Examples = Readonly<Record<string, { readonly value: unknown }>>
+
+interface Operation {
+  readonly operationId: string
+  /** Empty where the operation is open, absent where the same holds as for all. */
+  readonly security?: readonly object[]
+  readonly parameters: readonly { readonly name?: string; readonly example?: unknown }[]
+  readonly responses: Readonly<Record<string, Response>>
+}
+
+interface Response {
+  readonly headers: object
+  readonly content: Readonly<Record<string, { readonly schema: object; readonly examples: Examples }>>
+}
+
+interface Header {
+  readonly required?: boolean
+  readonly schema: { readonly type: string }
+  readonly example?: unknown
+  readonly examples?: Examples
+}
+
+interface Document {
+  readonly info: { readonly description: string }
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>
+  readonly components: { readonly headers: Readonly<Record<string, Header>> }
+}
+
+/** An operation, and how it is asked for. */
+export interface DocumentedOperation extends Operation {
+  readonly method: string
+  /** As it is documented. */
+  readonly template: string
+  /** The same, with the examples of its parameters. */
+  readonly path: string
+}
+
+export const documentFile = fileURLToPath(new URL('../../../docs/openapi.json', import.meta.url))
+
+export const document: Document = JSON.parse(readFileSync(documentFile, 'utf8'))
+
+export const operations: readonly DocumentedOperation[] = Object.entries(document.paths).flatMap(
+  ([template, methods]) =>
+    Object.entries(methods).map(([method, operation]) => {
+      const example = (name: string) =>
+        String(operation.parameters.find((parameter) => parameter.name === name)?.example)
+      const path = template.replace(/\{(\w+)\}/g, (_, name) => example(name))
+      return { ...operation, method: method.toUpperCase(), template, path }
+    }),
+)
+
+const ajv = new Ajv2020({ strict: false, validateFormats: false })
+
+/** Every example of a reply, as `getSecret 200 secret`. */
+export const exampleKeys: readonly string[] = operations.flatMap(({ operationId, responses }) =>
+  Object.entries(responses).flatMap(([status, { content }]) => {
+    const names = Object.values(content).flatMap(({ examples }) => Object.keys(examples))
+    return names.length > 0 ? names.map((name) => `${operationId} ${status} ${name}`) : [`${operationId} ${status}`]
+  }),
+)
+
+/** Fails unless the reply is this example, with the headers that are documented and no other of those that are known. */
+export function expectExample(key: string, { status, headers, body }: RawReply): void {
+  const [operationId, documentedStatus = '', name = ''] = key.split(' ')
+  expect(`${operationId} ${status} ${body}`).toMatch(`${operationId} ${documentedStatus} `)
+  const response = operations.find((operation) => operation.operationId === operationId)?.responses[documentedStatus]
+  const mediaType = headers['content-type']?.split(';')[0] ?? ''
+  expect(Object.keys(response?.content ?? {})).toContain(mediaType)
+  const { schema = false, examples = {} } = response?.content[mediaType] ?? {}
+  const value = mediaType.endsWith('json') ? JSON.parse(body) : body
+  expectValid(schema, value)
+  expectSame(value, examples[name]?.value)
+  expectHeaders(status, headers, Object.keys(response?.headers ?? {}))
+}
+
+/** A text or a document has what is in the example, and more. */
+function expectSame(value: unknown, example: unknown): void {
+  const isDocument = typeof value === 'object' && value !== null && 'openapi' in value
+  if (typeof value === 'string') expect(value).toContain(example)
+  else if (isDocument) expect(value).toMatchObject(example as object)
+  else expect(value).toEqual(example)
+}
+
+function expectHeaders(status: number, headers: RawReply['headers'], documented: readonly string[]): void {
+  for (const [name, { required = false }] of Object.entries(document.components.headers)) {
+    const value = headers[name.toLowerCase()]
+    if (value === undefined) {
+      const mayBeAbsent = !required && status !== 503
+      if (!mayBeAbsent) expect(documented).not.toContain(name)
+    } else {
+      expect(documented).toContain(name)
+      expectHeader(name, value)
+    }
+  }
+}
+
+/** Fails unless the header is of its documented form. */
+export function expectHeader(name: string, value: string): void {
+  const { schema = { type: 'none' } } = document.components.headers[name] ?? {}
+  expectValid(schema, schema.type === 'integer' ? Number(value) : value)
+}
+
+function expectValid(schema: object | false, value: unknown): void {
+  const valid = ajv.validate(schema && { ...schema, components: document.components }, value)
+  expect(valid, `${JSON.stringify(value)}: ${ajv.errorsText()}`).toBe(true)
+}

@@ -1,0 +1,124 @@
+/** The service with sentinels for all that it must keep, and whatever can be seen of it from without and within. */
+import { PassThrough } from 'node:stream'
+import { onTestFinished, vi } from 'vitest'
+import { lifecycle } from '../../../src/bus/process/lifecycle.ts'
+import { log } from '../../../src/bus/process/log.ts'
+import type { ProcessBus } from '../../../src/bus/process/process-bus.ts'
+import { checkHealth, collectMetrics, fetchSecret, getSecret, secretAccessed } from '../../../src/channels.ts'
+import { createLogger } from '../../../src/runtime/logger.ts'
+import type { SpillingDynamodb } from '../dynamodb/spilling-dynamodb.ts'
+import { exchangeAll, type Sent } from '../http/exchange.ts'
+import { assembled } from './assembled.ts'
+import { Outlets, sentinel } from './sentinels.ts'
+import { shown } from './ways-to-show.ts'
+
+export const secret = sentinel('the secret', 'Qz"ü日7')
+export const token = sentinel('the bearer token', 'tK~9.w')
+export const secretAccessKey = sentinel('the secret access key', 'sK/8+e')
+export const sessionToken = sentinel('the session token', 'sT/4+n')
+
+/** What the environment of a process needs for its sentinels to be used. */
+export const credentials = {
+  AWS_ACCESS_KEY_ID: 'AKIDXV4',
+  AWS_SECRET_ACCESS_KEY: secretAccessKey.value,
+  AWS_SESSION_TOKEN: sessionToken.value,
+}
+
+/** Options that say where the secret is kept, which is not for clients to know. */
+export const place = {
+  table: 'table-Vw3k',
+  'key-attribute': 'key-Hj5m',
+  'value-attribute': 'value-Rt2b',
+  region: 'mars-north-7',
+}
+
+export interface WatchedService {
+  readonly bus: ProcessBus
+  readonly outlets: Outlets
+  /** Sends requests, each on a connection of its own. How many had the secret for an answer, rightly? */
+  send(requests: readonly Sent[]): Promise<number>
+  /** Puts whatever is on the bus to see into the outlets, too. */
+  lookInside(): Promise<void>
+}
+
+/** Assembles it before this source of secrets. It has to be started. */
+export async function watchedService(
+  dynamodb: SpillingDynamodb,
+  codeNames: readonly string[],
+): Promise<WatchedService> {
+  for (const [name, value] of Object.entries(credentials)) vi.stubEnv(name, value)
+  onTestFinished(() => void vi.unstubAllEnvs())
+  const { bus, lines, origin } = await assembled(
+    {
+      ...place,
+      'code-name': codeNames,
+      'dynamodb-endpoint': dynamodb.endpoint,
+      'max-attempts': '2',
+      // None of what is to be seen is a machine that has too much to do.
+      'request-timeout': '1m',
+      'fetch-timeout': '1m',
+      'cache-ttl': '1s',
+      'log-level': 'trace',
+    },
+    { SECRET_BUS_AUTH_TOKEN: token.value },
+  )
+  const outlets = new Outlets()
+  const errors = await watch(bus, outlets)
+
+  const send = async (requests: readonly Sent[]) => {
+    const replies = await exchangeAll(Number(new URL(origin()).port), requests)
+    const seen = replies.map((reply, index) => withoutRightfulSecret(requests[index], reply))
+    for (const text of seen) outlets.add('reply', text)
+    return seen.filter((text, index) => text !== replies[index]).length
+  }
+
+  const lookInside = async () => {
+    for (const channel of [getSecret, fetchSecret]) {
+      const answers = await Promise.allSettled(codeNames.map((codeName) => bus.request(channel, { codeName })))
+      for (const answer of answers) outlets.add(channel.name, shown('value' in answer ? answer.value : answer.reason))
+    }
+    for (const error of errors.values()) outlets.add('errors', shown(error))
+    outlets.add('health.check', shown(await bus.publish(checkHealth)))
+    outlets.add('metrics.collect', JSON.stringify(await bus.publish(collectMetrics)))
+    outlets.add('topology', JSON.stringify(bus.topology()))
+    outlets.add('bus', shown(bus))
+    for (const line of lines) outlets.add('plain log', line)
+    for (const body of dynamodb.bodies) outlets.add('request to the source', body)
+    for (const { headers } of dynamodb.requests) {
+      const { 'x-amz-security-token': _, ...others } = headers // there the session token belongs
+      outlets.add('request to the source', JSON.stringify(others))
+    }
+  }
+
+  return { bus, outlets, send, lookInside }
+}
+
+/**
+ * Everything that is told on the bus while it runs. Errors are collected, one of each message, to be looked at from all
+ * sides later.
+ */
+async function watch(bus: ProcessBus, outlets: Outlets): Promise<ReadonlyMap<string, Error>> {
+  const errors = new Map<string, Error>()
+  const look = (outlet: string, told: object) => {
+    outlets.add(outlet, JSON.stringify(told))
+    for (const part of Object.values(told)) if (part instanceof Error) errors.set(part.message, part)
+  }
+  bus.subscribe(lifecycle.log, (line) => look('lifecycle.log', { ...line, ...line.fields }))
+  bus.subscribe(secretAccessed, (access) => look('secret.accessed', access))
+  bus.tap((activity) => look('tap', activity))
+  for (const logFormat of ['json', 'pretty'] as const) {
+    const output = new PassThrough({ encoding: 'utf8' }).on('data', (text) => outlets.add(`${logFormat} log`, text))
+    bus.use(`${logFormat}-log`, log(await createLogger({ logLevel: 'trace', logFormat }, false, output)))
+  }
+  return errors
+}
+
+const asksForSecret = /^GET (http:\/\/\S+)?\/secret[ ?#/]/
+const rightfulBody = `\r\n\r\n${JSON.stringify({ secret_code: secret.value })}`
+
+/** The reply, but for the body if that is the secret and nothing else, given to who has asked for it. */
+function withoutRightfulSecret(request: Sent | undefined, reply: string): string {
+  const isRightful =
+    asksForSecret.test(String(request?.bytes)) && reply.startsWith('HTTP/1.1 200 ') && reply.endsWith(rightfulBody)
+  return isRightful ? reply.slice(0, -rightfulBody.length) : reply
+}
