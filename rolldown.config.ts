@@ -1,6 +1,6 @@
 /**
- * The program for the image: `main.js`, and a file for whatever is loaded only when it is needed, with the pages for browsers
- * beside them. The emulator, for laptops, is left out.
+ * Bundles the program for the image: `main.js`, chunks for lazily loaded modules, and the files for browsers. The
+ * DynamoDB emulator is not included.
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -9,7 +9,7 @@ import { defineConfig, type Plugin } from 'rolldown'
 const pages = 'src/handlers/pages/browser'
 const swaggerUi = 'node_modules/@fastify/swagger-ui/static'
 
-/** What a browser asks for, where the program looks for it. */
+/** Copies the files for browsers to the paths from which the program serves them. */
 const browserFiles: Plugin = {
   name: 'browser-files',
   generateBundle() {
@@ -20,9 +20,9 @@ const browserFiles: Plugin = {
   },
 }
 
-/** Nine tenths of the source map would be of those; where something fails in our own code is what a log is read for. */
-const noMapOfDependencies: Plugin = {
-  name: 'no-map-of-dependencies',
+/** Omits source maps of dependencies, which would be nine tenths of the map. */
+const dropDependencyMaps: Plugin = {
+  name: 'drop-dependency-maps',
   transform: { filter: { id: /node_modules/ }, handler: (code) => ({ code, map: { mappings: '' } }) },
 }
 
@@ -30,15 +30,15 @@ export default defineConfig({
   input: 'src/main.ts',
   platform: 'node',
   external: ['dynalite'],
-  plugins: [browserFiles, noMapOfDependencies],
+  plugins: [browserFiles, dropDependencyMaps],
   output: {
     dir: 'bundle',
     cleanDir: true,
     chunkFileNames: '[name].js',
     format: 'esm',
     minify: true,
-    keepNames: true, // of functions and classes, which the log shows
+    keepNames: true, // the log contains names of functions and classes
     sourcemap: true,
-    sourcemapExcludeSources: true, // stack traces need the places alone
+    sourcemapExcludeSources: true, // stack traces only need positions
   },
 })

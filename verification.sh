@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Brings everything up, asks what a client would ask, and takes it down again. It needs Docker, compose, curl and jq.
+# Starts the containers, requests /secret and /health, and stops the containers. Requires Docker, compose, curl and jq.
 set -euo pipefail
 cd "$(dirname "$0")"
 

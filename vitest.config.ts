@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
-  // By the names that others import them by, but as they are in the sources.
+  // Examples import the package by name; resolve it to the sources.
   resolve: {
     alias: {
       'secret-bus/testing': fileURLToPath(new URL('src/testing.ts', import.meta.url)),
@@ -13,9 +13,9 @@ export default defineConfig({
     include: ['test/**/*.test.ts', 'examples/**/*.test.ts'],
     exclude: ['test/system/**'],
     testTimeout: 20_000,
-    maxWorkers: '150%', // most of them wait for what they have started
+    maxWorkers: '150%', // most tests wait for child processes or sockets
     expect: { poll: { timeout: 5_000 } },
-    // No test asks a real AWS, or takes its credentials from whoever runs it.
+    // Tests must not use the AWS credentials of the machine that runs them.
     env: {
       AWS_EC2_METADATA_DISABLED: 'true',
       AWS_SHARED_CREDENTIALS_FILE: '/dev/null',

@@ -1,13 +1,11 @@
 import { defineConfig } from 'vitest/config'
-import tests from './vitest.config.ts'
+import unitTests from './vitest.config.ts'
 
-/**
- * What needs more than npm: a Docker engine, HAProxy, a browser. One file after another, for compose wants its port for itself.
- */
+/** Tests that require Docker, HAProxy or Chromium. Files run sequentially, because compose uses a fixed port. */
 export default defineConfig({
-  resolve: tests.resolve ?? {},
+  resolve: unitTests.resolve ?? {},
   test: {
-    env: tests.test?.env ?? {},
+    env: unitTests.test?.env ?? {},
     include: ['test/system/*.test.ts'],
     testTimeout: 120_000,
     hookTimeout: 600_000,

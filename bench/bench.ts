@@ -1,5 +1,6 @@
 /**
- * What the service costs, and its bus, beside peers: prints tables, writes `results.json`, draws charts for the documents.
+ * Benchmarks the service and its bus against other libraries. Prints tables, writes `results.json` and draws the charts
+ * of the documents.
  *
  *     npm run bench -- [--quick] [--only bus,http,start,memory,source,secrets]
  */
@@ -12,18 +13,18 @@ import { targets } from './targets.ts'
 
 const { isSet: quick, only } = readArguments('quick')
 const file = new URL('results.json', import.meta.url)
-const before = lastRun()
+const before = previousRun()
 const results: Results = { ...(await measureParts(only, quick)), ...(before && { before }) }
 
 process.stdout.write(`${tables(results)}\n`)
-// A quick run, or half of one, is for looking; what is kept, and what the documents show, is a whole one.
+// Only a complete run is stored and shown in the documents.
 if (!quick && only.length === parts.length) {
   writeFileSync(file, `${JSON.stringify(results, undefined, 2)}\n`)
   drawCharts(results, new URL('../docs/', import.meta.url))
 }
 
-/** So that one sees how steady the ratios are. */
-function lastRun(): Results['before'] {
+/** The ratios of the previous complete run, which show how stable the ratios are. */
+function previousRun(): Results['before'] {
   if (!existsSync(file)) return undefined
   const last: Results = JSON.parse(readFileSync(file, 'utf8'))
   return { at: last.at, ratios: Object.fromEntries(targets(last).map(({ what, result }) => [what, result])) }

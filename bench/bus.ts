@@ -1,20 +1,20 @@
-/** What a call costs on the bus, and with its peers. */
+/** Measures the cost of a call on the bus and on comparable libraries. */
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { inTurns, median } from './rounds.ts'
 
-/** A file in `calls/` each. */
+/** Each library has a file in `calls/`. */
 const libraries = ['direct', 'secret-bus', 'moleculer', 'emittery', 'event-emitter', 'mitt'] as const
 
 type Library = (typeof libraries)[number]
 
-/** Nanoseconds that a call takes, by library, and there by the kind of call. */
+/** Nanoseconds per call, by library and kind of call. */
 export type BusResults = Readonly<Record<Library, Readonly<Record<string, number>>>>
 
 /**
- * Each library has a process of its own in each round, and what counts is the median.
- * @param ms how long each kind of call is measured in a round
+ * Runs each library in a separate process per round. The result is the median of the rounds.
+ * @param ms duration of the measurement of each kind of call in a round, in milliseconds
  */
 export async function measureBus(rounds: number, ms: number): Promise<BusResults> {
   const files = Object.fromEntries(libraries.map((library) => [library, `calls/${library}.ts`]))
@@ -24,14 +24,14 @@ export async function measureBus(rounds: number, ms: number): Promise<BusResults
     return JSON.parse(stdout)
   })
   const medians = libraries.map((library) => {
-    const taken = all[library] ?? []
-    const kinds = Object.keys(taken[0] ?? {})
-    return [library, Object.fromEntries(kinds.map((kind) => [kind, median(taken.map((times) => times[kind] ?? 0))]))]
+    const rounds = all[library] ?? []
+    const kinds = Object.keys(rounds[0] ?? {})
+    return [library, Object.fromEntries(kinds.map((kind) => [kind, median(rounds.map((times) => times[kind] ?? 0))]))]
   })
   return Object.fromEntries(medians)
 }
 
-/** What the targets are about: how many times as much as somebody else's a call of ours takes. */
+/** The ratios that the targets limit: the time of a call on the bus divided by that of another library. */
 export function busRatios(results: BusResults): Record<string, number> {
   const ours = results['secret-bus']
   const times = (kind: string, library: Library, theirs = kind) => (ours[kind] ?? 0) / (results[library][theirs] ?? 0)

@@ -1,4 +1,4 @@
-/** Results as pictures for the documents. */
+/** Renders results as bar charts for the documents. */
 import { writeFileSync } from 'node:fs'
 import * as echarts from 'echarts'
 import type { Results } from './results.ts'
@@ -6,41 +6,41 @@ import type { Results } from './results.ts'
 interface Bar {
   readonly name: string
   readonly value: number
-  /** Whether it is ours. */
+  /** Whether the bar is a figure of this project. */
   readonly own?: boolean
 }
 
-/** Draws what there are results for, into a folder. */
+/** Writes a chart into the folder for each part that has results. */
 export function drawCharts({ bus, http, start, memory }: Results, folder: URL): void {
   const draw = (name: string, title: string, bars: readonly Bar[]) =>
     writeFileSync(new URL(`bench-${name}.svg`, folder), chart(title, bars))
   if (bus) {
-    const kinds = (kind: string) =>
+    const barsOf = (kind: string) =>
       Object.entries(bus).flatMap(([library, times]) =>
         times[kind] === undefined
           ? []
           : [{ name: library, value: Math.round(times[kind]), own: library === 'secret-bus' }],
       )
-    draw('request', 'One request, synchronous provider: nanoseconds', kinds('synchronous answer'))
-    draw('publish', 'One event, one listener: nanoseconds', kinds('1 listener'))
+    draw('request', 'One request, synchronous provider: nanoseconds', barsOf('synchronous answer'))
+    draw('publish', 'One event, one listener: nanoseconds', barsOf('1 listener'))
   }
   for (const path of ['/secret', '/health']) {
-    const some = http?.filter((result) => result.path === path && result.connections === 32) ?? []
-    const bars = some.map(({ server, cpu }) => ({
+    const results = http?.filter((result) => result.path === path && result.connections === 32) ?? []
+    const bars = results.map(({ server, cpu }) => ({
       name: server,
       value: Math.round(cpu),
       own: server.startsWith('service'),
     }))
-    if (bars.length > 0) draw(path.slice(1), `GET ${path}, 32 connections: CPU microseconds a request`, bars)
+    if (bars.length > 0) draw(path.slice(1), `GET ${path}, 32 connections: CPU microseconds per request`, bars)
   }
   if (start) {
     const bars = start.map(({ what, ms }) => ({ name: what, value: Math.round(ms), own: what.startsWith('service') }))
-    draw('start', 'From exec: milliseconds', bars)
+    draw('start', 'Start: milliseconds from exec', bars)
   }
   if (memory) {
     const bars = memory.flatMap(({ server, idle, afterMany }) =>
       [
-        { name: `${server}, at rest`, value: Math.round(idle) },
+        { name: `${server}, idle`, value: Math.round(idle) },
         { name: `${server}, after many requests`, value: Math.round(afterMany) },
       ].map((bar) => ({ ...bar, own: server === 'service' })),
     )
@@ -48,12 +48,12 @@ export function drawCharts({ bus, http, start, memory }: Results, folder: URL): 
   }
 }
 
-/** Readable on a light page and on a dark one. */
+/** Colours that are readable on light and on dark pages. */
 const [ink, ours, theirs] = ['#808080', '#2f81f7', '#8b949e']
 
 function chart(title: string, bars: readonly Bar[]): string {
-  const drawn = echarts.init(null, null, { renderer: 'svg', ssr: true, width: 720, height: 70 + bars.length * 30 })
-  drawn.setOption({
+  const drawing = echarts.init(null, null, { renderer: 'svg', ssr: true, width: 720, height: 70 + bars.length * 30 })
+  drawing.setOption({
     animation: false,
     title: { text: title, textStyle: { color: ink, fontSize: 14 } },
     grid: { left: 8, right: 60, top: 36, bottom: 8, containLabel: true },
@@ -75,7 +75,7 @@ function chart(title: string, bars: readonly Bar[]): string {
       },
     ],
   })
-  const svg = drawn.renderToSVGString()
-  drawn.dispose()
+  const svg = drawing.renderToSVGString()
+  drawing.dispose()
   return `${svg}\n`
 }

@@ -1,5 +1,5 @@
-/** What a request costs: the service beside Fastify and Node by themselves. */
-import { type Answered, loadServer } from './load.ts'
+/** Measures the cost of a request to the service, to bare Fastify and to `node:http`. */
+import { type LoadResult, loadServer } from './load.ts'
 import { add, inTurns, median, ratio } from './rounds.ts'
 import {
   bareFastify,
@@ -11,50 +11,51 @@ import {
   writingFastify,
 } from './server-process.ts'
 
-export interface HttpResult extends Omit<Answered, 'requests'> {
+export interface HttpResult extends Omit<LoadResult, 'requests'> {
   readonly path: string
   readonly connections: number
   readonly server: string
-  /** Time on a processor for each request, in microseconds. */
+  /** CPU time per request, in microseconds. */
   readonly cpu: number
-  /** How many times that of bare Fastify, and of Fastify writing the line: in the same rounds. */
+  /** `cpu` divided by that of bare Fastify in the same rounds. */
   readonly ofBare: number
+  /** `cpu` divided by that of Fastify writing the audit line, in the same rounds. */
   readonly ofWriting: number
 }
 
 export interface HttpPlan {
-  /** How many processes of each server are measured, one after another: V8 compiles each by what it happens to see first. */
+  /** Number of processes per server, one after another: what V8 optimizes differs from process to process. */
   readonly processes: number
-  /** In each of them. */
+  /** Rounds per process. */
   readonly rounds: number
   readonly connections: readonly number[]
-  /** How long each is loaded in a round, in seconds. */
+  /** Duration of the load in a round, in seconds. */
   readonly seconds: number
-  /** How long each is loaded before, so that it is compiled. */
+  /** Duration of the load before the first round, in seconds, in which V8 compiles the code. */
   readonly warmUp: number
 }
 
-type Taken = Awaited<ReturnType<typeof loadServer>>
+type Sample = Awaited<ReturnType<typeof loadServer>>
 
 const paths = ['/secret', '/health'] as const
 
-/** @param endpoint of the DynamoDB that the service reads */
+/** @param endpoint the DynamoDB endpoint of the service */
 export async function measureHttp(endpoint: string, plan: HttpPlan): Promise<HttpResult[]> {
   const cases = plan.connections.flatMap((connections) =>
-    paths.map((path) => ({ path, connections, taken: {} as Record<string, Taken[]> })),
+    paths.map((path) => ({ path, connections, samples: {} as Record<string, Sample[]> })),
   )
   for (let process = 0; process < plan.processes; process += 1) {
     const servers = await startServers(endpoint)
     for (const server of Object.values(servers))
       for (const path of paths) await loadServer(server, { path, connections: 32, seconds: plan.warmUp })
-    for (const { path, connections, taken } of cases) {
+    for (const { path, connections, samples } of cases) {
       const once = (server: ServerProcess) => loadServer(server, { path, connections, seconds: plan.seconds })
-      add(await inTurns(plan.rounds, servers, once), taken)
+      add(await inTurns(plan.rounds, servers, once), samples)
     }
     for (const server of Object.values(servers)) await server.stop()
   }
-  return cases.flatMap(({ path, connections, taken }) =>
-    summaries(taken).map((summary) => ({ path, connections, ...summary })),
+  return cases.flatMap(({ path, connections, samples }) =>
+    summaries(samples).map((summary) => ({ path, connections, ...summary })),
   )
 }
 
@@ -71,17 +72,17 @@ async function startServers(endpoint: string): Promise<Record<string, ServerProc
   return servers
 }
 
-function summaries(all: Readonly<Record<string, readonly Taken[]>>): Omit<HttpResult, 'path' | 'connections'>[] {
+function summaries(all: Readonly<Record<string, readonly Sample[]>>): Omit<HttpResult, 'path' | 'connections'>[] {
   const cpuOf = (name: string) => (all[name] ?? []).map(({ cpu }) => cpu)
-  return Object.entries(all).map(([server, taken]) => {
-    const middle = (of: keyof Taken) => median(taken.map((each) => each[of]))
+  return Object.entries(all).map(([server, samples]) => {
+    const medianOf = (figure: keyof Sample) => median(samples.map((sample) => sample[figure]))
     return {
       server,
-      requestsPerSecond: middle('requestsPerSecond'),
-      p50: middle('p50'),
-      p99: middle('p99'),
-      p999: middle('p999'),
-      cpu: middle('cpu'),
+      requestsPerSecond: medianOf('requestsPerSecond'),
+      p50: medianOf('p50'),
+      p99: medianOf('p99'),
+      p999: medianOf('p999'),
+      cpu: medianOf('cpu'),
       ofBare: ratio(cpuOf(server), cpuOf('bare Fastify')),
       ofWriting: ratio(cpuOf(server), cpuOf('Fastify writing the line')),
     }

@@ -1,4 +1,4 @@
--- Where the path ends with a star: the numbers below that of the first argument, one after another.
+-- Replaces a star at the end of the path with the numbers below the first argument, in turn.
 init = function(arguments)
   local numbers, path = tonumber(arguments[1]), wrk.path
   local number = 0
@@ -10,7 +10,7 @@ init = function(arguments)
   end
 end
 
--- What wrk has seen, as JSON. Latencies are in microseconds.
+-- Prints the results of wrk as JSON. Latencies are in microseconds.
 done = function(summary, latency)
   local errors = summary.errors
   io.write(string.format('\n{"requests":%d,"us":%d,"p50":%d,"p99":%d,"p999":%d,"faults":%d}\n',

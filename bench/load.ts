@@ -1,4 +1,4 @@
-/** Load by wrk: a program of its own, in C, which takes less from what it measures than one on Node. */
+/** Generates load with wrk, which is written in C and disturbs the measurement less than a client on Node.js. */
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -8,46 +8,46 @@ const script = fileURLToPath(new URL('load.lua', import.meta.url))
 
 export interface Load {
   readonly url: string
-  /** Where the URL ends with a star: how many numbers there are to take in its place, one after another. */
+  /** If the URL ends with `*`: requests replace it with the numbers from 0 to `numbers` - 1 in turn. */
   readonly numbers?: number
-  /** Each sends the next request as soon as it has the reply. */
+  /** Number of connections, each of which sends the next request when it has the response. */
   readonly connections: number
   readonly seconds: number
   readonly headers?: Readonly<Record<string, string>>
 }
 
-export interface Answered {
+export interface LoadResult {
   readonly requests: number
   readonly requestsPerSecond: number
-  /** Time to the reply, in milliseconds: of half of the requests, of 99 in 100, of 999 in 1000. */
+  /** Percentiles of the response time, in milliseconds. */
   readonly p50: number
   readonly p99: number
   readonly p999: number
 }
 
-/** @throws if any request fails */
-export async function load({ url, numbers, connections, seconds, headers = {} }: Load): Promise<Answered> {
-  const given = Object.entries(headers).flatMap(([name, value]) => ['-H', `${name}: ${value}`])
-  const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '10s', '-s', script, ...given, url]
-  const toScript = numbers === undefined ? [] : ['--', `${numbers}`]
-  const { stdout } = await promisify(execFile)('wrk', [...args, ...toScript])
+/** @throws Error if any request fails */
+export async function load({ url, numbers, connections, seconds, headers = {} }: Load): Promise<LoadResult> {
+  const headerArgs = Object.entries(headers).flatMap(([name, value]) => ['-H', `${name}: ${value}`])
+  const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '10s', '-s', script, ...headerArgs, url]
+  const scriptArgs = numbers === undefined ? [] : ['--', `${numbers}`]
+  const { stdout } = await promisify(execFile)('wrk', [...args, ...scriptArgs])
   const { requests, us, p50, p99, p999, faults } = JSON.parse(stdout.trim().split('\n').at(-1) ?? '')
-  if (faults > 0) throw new Error(`${faults} of ${requests} requests for ${url} failed`)
+  if (faults > 0) throw new Error(`${faults} of ${requests} requests to ${url} failed`)
   const ms = (time: number) => time / 1_000
   return { requests, requestsPerSecond: (requests / us) * 1e6, p50: ms(p50), p99: ms(p99), p999: ms(p999) }
 }
 
-/** Loads a path of a server, and says what time on a processor that took for each request, too, in microseconds. */
+/** Loads a path of a server and measures its CPU time per request, in microseconds. */
 export async function loadServer(
   { origin, headers, cpu }: ServerProcess,
   { path, ...rest }: Omit<Load, 'url' | 'headers'> & { readonly path: string },
-): Promise<Answered & { readonly cpu: number }> {
+): Promise<LoadResult & { readonly cpu: number }> {
   const before = cpu()
-  const answered = await load({ url: origin + path, headers, ...rest })
-  return { ...answered, cpu: (cpu() - before) / answered.requests }
+  const result = await load({ url: origin + path, headers, ...rest })
+  return { ...result, cpu: (cpu() - before) / result.requests }
 }
 
-/** Loads until so many requests have been answered. */
+/** Loads until at least this number of requests has been answered. */
 export async function loadAtLeast(
   requests: number,
   { url, connections, headers }: Omit<Load, 'seconds'>,
@@ -59,11 +59,11 @@ export async function loadAtLeast(
   }
 }
 
-/** @throws with what to do, if it is not there */
+/** @throws Error if wrk is not installed */
 export async function checkWrk(): Promise<void> {
   await promisify(execFile)('sh', ['-c', 'command -v wrk']).catch(() => {
     throw new Error(
-      'wrk sends the load, and is not there: apt-get install wrk, or leave out what needs it with --only bus,start',
+      'wrk is not installed: run apt-get install wrk, or measure only parts without load with --only bus,start',
     )
   })
 }

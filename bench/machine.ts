@@ -1,4 +1,4 @@
-/** Where, and of what, was measured. */
+/** Describes the machine and the versions of a run. */
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { availableParallelism, cpus, release, totalmem, type } from 'node:os'
@@ -10,7 +10,7 @@ export interface Machine {
   readonly memory: number
   readonly system: string
   readonly node: string
-  /** Of the service, and of its peers. */
+  /** Versions of the service and of the compared libraries. */
   readonly versions: Readonly<Record<string, string>>
 }
 
@@ -32,6 +32,6 @@ function revision(): string {
   try {
     return execFileSync('git', ['describe', '--always', '--dirty'], { encoding: 'utf8', stdio: 'pipe' }).trim()
   } catch {
-    return 'no revision'
+    return 'unknown revision'
   }
 }

@@ -1,17 +1,17 @@
-/** What a server holds in memory: at rest, after much work, after many connections. */
+/** Measures the memory of a server: idle, after many requests and after many connections. */
 import { setTimeout } from 'node:timers/promises'
 import { load, loadAtLeast } from './load.ts'
 import { bareFastify, type Server, type ServerProcess, service, startServer } from './server-process.ts'
 
 export interface MemoryResult {
   readonly server: string
-  /** Resident memory in MB. */
+  /** Resident memory in MB, as are the following. */
   readonly idle: number
   readonly afterFew: number
   readonly afterMany: number
-  /** While 1,000 connections ask at the same time. */
+  /** While 1,000 connections send requests. */
   readonly whileConnected: number
-  /** After connections that were each used for one request. */
+  /** After connections with one request each. */
   readonly afterConnections: number
 }
 
@@ -19,7 +19,7 @@ export interface MemoryPlan {
   readonly few: number
   readonly many: number
   readonly connections: number
-  /** How long a server is left alone before its memory is read, in milliseconds. */
+  /** Idle time before each reading of the memory, in milliseconds. */
   readonly rest: number
 }
 

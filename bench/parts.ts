@@ -1,4 +1,4 @@
-/** The parts that can be measured, and how thoroughly. */
+/** The parts of the benchmarks and their plans. */
 import { parseArgs } from 'node:util'
 import { messageOf } from '../src/bus/errors.ts'
 import { startDynamodb } from '../test/support/dynamodb/dynamodb.ts'
@@ -24,7 +24,7 @@ interface Plan {
   readonly secrets: SecretsPlan
 }
 
-const whole: Plan = {
+const fullPlan: Plan = {
   bus: { rounds: 7, ms: 200 },
   http: { processes: 5, rounds: 4, connections: [1, 32, 256], seconds: 1, warmUp: 3 },
   start: { rounds: 15 },
@@ -33,7 +33,7 @@ const whole: Plan = {
   secrets: { counts: [1, 10, 100, 1_000], processes: 3, rounds: 5, warmUp: 3 },
 }
 
-const quickly: Plan = {
+const quickPlan: Plan = {
   bus: { rounds: 2, ms: 50 },
   http: { processes: 1, rounds: 2, connections: [32], seconds: 1, warmUp: 1 },
   start: { rounds: 3 },
@@ -43,15 +43,14 @@ const quickly: Plan = {
 }
 
 /**
- * What the command line asks for: some of the parts, and whether it has the flag. What it may not ask for ends the process
- * with 64.
+ * Reads the selected parts and one flag from the command line. Exits with 64 if the arguments are invalid.
  */
 export function readArguments(flag: string, byDefault: readonly Part[] = parts) {
   try {
     const { values } = parseArgs({ options: { [flag]: { type: 'boolean' }, only: { type: 'string' } } })
     const wanted = values['only']?.toString().split(',') ?? byDefault
     const unknown = wanted.find((name) => !parts.some((part) => part === name))
-    if (unknown !== undefined) throw new Error(`--only takes some of ${parts.join(',')}, not "${unknown}"`)
+    if (unknown !== undefined) throw new Error(`--only must list parts from ${parts.join(',')}, received "${unknown}"`)
     return { isSet: Boolean(values[flag]), only: parts.filter((part) => wanted.includes(part)) }
   } catch (error) {
     process.stderr.write(`${messageOf(error)}\n`)
@@ -60,7 +59,7 @@ export function readArguments(flag: string, byDefault: readonly Part[] = parts) 
 }
 
 export async function measureParts(only: readonly Part[], quick: boolean): Promise<Results> {
-  const plan = quick ? quickly : whole
+  const plan = quick ? quickPlan : fullPlan
   if (only.some((part) => part !== 'bus' && part !== 'start')) await checkWrk()
   const emulator = await startDynamodb()
   await emulator.putSecret('thedoctor', 'the secret of thedoctor')

@@ -1,5 +1,5 @@
 /**
- * Where the time of a request goes, by samples of `perf` (Debian: linux-perf), beside bare Fastify.
+ * Profiles a request to the service and to bare Fastify with `perf` (Debian: linux-perf): CPU time by area of the code.
  *
  *     npm run bench:profile
  */
@@ -16,9 +16,9 @@ import { table } from './tables.ts'
 
 const run = promisify(execFile)
 
-/** A sample belongs to the first of these that is true of it: of its functions, the innermost first. */
+/** A sample belongs to the first area that matches its stack, which lists the innermost frame first. */
 const areas: Readonly<Record<string, (stack: readonly string[]) => boolean>> = {
-  'the audit line: event, text, writing': (stack) => stack.some((frame) => frame.includes('/handlers/batch.ts')),
+  'the audit line: event, text, writing': (stack) => stack.some((frame) => frame.includes('/routes/batch.ts')),
   'system calls for the socket': ([innermost = '']) => innermost.includes('[kernel'),
   'garbage collection': (stack) => stack.some((frame) => /v8::internal::(Heap|Scaveng|MarkCompact)/.test(frame)),
   'our bus': isIn(/\/src\/bus\//),
@@ -34,7 +34,7 @@ const connections = 32
 
 const emulator = await startDynamodb()
 await emulator.putSecret('thedoctor', 'the secret of thedoctor')
-// From its sources, where the functions have their names.
+// The sources rather than the bundle, because the areas are recognized by file.
 const fromSources: Server = {
   args: (port) => [
     fileURLToPath(new URL('../src/main.ts', import.meta.url)),
@@ -46,14 +46,14 @@ await emulator.close()
 const row = (name: string, one = 0, other = 0) => [name, ...[one, other, other - one].map((us) => us.toFixed(1))]
 const total = (of: Readonly<Record<string, number>>) => Object.values(of).reduce((sum, us) => sum + us, 0)
 const rows = Object.keys(areas).map((area) => row(area, bare[area], own[area]))
-const heads = ['CPU µs a request', 'bare Fastify', 'service', 'more']
+const heads = ['CPU µs per request', 'bare Fastify', 'service', 'more']
 process.stdout.write(`${table('GET /secret, 32 connections', heads, [...rows, row('all', total(bare), total(own))])}\n`)
 
-/** Microseconds of a request by area. */
+/** Microseconds per request, by area. */
 async function profile({ args }: Server): Promise<Record<string, number>> {
   const folder = mkdtempSync(join(tmpdir(), 'secret-bus-profile-'))
-  const named = ['--perf-basic-prof', `--logfile=${join(folder, 'v8.log')}`] // V8 writes a log, too, which nobody reads
-  const server = await startServer({ args: (port) => [...named, ...args(port)] }, '/secret')
+  const flags = ['--perf-basic-prof', `--logfile=${join(folder, 'v8.log')}`] // V8 also writes a log, which is discarded
+  const server = await startServer({ args: (port) => [...flags, ...args(port)] }, '/secret')
   await loadServer(server, { path: '/secret', connections, seconds: 5 })
   const data = join(folder, 'perf.data')
   const record = ['record', '-e', 'cpu-clock', '-F', '1999', '-g', '-p', `${server.pid}`, '-o', data]
@@ -78,7 +78,7 @@ function areaOf(stack: readonly string[]): string {
   return Object.entries(areas).find(([, isOf]) => isOf(stack))?.[0] ?? ''
 }
 
-/** Whether the innermost function in JavaScript is in such a file. What V8 has inlined counts for where it stands then. */
+/** Matches if the innermost JavaScript frame is in such a file. An inlined function counts as part of its caller. */
 function isIn(file: RegExp): (stack: readonly string[]) => boolean {
   return (stack) => file.test(stack.find((frame) => frame.includes(' JS:')) ?? '')
 }

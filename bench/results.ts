@@ -1,4 +1,4 @@
-/** All that one run has measured. A part that was left out is not there. */
+/** The results of one run. A part that was not measured is absent. */
 import type { BusResults } from './bus.ts'
 import type { HttpResult } from './http.ts'
 import type { Machine } from './machine.ts'
@@ -8,12 +8,12 @@ import type { SourceResult } from './source.ts'
 import type { StartResult } from './start.ts'
 
 export interface Results {
-  /** When it began, by RFC 3339. */
+  /** Start of the run, as in RFC 3339. */
   readonly at: string
-  /** Whether the time was cut short, and the figures with it. */
+  /** Whether this was a quick run, with less accurate figures. */
   readonly quick: boolean
   readonly machine: Machine
-  /** Nanoseconds a call. */
+  /** Nanoseconds per call. */
   readonly bus?: BusResults
   readonly http?: readonly HttpResult[]
   readonly start?: readonly StartResult[]
@@ -21,6 +21,6 @@ export interface Results {
   readonly memoryPlan?: MemoryPlan
   readonly source?: readonly SourceResult[]
   readonly secrets?: readonly SecretsResult[]
-  /** The whole run before: what has a target, as it was then. */
+  /** The ratios of the previous complete run, by target. */
   readonly before?: { readonly at: string; readonly ratios: Readonly<Record<string, number>> }
 }

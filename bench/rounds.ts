@@ -1,6 +1,6 @@
-/** Measuring in turns: whatever slows the machine down for a while slows down all that is compared. */
+/** Measures alternately, so that a temporary slowdown of the machine affects everything that is compared. */
 
-/** Has each thing measured once in a round, every round beginning with another. What comes of it is in the order of the rounds. */
+/** Measures each thing once per round, in an order that rotates. Results are in the order of the rounds. */
 export async function inTurns<Thing, Result>(
   rounds: number,
   things: Readonly<Record<string, Thing>>,
@@ -16,7 +16,7 @@ export async function inTurns<Thing, Result>(
   return results
 }
 
-/** Puts results of more rounds to those that there are. */
+/** Appends the results of more rounds to `to`. */
 export function add<Result>(more: Readonly<Record<string, Result[]>>, to: Record<string, Result[]>): void {
   for (const [name, results] of Object.entries(more)) to[name] = [...(to[name] ?? []), ...results]
 }
@@ -28,7 +28,7 @@ export function median(numbers: readonly number[]): number {
   return (lower + upper) / 2
 }
 
-/** How many times as much one is as another: the median of what it was in each round. */
+/** The median of the quotients of each round. */
 export function ratio(of: readonly number[], to: readonly number[]): number {
   return median(of.map((number, round) => number / (to[round] ?? Number.NaN)))
 }

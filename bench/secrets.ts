@@ -1,4 +1,4 @@
-/** What more secrets cost: each is read at the start, and held. */
+/** Measures the cost of many secrets, each of which is read at the start and cached. */
 import { loadServer } from './load.ts'
 import { add, inTurns, median, ratio } from './rounds.ts'
 import { type ServerProcess, service, startServer } from './server-process.ts'
@@ -6,21 +6,21 @@ import { startCountingTable } from './table.ts'
 
 export interface SecretsResult {
   readonly secrets: number
-  /** From exec until all of them have been read, in milliseconds. */
+  /** Time from exec until all secrets have been read, in milliseconds. */
   readonly ready: number
-  /** Calls that reached the table until then. */
+  /** Requests to the table until then. */
   readonly reads: number
-  /** Resident memory then, in MB. */
+  /** Resident memory at that time, in MB. */
   readonly idle: number
-  /** Time on a processor for each request, when they are asked for one after another, in microseconds. */
+  /** CPU time per request in microseconds, with requests for all secrets in turn. */
   readonly cpu: number
-  /** How many times that with the first number of secrets: in the same rounds. */
+  /** `cpu` divided by that with the first number of secrets, in the same rounds. */
   readonly ofFirst: number
 }
 
 export interface SecretsPlan {
   readonly counts: readonly number[]
-  /** As for `HttpPlan`. */
+  /** As in `HttpPlan`. */
   readonly processes: number
   readonly rounds: number
   readonly warmUp: number
@@ -43,11 +43,11 @@ export async function measureSecrets({ counts, processes, rounds, warmUp }: Secr
     for (const server of Object.values(servers)) await server.stop()
   }
   return counts.map((secrets) => {
-    const middle = (of: keyof Started) => median((started[secrets] ?? []).map((each) => each[of]))
-    const [mine = [], first = []] = [cpu[secrets], cpu[`${counts[0]}`]]
+    const medianOf = (figure: keyof Started) => median((started[secrets] ?? []).map((each) => each[figure]))
+    const [own = [], first = []] = [cpu[secrets], cpu[`${counts[0]}`]]
     return {
-      ...{ secrets, ready: middle('ready'), reads: middle('reads'), idle: middle('idle') },
-      ...{ cpu: median(mine), ofFirst: ratio(mine, first) },
+      ...{ secrets, ready: medianOf('ready'), reads: medianOf('reads'), idle: medianOf('idle') },
+      ...{ cpu: median(own), ofFirst: ratio(own, first) },
     }
   })
 }

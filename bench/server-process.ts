@@ -1,4 +1,4 @@
-/** A server in a process of its own, and what the operating system says that it has used (Linux). */
+/** Runs a server in a child process and reads its CPU time and memory from `/proc` (Linux). */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
@@ -7,26 +7,26 @@ import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { credentials } from '../test/support/dynamodb/dynamodb.ts'
 
-/** A tick of `/proc`, in microseconds: https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html. */
+/** The clock tick of `/proc`, in microseconds: https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html. */
 const tick = 10_000
 
 export interface ServerProcess {
   readonly origin: string
   readonly pid: number
-  /** Whatever must be sent with a request. */
+  /** Headers that every request must have. */
   readonly headers: Readonly<Record<string, string>>
-  /** From exec to the first answer with 200, in milliseconds. */
+  /** Time from exec to the first response with 200, in milliseconds. */
   readonly tookToAnswer: number
-  /** Time on a processor so far, in microseconds. */
+  /** CPU time so far, in microseconds. */
   cpu(): number
-  /** Memory that is in use, in MB. */
+  /** Resident memory, in MB. */
   rss(): number
   stop(): Promise<void>
 }
 
 /** How a server is started. */
 export interface Server {
-  /** Arguments of node, made with the port to listen on. */
+  /** Returns the arguments of `node` for the port to listen on. */
   readonly args: (port: number) => readonly string[]
   readonly env?: Readonly<Record<string, string>>
   readonly headers?: Readonly<Record<string, string>>
@@ -34,13 +34,13 @@ export interface Server {
 
 const file = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 
-/** Fastify with the routes of the service, and nothing else. */
+/** Fastify with only the routes of the service. */
 export const bareFastify: Server = { args: (port) => [file('servers/fastify.js'), `${port}`] }
 
-/** The same, but it writes the line of the audit trail, with pino as it comes. */
+/** Bare Fastify that also writes the audit line, with pino in its default configuration. */
 export const writingFastify: Server = { args: (port) => [file('servers/fastify.js'), `${port}`, '--line'] }
 
-/** Node, and the same answers. */
+/** `node:http` with the same responses. */
 export const nodeHttp: Server = { args: (port) => [file('servers/node-http.js'), `${port}`] }
 
 /** The service as the image runs it, with all that it does by default. */
@@ -51,7 +51,7 @@ export const service = (endpoint: string, ...options: string[]): Server => ({
   ],
 })
 
-/** The service, which asks for a token, too. */
+/** The service with authentication. */
 export const guardedService = (endpoint: string): Server => ({
   ...service(endpoint),
   env: { SECRET_BUS_AUTH_TOKEN: 'a-token-of-some-length' },
@@ -60,11 +60,11 @@ export const guardedService = (endpoint: string): Server => ({
 
 let lastPort = 5_500
 
-/** Starts it, and waits until a path is answered with 200. */
+/** Starts the server and waits until it answers a path with 200. */
 export async function startServer({ args, env, headers = {} }: Server, path = '/health'): Promise<ServerProcess> {
   lastPort += 1
   const origin = `http://127.0.0.1:${lastPort}`
-  // What it logs goes through a pipe to somebody who reads it, as in a container.
+  // The log goes through a pipe that another process reads, as in a container.
   const log = spawn('cat', { stdio: ['pipe', 'ignore', 'inherit'] })
   const began = performance.now()
   const child = spawn(process.execPath, args(lastPort), {
@@ -73,7 +73,7 @@ export async function startServer({ args, env, headers = {} }: Server, path = '/
   })
   log.stdin.destroy()
   while ((await statusOf(origin + path, headers)) !== 200) {
-    if (child.exitCode !== null) throw new Error(`the server ended with ${child.exitCode} before it answered`)
+    if (child.exitCode !== null) throw new Error(`The server exited with ${child.exitCode} before its first response`)
     await setTimeout(1)
   }
   const tookToAnswer = performance.now() - began
@@ -84,7 +84,7 @@ export async function startServer({ args, env, headers = {} }: Server, path = '/
     headers,
     tookToAnswer,
     cpu: () => {
-      // The name of the program, in parentheses, may have spaces.
+      // The program name, in parentheses, may contain spaces.
       const [, fields = ''] = /\) (.*)/.exec(proc('stat')) ?? []
       const [user = Number.NaN, system = Number.NaN] = fields.split(' ').slice(11, 13).map(Number)
       return (user + system) * tick
@@ -98,14 +98,14 @@ export async function startServer({ args, env, headers = {} }: Server, path = '/
   }
 }
 
-/** From exec to exit, in milliseconds. */
+/** Returns the time from exec to exit, in milliseconds. */
 export async function runNode(...args: string[]): Promise<number> {
   const began = performance.now()
   await once(spawn(process.execPath, args, { stdio: 'ignore' }), 'exit')
   return performance.now() - began
 }
 
-/** 0 if nobody answers. */
+/** The status of the response; 0 if there is none. */
 function statusOf(url: string, headers: Readonly<Record<string, string>>): Promise<number> {
   return new Promise((resolve) => {
     get(url, { agent: false, headers }, (response) =>

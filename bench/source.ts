@@ -1,4 +1,4 @@
-/** What the source is asked for: each reading of a table is paid for. */
+/** Counts the reads of the source, because AWS charges for each. */
 import { setTimeout } from 'node:timers/promises'
 import { loadAtLeast } from './load.ts'
 import { service, startServer } from './server-process.ts'
@@ -7,15 +7,15 @@ import { startCountingTable } from './table.ts'
 export interface SourceResult {
   readonly setting: string
   readonly requests: number
-  /** Calls that reached the table, tries of the SDK included. */
+  /** Requests to the table, including retries of the SDK. */
   readonly reads: number
-  /** How long that took, in seconds. */
+  /** Duration, in seconds. */
   readonly seconds: number
 }
 
 export interface SourcePlan {
   readonly requests: number
-  /** How long the table is out, in seconds. */
+  /** Duration of the outage of the table, in seconds. */
   readonly outage: number
 }
 
@@ -39,7 +39,7 @@ async function readsUnderLoad(ttl: string, requests: number): Promise<SourceResu
   return result
 }
 
-/** @param path what is answered before the outage, if there is to be a secret by then */
+/** @param path the path that must answer before the outage; `/secret` means with a cached secret */
 async function readsInOutage(setting: string, options: string[], seconds: number, path: string): Promise<SourceResult> {
   const table = await startCountingTable()
   table.out = path !== '/secret'

@@ -1,18 +1,19 @@
-/** How long a start takes: from exec to the first 200. */
+/** Measures the time of a start, from exec to the first response with 200. */
 import { inTurns, median, ratio } from './rounds.ts'
 import { bareFastify, runNode, type Server, service, startServer } from './server-process.ts'
 
 export interface StartResult {
   readonly what: string
-  /** Milliseconds: the median, the least and the most. */
+  /** Median in milliseconds. */
   readonly ms: number
+  /** Minimum and maximum in milliseconds. */
   readonly least: number
   readonly most: number
-  /** How many times that of bare Fastify. */
+  /** `ms` divided by that of bare Fastify. */
   readonly ofBare: number
 }
 
-/** @param endpoint of an emulator on this machine */
+/** @param endpoint the endpoint of a DynamoDB emulator on this machine */
 export async function measureStart(endpoint: string, rounds: number): Promise<StartResult[]> {
   const starting = (server: Server, path: string) => async () => {
     const started = await startServer(server, path)

@@ -1,13 +1,13 @@
-/** What stands in for DynamoDB where its calls are counted: it answers every one with the secret, or is out. */
+/** A substitute for DynamoDB that counts requests. It answers each with the secret, or fails during an outage. */
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
 export interface CountingTable {
   readonly endpoint: string
-  /** Calls that came since the last time that somebody asked. */
+  /** Returns the number of requests since the previous call. */
   taken(): number
-  /** While it is out it answers with 500. */
+  /** Whether there is an outage, during which every request is answered with 500. */
   out: boolean
   close(): void
 }

@@ -1,16 +1,16 @@
-/** Results as tables in Markdown, for a terminal and for a document. */
+/** Renders results as Markdown tables, for the terminal and for `docs/PERFORMANCE.md`. */
 import type { Results } from './results.ts'
 import { targets } from './targets.ts'
 
 export function tables(results: Results): string {
   const { machine } = results
   const versions = Object.entries(machine.versions).map(([name, version]) => `${name} ${version}`)
-  const measured = [
-    `${results.at}${results.quick ? ', quick: the figures are rough' : ''}: ${machine.cpu}, ${machine.cores} cores, ${machine.memory} GB, ` +
+  const conditions = [
+    `${results.at}${results.quick ? ', quick run with rough figures' : ''}: ${machine.cpu}, ${machine.cores} cores, ${machine.memory} GB, ` +
       `${machine.system}, Node ${machine.node}, ${versions.join(', ')}.`,
   ]
   const parts = [busTable, httpTable, startTable, memoryTable, sourceTable, secretsTable, targetTable]
-  return [...measured, ...parts.map((part) => part(results)).filter(Boolean)].join('\n\n')
+  return [...conditions, ...parts.map((part) => part(results)).filter(Boolean)].join('\n\n')
 }
 
 export function targetTable(results: Results): string {
@@ -21,7 +21,7 @@ export function targetTable(results: Results): string {
     before === undefined ? '' : number(before, 2),
     result <= atMost ? 'met' : '**missed**',
   ])
-  return table('Targets', ['what', 'target', 'result', 'run before', ''], rows)
+  return table('Targets', ['ratio', 'target', 'result', 'previous run', ''], rows)
 }
 
 function busTable({ bus }: Results): string {
@@ -31,11 +31,11 @@ function busTable({ bus }: Results): string {
     library,
     ...kinds.map((kind) => (times[kind] === undefined ? '' : number(times[kind], 0))),
   ])
-  return table('Bus: nanoseconds a call', ['', ...kinds], rows)
+  return table('Bus: nanoseconds per call', ['', ...kinds], rows)
 }
 
 function httpTable({ http }: Results): string {
-  const heads = ['', 'connections', 'requests/s', 'p50 ms', 'p99 ms', 'p99.9 ms', 'CPU µs', '/ bare', '/ writing']
+  const header = ['', 'connections', 'requests/s', 'p50 ms', 'p99 ms', 'p99.9 ms', 'CPU µs', '/ bare', '/ writing']
   const rows = (http ?? []).map((each) => [
     `${each.path}, ${each.server}`,
     `${each.connections}`,
@@ -45,7 +45,7 @@ function httpTable({ http }: Results): string {
     number(each.ofBare, 2),
     number(each.ofWriting, 2),
   ])
-  return table('HTTP', heads, rows)
+  return table('HTTP', header, rows)
 }
 
 function startTable({ start }: Results): string {
@@ -54,20 +54,20 @@ function startTable({ start }: Results): string {
     ...[ms, least, most].map((each) => number(each, 0)),
     number(ofBare, 2),
   ])
-  return table('Start', ['', 'ms', 'least', 'most', '/ bare'], rows)
+  return table('Start', ['', 'ms', 'min', 'max', '/ bare'], rows)
 }
 
 function memoryTable({ memory, memoryPlan }: Results): string {
   const { few = 0, many = 0, connections = 0 } = memoryPlan ?? {}
   const after = [few, many].map((requests) => `after ${number(requests, 0)} requests`)
-  const heads = ['', 'at rest', ...after, 'with 1,000 connections', `after ${number(connections, 0)} connections`]
+  const header = ['', 'idle', ...after, 'with 1,000 connections', `after ${number(connections, 0)} connections`]
   const rows = (memory ?? []).map((each) => [
     each.server,
     ...[each.idle, each.afterFew, each.afterMany, each.whileConnected, each.afterConnections].map((mb) =>
       number(mb, 0),
     ),
   ])
-  return table('Memory in MB', heads, rows)
+  return table('Memory in MB', header, rows)
 }
 
 function sourceTable({ source }: Results): string {
@@ -86,18 +86,18 @@ function secretsTable({ secrets }: Results): string {
     number(each.cpu, 1),
     number(each.ofFirst, 2),
   ])
-  return table('Secrets', ['secrets', 'reads', 'ready after ms', 'memory MB', 'CPU µs', '/ one'], rows)
+  return table('Secrets', ['secrets', 'reads', 'ms until ready', 'memory MB', 'CPU µs', '/ one secret'], rows)
 }
 
-export function table(title: string, heads: string[], rows: string[][]): string {
+export function table(title: string, header: string[], rows: string[][]): string {
   if (rows.length === 0) return ''
-  const widths = heads.map((head, column) =>
-    Math.max(...[head, ...rows.map((row) => row[column] ?? '')].map(({ length }) => length)),
+  const widths = header.map((heading, column) =>
+    Math.max(...[heading, ...rows.map((row) => row[column] ?? '')].map(({ length }) => length)),
   )
   const line = (cells: string[]) =>
     `| ${cells.map((cell, column) => pad(cell, column, widths[column] ?? 0)).join(' | ')} |`
   const rule = `|${widths.map((width, column) => (column === 0 ? '-'.repeat(width + 2) : `${'-'.repeat(width + 1)}:`)).join('|')}|`
-  return [`## ${title}`, '', line(heads), rule, ...rows.map(line)].join('\n')
+  return [`## ${title}`, '', line(header), rule, ...rows.map(line)].join('\n')
 }
 
 const pad = (cell: string, column: number, width: number) => (column === 0 ? cell.padEnd(width) : cell.padStart(width))

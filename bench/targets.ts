@@ -1,4 +1,4 @@
-/** What is to be reached, each as a ratio of two things measured in one run. */
+/** The targets of the benchmarks. Each is a ratio of two figures of the same run. */
 import { busRatios } from './bus.ts'
 import type { Results } from './results.ts'
 
@@ -6,11 +6,11 @@ export interface Target {
   readonly what: string
   readonly atMost: number
   readonly result: number
-  /** What the whole run before gave. */
+  /** The ratio in the previous complete run. */
   readonly before?: number | undefined
 }
 
-/** Those for which there are results. */
+/** The targets for which there are results. */
 export function targets(results: Results): Target[] {
   const all = [...busTargets(results), ...httpTargets(results), ...startTargets(results), ...memoryTargets(results)]
   return all.map((target) => ({ ...target, before: results.before?.ratios[target.what] }))
@@ -28,7 +28,7 @@ function busTargets({ bus }: Results): Target[] {
   return Object.entries(limits).map(([what, atMost]) => ({ what, atMost, result: ratios[what] ?? Number.NaN }))
 }
 
-/** At as many connections as keep a server busy without a queue. */
+/** Enough connections to keep a server busy without a queue. */
 const connections = 32
 
 function httpTargets({ http }: Results): Target[] {
@@ -38,11 +38,11 @@ function httpTargets({ http }: Results): Target[] {
   return [
     ...(secret
       ? [
-          { what: '/secret, CPU a request / bare Fastify', atMost: 1.35, result: secret.ofBare },
-          { what: '/secret, CPU a request / Fastify writing the line', atMost: 1.1, result: secret.ofWriting },
+          { what: '/secret, CPU per request / bare Fastify', atMost: 1.35, result: secret.ofBare },
+          { what: '/secret, CPU per request / Fastify writing the line', atMost: 1.1, result: secret.ofWriting },
         ]
       : []),
-    ...(health ? [{ what: '/health, CPU a request / bare Fastify', atMost: 1.05, result: health.ofBare }] : []),
+    ...(health ? [{ what: '/health, CPU per request / bare Fastify', atMost: 1.05, result: health.ofBare }] : []),
   ]
 }
 
@@ -50,7 +50,7 @@ function startTargets({ start }: Results): Target[] {
   const limits = { 'service, first 200 of /health': 1.6, 'service, first 200 of /ready': 2.5 }
   return Object.entries(limits).flatMap(([what, atMost]) => {
     const found = start?.find((result) => result.what === what)
-    return found ? [{ what: `${what} / bare Fastify's`, atMost, result: found.ofBare }] : []
+    return found ? [{ what: `${what} / bare Fastify`, atMost, result: found.ofBare }] : []
   })
 }
 
@@ -59,7 +59,7 @@ function memoryTargets({ memory }: Results): Target[] {
   const bare = memory?.find(({ server }) => server === 'bare Fastify')
   if (!ours || !bare) return []
   return [
-    { what: 'memory at rest / bare Fastify', atMost: 1.4, result: ours.idle / bare.idle },
-    { what: 'memory after many requests / after few', atMost: 1.15, result: ours.afterMany / ours.afterFew },
+    { what: 'idle memory / bare Fastify', atMost: 1.4, result: ours.idle / bare.idle },
+    { what: 'memory after many requests / after few requests', atMost: 1.15, result: ours.afterMany / ours.afterFew },
   ]
 }

@@ -1,4 +1,4 @@
-/** The emulator beside the service: a bus like any other, with the log, the signals, and a DynamoDB for whoever asks. */
+/** Runs the DynamoDB emulator as a separate container: a bus with the log, the signals and the embedded DynamoDB. */
 import { log } from '../src/bus/process/log.ts'
 import { ProcessBus } from '../src/bus/process/process-bus.ts'
 import { signals } from '../src/bus/process/signals.ts'
@@ -6,7 +6,7 @@ import { createLogger } from '../src/runtime/logger.ts'
 import { readOptions } from '../src/runtime/options/load.ts'
 import { embeddedDynamodb } from '../src/sources/dynamodb/embedded-dynamodb.ts'
 
-// Table, attributes and code names are told to it as to the service.
+// Table, attributes and code names come from the same environment variables as for the service.
 const options = await readOptions(new Map(), process.env)
 const logger = await createLogger(options, process.stdout.isTTY)
 

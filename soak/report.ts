@@ -1,74 +1,76 @@
-/** What a run has shown, and what of it should not be. */
+/** Evaluates a run and formats its figures. */
 import type { Run } from './run.ts'
-import type { Held } from './service.ts'
+import type { Resources } from './service.ts'
 
-/** The part of a run after which growth is looked at: until then code is compiled, and pools find their size. */
+/** The fraction of a run that does not count for growth, because code is compiled and pools fill up. */
 const warmUp = 0.4
 
-/** In minutes. What is left of a shorter run is too little to tell growth from chance. */
-const leastToJudge = 0.9
+/** In minutes. The rest of a shorter run is too short to distinguish growth from noise. */
+const shortestDuration = 0.9
 
 /**
- * How fast memory may grow, in MB a minute. A sound service stays below 0.6 (heap, without garbage) and 3 (RSS) in runs of
- * two minutes, on a busy machine too. At 8,000 requests a minute, the limits are 190 bytes and 1.3 KB a request.
+ * The limits of memory growth, in MB per minute. Without a leak, growth stays below 0.6 (heap after garbage collection)
+ * and 3 (RSS) in runs of two minutes, even on a busy machine. At 8,000 requests per minute, the limits correspond to
+ * 190 bytes and 1.3 KB per request.
  */
 const limits = { heap: 1.5, rss: 10 }
 
-/** In MB a minute: the slope of the line that fits best (least squares). `undefined` for a run that is too short. */
+/** Growth in MB per minute: the slope of a least squares fit. `undefined` if the run is too short. */
 function growthOf(run: Run, quantity: 'heap' | 'rss'): number | undefined {
-  if (duration(run) < leastToJudge) return undefined
+  if (duration(run) < shortestDuration) return undefined
   const samples = run.during.slice(run.during.length * warmUp)
-  const mean = (of: (sample: Held) => number) => sum(samples.map(of)) / samples.length
+  const mean = (of: (sample: Resources) => number) => sum(samples.map(of)) / samples.length
   const at = mean((sample) => sample.at)
   const value = mean((sample) => sample[quantity])
   return mean((sample) => (sample.at - at) * (sample[quantity] - value)) / mean((sample) => (sample.at - at) ** 2)
 }
 
-/** In minutes. */
+/** The duration of the load, in minutes. */
 function duration({ before, during }: Run): number {
   return (during.at(-1)?.at ?? 0) - before.at
 }
 
-/** A line for each thing that is wrong. */
-export function whatIsWrong(run: Run): string[] {
+/** Describes each problem of the run in one line. */
+export function problemsOf(run: Run): string[] {
   const { tally, before, after, exit } = run
-  const wrong = [...tally.failures].map(([what, times]) => `${times} times: ${what}`)
+  const problems = [...tally.failures].map(([name, count]) => `${count} times: ${name}`)
   for (const quantity of ['heap', 'rss'] as const) {
-    const grown = growthOf(run, quantity) ?? 0
-    if (grown > limits[quantity]) wrong.push(`${quantity} grows by ${grown.toFixed(1)} MB a minute`)
+    const growth = growthOf(run, quantity) ?? 0
+    if (growth > limits[quantity])
+      problems.push(`${quantity} grows by ${growth.toFixed(1)} MB per minute, the limit is ${limits[quantity]}`)
   }
-  for (const quantity of ['files', 'resources'] as const) {
-    const left = after[quantity] - before[quantity]
-    if (left > 0) wrong.push(`${left} ${quantity} are left`)
+  for (const [quantity, name] of [['files', 'open files'] as const, ['active', 'active resources'] as const]) {
+    const leaked = after[quantity] - before[quantity]
+    if (leaked > 0) problems.push(`${leaked} ${name} leaked`)
   }
-  if (exit !== 0) wrong.push(`the service ended with ${exit}`)
-  return wrong
+  if (exit !== 0) problems.push(`the service exited with ${exit}`)
+  return problems
 }
 
-/** All figures, for people. */
+/** Formats all figures as text. */
 export function report(run: Run): string {
   const { tally, before, during, after, exit } = run
-  const line = (what: string, ...figures: unknown[]) => {
-    return what.padEnd(44) + figures.map((figure) => String(figure).padStart(12)).join('')
+  const line = (label: string, ...figures: unknown[]) => {
+    return label.padEnd(44) + figures.map((figure) => String(figure).padStart(12)).join('')
   }
-  const holding = (what: string, quantity: Exclude<keyof Held, 'at'>, ...figures: string[]) => {
+  const usage = (label: string, quantity: Exclude<keyof Resources, 'at'>, ...figures: string[]) => {
     const peak = Math.max(...during.map((sample) => sample[quantity]))
-    return line(what, ...[before[quantity], after[quantity], peak].map(Math.round), ...figures)
+    return line(label, ...[before[quantity], after[quantity], peak].map(Math.round), ...figures)
   }
-  const growing = (quantity: 'heap' | 'rss') => {
-    return [growthOf(run, quantity)?.toFixed(2) ?? 'not judged', String(limits[quantity])]
+  const growth = (quantity: 'heap' | 'rss') => {
+    return [growthOf(run, quantity)?.toFixed(2) ?? 'too short', String(limits[quantity])]
   }
   return [
     line('seconds under load', Math.round(duration(run) * 60)),
-    ...[...tally.counts].sort().map(([what, times]) => line(what, times)),
+    ...[...tally.counts].sort().map(([name, count]) => line(name, count)),
     line('failures', sum(tally.failures.values())),
     line('exit code', exit),
     '',
-    line('the service held', 'at start', 'at the end', 'at most', 'a minute', 'limit'),
-    holding('MB of heap, without garbage', 'heap', ...growing('heap')),
-    holding('MB of memory (RSS)', 'rss', ...growing('rss')),
-    holding('open files and sockets', 'files'),
-    holding('resources of the event loop', 'resources'),
+    line('resources of the service', 'before', 'after', 'maximum', 'per minute', 'limit'),
+    usage('heap after garbage collection, MB', 'heap', ...growth('heap')),
+    usage('resident memory (RSS), MB', 'rss', ...growth('rss')),
+    usage('open files and sockets', 'files'),
+    usage('active resources of the event loop', 'active'),
     '',
   ].join('\n')
 }

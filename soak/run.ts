@@ -1,43 +1,43 @@
-/** One run: load on the service while its source fails and it reloads, and what it holds before, meanwhile and after. */
+/** One run: loads the service during faults and reloads, and samples its resources before, during and afterwards. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Pool, request } from 'undici'
-import { oddClient, steadyClient, Tally, type Target } from './clients.ts'
+import { misbehavingClient, steadyClient, Tally, type Target } from './clients.ts'
 import { type FaultyTable, faults, startFaultyTable } from './faulty-table.ts'
-import { type Held, Service } from './service.ts'
+import { type Resources, Service } from './service.ts'
 
 const codeNames = ['thedoctor', 'river song', 'a/b', 'ключ', '100%']
 const secrets = new Map(codeNames.map((codeName) => [codeName, `the secret of ${codeName}`]))
 const steadyClients = 10
-const oddClients = 3
+const misbehavingClients = 3
 
 export interface Run {
   readonly tally: Tally
-  readonly before: Held
-  readonly during: readonly Held[]
-  /** When the load had gone. */
-  readonly after: Held
+  readonly before: Resources
+  readonly during: readonly Resources[]
+  /** The resources after the load. */
+  readonly after: Resources
   readonly exit: number | NodeJS.Signals
 }
 
 /**
- * Runs for so many minutes.
- * @throws the reason of the interruption, if there is one
+ * Runs for a number of minutes.
+ * @throws Error with the last log lines and the cause if the run fails or is interrupted
  */
 export async function run(minutes: number, interruption: AbortSignal): Promise<Run> {
   const table = await startFaultyTable(secrets)
   const service = await Service.start(codeNames, table.endpoint)
   try {
-    await pause(6_000, interruption) // until the connections with which it fetched the first secrets have idled out
-    const before = await service.held()
+    await pause(6_000, interruption) // until the idle connections of the first fetches are closed
+    const before = await service.resources()
     const until = AbortSignal.any([interruption, AbortSignal.timeout(minutes * 60_000)])
     const { tally, during } = await load(service, table, until)
     interruption.throwIfAborted()
-    const after = await unloaded(service, before)
+    const after = await resourcesAfterLoad(service, before)
     return { tally, before, during, after, exit: await service.exit() }
   } catch (error) {
-    throw new Error(`the log of the service ends with:\n${service.lastLines}`, { cause: error })
+    throw new Error(`The run failed; last lines of the service log:\n${service.lastLines}`, { cause: error })
   } finally {
-    await service.exit({ told: interruption.aborted })
+    await service.exit({ alreadySignalled: interruption.aborted })
     await table.close()
   }
 }
@@ -46,23 +46,23 @@ async function load(service: Service, table: FaultyTable, until: AbortSignal): P
   const { origin, headers } = service
   const target = { origin, headers, secrets, disturbed: false }
   const tally = new Tally()
-  const during: Held[] = []
+  const during: Resources[] = []
   const pool = new Pool(origin, { connections: steadyClients, headersTimeout: 10_000, bodyTimeout: 10_000 })
   const sample = async () => {
-    while (await pause(2_000, until)) during.push(await service.held())
+    while (await pause(2_000, until)) during.push(await service.resources())
   }
   await Promise.all([
     ...Array.from({ length: steadyClients }, () => steadyClient(target, pool, tally, until)),
-    ...Array.from({ length: oddClients }, () => oddClient(target, tally, until)),
-    trouble(target, service, table, tally, until),
+    ...Array.from({ length: misbehavingClients }, () => misbehavingClient(target, tally, until)),
+    injectFaults(target, service, table, tally, until),
     sample(),
   ])
   await pool.close()
   return { tally, during }
 }
 
-/** Has the table fail in one way after another, and the service reload before, during and after each. */
-async function trouble(
+/** Injects one fault after another, and reloads the service before, during and after each. */
+async function injectFaults(
   target: Target & { disturbed: boolean },
   service: Service,
   table: FaultyTable,
@@ -91,24 +91,24 @@ async function trouble(
     await (turn % 2 === 0 ? reload() : reloadBySignal())
     await pause(1_000, until)
     table.fault = undefined
-    for (let tries = 1; !(await reload()); tries += 1) {
-      if (tries === 10) throw new Error(`the service does not get over the fault: ${name}`)
+    for (let attempt = 1; !(await reload()); attempt += 1) {
+      if (attempt === 10) throw new Error(`The service did not recover from the fault: ${name}`)
       await sleep(200)
     }
     target.disturbed = false
   }
 }
 
-/** What it holds as soon as that is no more than before, or else after a while: some of it has to idle out. */
-async function unloaded(service: Service, before: Held): Promise<Held> {
-  for (let tries = 1; ; tries += 1) {
-    const after = await service.held()
-    if (tries === 20 || (after.files <= before.files && after.resources <= before.resources)) return after
+/** The resources as soon as they do not exceed those before, or after 20 s: idle connections take time to close. */
+async function resourcesAfterLoad(service: Service, before: Resources): Promise<Resources> {
+  for (let attempt = 1; ; attempt += 1) {
+    const after = await service.resources()
+    if (attempt === 20 || (after.files <= before.files && after.active <= before.active)) return after
     await sleep(1_000)
   }
 }
 
-/** Waits for so many milliseconds. Whether there is still time afterwards. */
+/** Waits for `ms` milliseconds or until the abort. Resolves to whether the run continues. */
 async function pause(ms: number, until: AbortSignal): Promise<boolean> {
   await sleep(ms, undefined, { signal: until }).catch(() => {})
   return !until.aborted

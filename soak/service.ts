@@ -1,4 +1,4 @@
-/** The service as a process of its own, as it is run elsewhere, and what it holds. */
+/** Runs the service in a child process and measures its resources. */
 import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -6,7 +6,7 @@ import { request } from 'undici'
 import { credentials } from '../test/support/dynamodb/dynamodb.ts'
 import { type ServiceProcess, startService } from '../test/support/service/process.ts'
 
-/** Short times, so that many lifetimes end in a run, and a fault is felt at once. */
+/** Short TTLs and timeouts, so that many refreshes occur in a run and a fault takes effect immediately. */
 const options = [
   ...['--port=0', '--cache-ttl=300ms', '--max-stale=300ms'],
   ...['--connect-timeout=500ms', '--request-timeout=500ms', '--fetch-timeout=1s', '--max-attempts=2'],
@@ -17,23 +17,23 @@ const token = 'the-token'
 const environment = {
   ...credentials,
   SECRET_BUS_AUTH_TOKEN: token,
-  // Where the inspector listens once it is told to: anywhere.
+  // The debugger, which SIGUSR1 starts, selects a free port.
   NODE_OPTIONS: '--inspect-port=0',
 }
 
 const megabyte = 1024 * 1024
 
-/** What a process holds. Memory is in MB. */
-export interface Held {
-  /** When, in minutes. */
+/** The resources of the process. Memory is in MB. */
+export interface Resources {
+  /** Time of the sample, in minutes. */
   readonly at: number
   readonly rss: number
-  /** Without garbage. */
+  /** After garbage collection. */
   readonly heap: number
-  /** Files and sockets that are open. */
+  /** Open files and sockets. */
   readonly files: number
-  /** Sockets, timers, and whatever else the event loop waits for. */
-  readonly resources: number
+  /** Active resources of the event loop, such as sockets and timers. */
+  readonly active: number
 }
 
 export class Service {
@@ -48,9 +48,9 @@ export class Service {
     this.#program = program
     this.#inspector = inspector
     this.#ended = program.exited.then((code) => {
-      throw new Error(`the service has ended with ${code}`)
+      throw new Error(`The service exited with ${code}`)
     })
-    this.#ended.catch(() => {}) // of interest only while somebody waits for something else
+    this.#ended.catch(() => {}) // handled by the `Promise.race` below
   }
 
   static async start(codeNames: Iterable<string>, endpoint: string): Promise<Service> {
@@ -67,13 +67,13 @@ export class Service {
     return new Service(origin, program, inspector)
   }
 
-  /** The last lines of its log. */
+  /** The last lines of the log. */
   get lastLines(): string {
     return this.#program.stdout.slice(-5).join('\n')
   }
 
-  /** @throws Error if the service ends meanwhile */
-  async held(): Promise<Held> {
+  /** @throws Error if the service exits meanwhile */
+  async resources(): Promise<Resources> {
     await this.#collectGarbage()
     const at = performance.now() / 60_000
     const { pid } = this.#program.child
@@ -82,7 +82,7 @@ export class Service {
     const { body } = await request(`${this.origin}/metrics`, { headers: this.headers, reset: true })
     const metrics = await body.text()
     const heap = total(metrics, 'nodejs_heap_size_used_bytes') / megabyte
-    return { at, rss: Number(rss) / 1024, heap, files, resources: total(metrics, 'nodejs_active_resources') }
+    return { at, rss: Number(rss) / 1024, heap, files, active: total(metrics, 'nodejs_active_resources') }
   }
 
   hangUp(): void {
@@ -90,26 +90,27 @@ export class Service {
   }
 
   /**
-   * Tells it to exit.
-   * @param told whether somebody else may have told it already: a second signal would end it at once
-   * @returns its exit code
+   * Shuts the service down with SIGTERM.
+   * @param options.alreadySignalled whether it may have received a signal from the terminal: a second one ends it
+   *   immediately, so it gets 2 s to exit first
+   * @returns the exit code
    */
-  async exit({ told = false } = {}): Promise<number | NodeJS.Signals> {
+  async exit({ alreadySignalled = false } = {}): Promise<number | NodeJS.Signals> {
     const { child, exited } = this.#program
-    this.#inspector.close() // or it would wait for that
-    if (told) await Promise.race([exited, sleep(2_000)])
+    this.#inspector.close() // an open debugger session would delay the exit
+    if (alreadySignalled) await Promise.race([exited, sleep(2_000)])
     child.kill('SIGTERM')
     return exited
   }
 
-  /** Through the inspector, which every Node has: the service needs no flag for it that it does not have elsewhere. */
+  /** Uses the debugger protocol, so that the service runs without additional flags. */
   async #collectGarbage(): Promise<void> {
     this.#inspector.send('{"id":1,"method":"HeapProfiler.collectGarbage"}')
     await Promise.race([once(this.#inspector, 'message'), this.#ended])
   }
 }
 
-/** The sum of a metric, over all its labels. */
+/** The sum of all samples of a metric. */
 function total(metrics: string, name: string): number {
   const values = metrics.matchAll(RegExp(`^${name}(?:{.*})? (.+)$`, 'gm'))
   return [...values].reduce((sum, [, value]) => sum + Number(value), 0)

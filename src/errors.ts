@@ -1,11 +1,14 @@
-/** What is wrong with what the process was started with. */
+/** Errors in the configuration of the process. */
 
-/** An error that says which exit code it calls for. Those of others may have one too, which is none for this process. */
+/**
+ * An error with an exit code for the process. It is a class, because errors of other packages may have an unrelated
+ * `exitCode`.
+ */
 export abstract class ExitError extends Error {
   abstract readonly exitCode: number
 }
 
-/** An option, or its value, is not one. */
+/** An option is unknown, or its value is invalid. */
 export class UsageError extends ExitError {
   override readonly name = 'UsageError'
   readonly code = 'USAGE'
@@ -13,7 +16,7 @@ export class UsageError extends ExitError {
   readonly exitCode = 64
 }
 
-/** A file that an option names is not there, cannot be read, or does not hold what it should. */
+/** The file of an option is missing, unreadable or invalid. */
 export class UnusableFile extends ExitError {
   override readonly name = 'UnusableFile'
   readonly code = 'UNUSABLE_FILE'

@@ -1,5 +1,5 @@
-/** What a program imports that builds on the bus, or on this service. */
-// With it go the words that schemas of routes may have, such as `summary`.
+/** The public API of the package. */
+// Adds the OpenAPI keywords of route schemas, such as `summary`, to the types of Fastify.
 /// <reference types="@fastify/swagger" preserve="true" />
 export {
   Bus,
@@ -11,6 +11,7 @@ export {
 } from './bus/bus.ts'
 export type { Call, CallContext } from './bus/call.ts'
 export { type EventChannel, event, type RequestChannel, request } from './bus/channel.ts'
+export type { SettledOutput } from './bus/delivery.ts'
 export {
   ChannelFailures,
   DuplicateChannel,

@@ -25,12 +25,12 @@ function checkNodeVersion(): void {
   throw new UsageError(`Node.js must be version 24.12 or later, received ${process.version}`)
 }
 
-// Each command imports only what it needs: a health check runs every few seconds.
+// Each command imports only the modules that it needs, because a health check runs every few seconds.
 const commands: Record<Command, Run> = { serve, healthcheck, channels }
 
 async function serve(options: Options, own: Package): Promise<number> {
   const bus = await wire(options, own)
-  // A stopped bus that may be started again has nothing else that keeps the process alive.
+  // Keeps the process alive while the bus is stopped, because a plugin may start it again.
   setInterval(() => {}, 2 ** 30)
   try {
     await bus.start()
@@ -68,7 +68,8 @@ async function healthcheck(options: Options): Promise<number> {
 }
 
 function exitCodeOf(error: unknown): number | undefined {
-  // The built-in subscribers are complete, so a plugin requires more or a subscriber was left out: `EX_CONFIG` of sysexits.h.
+  // The built-in subscribers are complete, so a plugin requires more or a subscriber was left out. `EX_CONFIG` of
+  // sysexits.h.
   if (error instanceof MissingProviders) return 78
   return error instanceof ExitError ? error.exitCode : undefined
 }

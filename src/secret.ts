@@ -1,7 +1,7 @@
-/** What a secret is, and how asking for one fails: the words that handlers and sources share. */
+/** Types and errors shared by the handlers and sources of secrets. */
 import { inspect } from 'node:util'
 
-/** A string that shows itself to nobody who does not ask: printed, logged, inspected or serialised it is `[redacted]`. */
+/** A string that is hidden unless revealed explicitly: printed, logged, inspected or serialised, it is `[redacted]`. */
 export class Sensitive {
   readonly #value: string
 
@@ -9,7 +9,7 @@ export class Sensitive {
     this.#value = value
   }
 
-  /** The value itself. Only who hands it to the client, or compares it, calls this. */
+  /** Returns the value. Only for sending it to a client or comparing it. */
   reveal(): string {
     return this.#value
   }
@@ -32,42 +32,45 @@ export interface SecretQuery {
   readonly codeName: string
 }
 
-/** A secret as a source has it. */
+/** A secret as read from a source. */
 export interface StoredSecret extends SecretQuery {
   readonly value: Sensitive
-  /** When it was read, in milliseconds since the epoch. */
+  /** Time of the read, in milliseconds since the epoch. */
   readonly fetchedAt: number
 }
 
-/** A secret as it is answered. */
+/** A secret as served by the cache. */
 export interface Secret extends StoredSecret {
   readonly freshness: Freshness
 }
 
 export interface Freshness {
-  /** From the cache (`stale`: past its lifetime), fetched for this question, or with another's fetch (`coalesced`). */
+  /**
+   * `hit` and `stale` (past the TTL) come from the cache, `miss` was fetched for this request, and `coalesced` shared
+   * the fetch of another request.
+   */
   readonly result: 'hit' | 'stale' | 'miss' | 'coalesced'
-  /** When its lifetime ends, in milliseconds since the epoch; `Infinity` is never. */
+  /** End of the TTL, in milliseconds since the epoch; `Infinity` is never. */
   readonly expiresAt: number
 }
 
-/** There is no such secret: the source was asked and has none, or the name is not one that is served. */
+/** The secret does not exist in the source, or its name is not among those that are served. */
 export class SecretNotFound extends Error {
   override readonly name = 'SecretNotFound'
   readonly code = 'SECRET_NOT_FOUND'
 
   constructor(codeName: string) {
-    super(`there is no secret named ${JSON.stringify(codeName)}`)
+    super(`Secret ${JSON.stringify(codeName)} not found`)
   }
 }
 
 /**
- * Why a source did not answer. All but `SOURCE_REFUSED` may pass by themselves, so that an older value is still good.
- * - `SOURCE_STARTING`: it is not there yet
- * - `SOURCE_THROTTLED`: it was asked too often
- * - `SOURCE_TIMEOUT`: it took too long
- * - `SOURCE_UNAVAILABLE`: network, credentials, its own failure, an unreadable reply
- * - `SOURCE_REFUSED`: it answered, and will answer the same: access denied, no table, no usable attribute
+ * Why a read failed. All but `SOURCE_REFUSED` are transient, so an older value may still be served.
+ * - `SOURCE_STARTING`: the source has not started yet
+ * - `SOURCE_THROTTLED`: the source is throttling requests
+ * - `SOURCE_TIMEOUT`: the source did not respond in time
+ * - `SOURCE_UNAVAILABLE`: network, credentials, an internal error of the source, an invalid response
+ * - `SOURCE_REFUSED`: a retry would fail in the same way: access denied, no such table, no usable attribute
  */
 export type SourceFailureCode =
   | 'SOURCE_STARTING'
@@ -76,11 +79,11 @@ export type SourceFailureCode =
   | 'SOURCE_UNAVAILABLE'
   | 'SOURCE_REFUSED'
 
-/** The secret could not be read. */
+/** The source failed to return the secret. */
 export class SourceFailure extends Error {
   override readonly name = 'SourceFailure'
   readonly code: SourceFailureCode
-  /** When it makes sense to ask again, in milliseconds from now, if that is known. */
+  /** Time until a retry makes sense, in milliseconds, if known. */
   readonly retryAfter: number | undefined
 
   constructor(code: SourceFailureCode, message: string, options: { cause?: unknown; retryAfter?: number } = {}) {

@@ -1,4 +1,4 @@
-/** The service: one bus, and everything that it does as a subscriber of it. */
+/** Assembles the service: one bus with its subscribers. */
 import type { Logger } from 'pino'
 import { log } from './bus/process/log.ts'
 import { ProcessBus, type Subscriber } from './bus/process/process-bus.ts'
@@ -26,16 +26,16 @@ import { embeddedDynamodb } from './sources/dynamodb/embedded-dynamodb.ts'
 import { identity } from './sources/identity.ts'
 import { tokens } from './sources/tokens.ts'
 
-/** What the service does not make itself. */
+/** The dependencies of the service, passed in so that tests can replace them. */
 export interface Dependencies {
   readonly logger: Logger
   readonly process: NodeJS.Process
   readonly package: Package
-  /** Subscribers of others, by the names that the bus is to know them by. */
+  /** Plugins by subscriber name. */
   readonly plugins?: Readonly<Record<string, Subscriber>>
 }
 
-/** In start order. The process starts down the list and stops up it, so whoever serves clients comes last. */
+/** The built-in subscribers, in start order. They stop in reverse order, so the HTTP server comes last. */
 function subscribers(options: Options, { logger, process, package: own }: Dependencies) {
   const guarded = Boolean(options.authTokenFile || options.authToken)
   return {
@@ -47,7 +47,7 @@ function subscribers(options: Options, { logger, process, package: own }: Depend
     dynamodb: dynamodb(options),
     'secret-cache': secretCache(options),
     docs: docs({ own, guarded }),
-    // Before whatever refuses requests, which are counted too.
+    // Before the subscribers that reject requests, so that rejected requests are counted.
     'metrics-routes': metricsRoutes(),
     'load-shedding': loadShedding(),
     ...(guarded
@@ -57,22 +57,26 @@ function subscribers(options: Options, { logger, process, package: own }: Depend
     'health-routes': healthRoutes(),
     'audit-trail': auditTrail(),
     'secret-routes': secretRoutes(options),
-    // It listens once all routes are there, so plug-ins come before it.
+    // Listens once all routes are registered, so plugins come before it.
     'http-server': httpServer(options),
   } satisfies Record<string, Subscriber>
 }
 
 /**
- * Wires the service; nothing runs until the bus is started.
- * @throws UsageError if somebody is to be left out who is not there, or cannot be, or if a plug-in has a name that is taken
+ * Creates the bus and its subscribers. Nothing runs until the bus is started.
+ * @throws UsageError if `without` names a subscriber that is unknown or required, or if a plugin has the name of a
+ *   built-in subscriber
  */
 export function service(options: Options, dependencies: Dependencies): ProcessBus {
   const { plugins = {} } = dependencies
   const { 'http-server': server, ...others } = subscribers(options, dependencies)
   const builtIn = [...Object.keys(others), 'http-server']
   checkWithout(options.without, builtIn)
-  const taken = Object.keys(plugins).find((name) => builtIn.includes(name) && !options.without.includes(name))
-  if (taken !== undefined) throw new UsageError(`${taken} is a built-in subscriber; --without ${taken} leaves it out`)
+  const conflict = Object.keys(plugins).find((name) => builtIn.includes(name) && !options.without.includes(name))
+  if (conflict !== undefined)
+    throw new UsageError(
+      `Plugin ${conflict} has the name of a built-in subscriber; replace it with --without ${conflict}`,
+    )
   const bus = new ProcessBus({ shutdownTimeout: options.drain + options.shutdownTimeout })
   const all = { ...others, ...plugins, 'http-server': plugins['http-server'] ?? server }
   for (const [name, subscriber] of Object.entries(all))
@@ -81,7 +85,7 @@ export function service(options: Options, dependencies: Dependencies): ProcessBu
 }
 
 function checkWithout(without: readonly string[], builtIn: readonly string[]): void {
-  // It is there where tokens are configured, and leaving it out would give the secrets to everybody.
+  // Present only if tokens are configured. Without it the service would serve secrets without authentication.
   const allowed = builtIn.filter((name) => name !== 'authentication')
   valuesOf('--without', { type: choice(allowed), repeatable: true }, without)
 }

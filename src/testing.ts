@@ -1,4 +1,4 @@
-/** What a subscriber is tested with, under any test runner; imported as `secret-bus/testing`. */
+/** Test library for subscribers, for any test runner; imported as `secret-bus/testing`. */
 export { type Answer, type FakeListener, type FakeProvider, fakeListener, fakeProvider } from './testing/fakes.ts'
 export { type HttpOptions, type HttpService, startHttp } from './testing/http.ts'
 export { type Flags, pluginContext } from './testing/plugin-context.ts'

@@ -1,4 +1,4 @@
-/** What developers are given to test their subscribers, here used as they use it. */
+/** Tests the test library through its public exports. */
 import { channels, event, lifecycle, request, SecretNotFound, Sensitive, type Subscriber } from 'secret-bus'
 import {
   fakeListener,
@@ -16,7 +16,7 @@ import { temporaryFile } from './support/temporary-file.ts'
 const getGreeting = request<{ name: string }, string>('greeting.get')
 const rang = event<number, string>('rang')
 
-/** A route that asks `greeting.get`. */
+/** A route that requests `greeting.get`. */
 const routes: Subscriber = (bus) => {
   const ask = bus.requester(getGreeting)
   bus.subscribe(channels.httpRoutes, (app) => {
@@ -27,7 +27,7 @@ const routes: Subscriber = (bus) => {
 const never = () => new Promise(() => {})
 
 describe('a recorded bus', () => {
-  test('keeps what is logged, and who is called and how that went', async () => {
+  test('records the log and the outcome of every call', async () => {
     const failure = new Error('oops')
     const { bus, records, messages, activity } = recordedBus({
       broken: (bus) => bus.subscribe(rang, () => Promise.reject(failure)),
@@ -47,32 +47,32 @@ describe('a recorded bus', () => {
     ])
   })
 
-  test('is stopped at the end of its scope', async () => {
-    const heard = { start: fakeListener(lifecycle.start), stop: fakeListener(lifecycle.stop) }
+  test('stops at the end of its scope', async () => {
+    const listeners = { start: fakeListener(lifecycle.start), stop: fakeListener(lifecycle.stop) }
     {
-      await using recorded = recordedBus(heard)
+      await using recorded = recordedBus(listeners)
       await recorded.bus.start()
-      expect(heard.stop.payloads).toEqual([])
+      expect(listeners.stop.payloads).toEqual([])
     }
 
-    expect(heard.start.payloads).toHaveLength(1)
-    expect(heard.stop.payloads).toHaveLength(1)
+    expect(listeners.start.payloads).toHaveLength(1)
+    expect(listeners.stop.payloads).toHaveLength(1)
   })
 
-  test('tells with which code the process would exit, after no longer than its shutdown timeout', async () => {
-    const late = recordedBus({ stuck: fakeListener(lifecycle.stop, never) }, { shutdownTimeout: 10 })
+  test('resolves stop() to the exit code within its shutdown timeout', async () => {
+    const stuck = recordedBus({ stuck: fakeListener(lifecycle.stop, never) }, { shutdownTimeout: 10 })
 
     expect(await recordedBus().stop()).toBe(0)
-    expect(await late.stop()).toBe(70)
+    expect(await stuck.stop()).toBe(70)
 
-    expect(late.messages('error')).toEqual([
-      expect.stringContaining('stuck failed on lifecycle.stop: out of time after 10 ms'),
+    expect(stuck.messages('error')).toEqual([
+      expect.stringContaining('stuck failed on lifecycle.stop: Shutdown timed out after 10 ms'),
     ])
   })
 })
 
 describe('a fake provider', () => {
-  test('answers always the same, and keeps what it was asked', async () => {
+  test('returns a fixed reply and records the queries', async () => {
     const greeter = fakeProvider(getGreeting, 'hello')
     const { bus } = recordedBus({ greeter })
 
@@ -82,29 +82,29 @@ describe('a fake provider', () => {
     expect(greeter.queries).toEqual([{ name: 'you' }, { name: 'me' }])
   })
 
-  test('answers with what a function makes of the query and the call, and fails with what it throws', async () => {
+  test('calls a function with the query and the call, and rejects with its error', async () => {
     const greeter = fakeProvider(getGreeting, async ({ name }, { id }) => {
-      if (name === 'nobody') throw new SecretNotFound(name)
+      if (name === 'unknown') throw new SecretNotFound(name)
       return `hello ${name}, ${id}`
     })
     const { bus } = recordedBus({ greeter })
 
     expect(await bus.request(getGreeting, { name: 'you' }, { id: 'call-1' })).toBe('hello you, call-1')
-    await expect(bus.request(getGreeting, { name: 'nobody' })).rejects.toThrow(SecretNotFound)
+    await expect(bus.request(getGreeting, { name: 'unknown' })).rejects.toThrow(SecretNotFound)
 
     expect(greeter.queries).toHaveLength(2)
   })
 
-  test('of another answer than the channel carries is told so by the compiler', () => {
-    // @ts-expect-error a greeting is a string
+  test('does not compile if the answer has the wrong type', () => {
+    // @ts-expect-error the reply must be a string
     fakeProvider(getGreeting, 42)
-    // @ts-expect-error of a function too
+    // @ts-expect-error also the reply of a function
     fakeProvider(getGreeting, () => 42)
-    // @ts-expect-error and so it is for whoever listens
+    // @ts-expect-error also the output of a listener
     fakeListener(rang, (times) => times)
   })
 
-  test('is known by the name that it is used under', () => {
+  test('has the name under which it is added to the bus', () => {
     const { bus } = recordedBus({ greeter: fakeProvider(getGreeting, 'hello') })
 
     expect(bus.topology().find(({ channel }) => channel === 'greeting.get')?.handlers).toMatchObject([
@@ -114,7 +114,7 @@ describe('a fake provider', () => {
 })
 
 describe('a fake listener', () => {
-  test('answers with nothing, a value or what a function makes of each payload, and keeps them', async () => {
+  test('returns undefined, a fixed value or the result of a function, and records the payloads', async () => {
     const listeners = {
       silent: fakeListener(rang),
       constant: fakeListener(rang, 'once'),
@@ -129,7 +129,7 @@ describe('a fake listener', () => {
 })
 
 describe('an HTTP server', () => {
-  test('serves the routes of its subscribers on a free port until it is stopped', async () => {
+  test('serves the routes of its subscribers on a free port until it stops', async () => {
     await using other = await startHttp({})
     const service = await startHttp({ greeter: fakeProvider(getGreeting, 'hello'), routes })
 
@@ -140,19 +140,19 @@ describe('an HTTP server', () => {
     expect(await accepts(other.port)).toBe(true)
   })
 
-  test('takes the options of the real one, and how long a stop may take', async () => {
+  test('accepts the options of the real server and a shutdown timeout', async () => {
     const stuck = fakeListener(lifecycle.stop, never)
     const service = await startHttp({ stuck }, { host: '127.0.0.2', limits: { head: 100 }, shutdownTimeout: 10 })
 
-    const response = await fetch(service.origin) // its head is longer
+    const response = await fetch(service.origin) // the headers of fetch exceed the limit
     await service.stop()
 
     expect(new URL(service.origin).hostname).toBe('127.0.0.2')
     expect(response.status).toBe(431)
-    expect(service.messages('error').join()).toContain('out of time after 10 ms')
+    expect(service.messages('error').join()).toContain('Shutdown timed out after 10 ms')
   })
 
-  test('is stopped at the end of its scope', async () => {
+  test('stops at the end of its scope', async () => {
     let port: number
     {
       await using service = await startHttp({})
@@ -163,7 +163,7 @@ describe('an HTTP server', () => {
     expect(await accepts(port)).toBe(false)
   })
 
-  test('does not start where a need is unmet, and leaves nothing that runs', async () => {
+  test('does not start if a provider is missing, and stops everything', async () => {
     const stopped = fakeListener(lifecycle.exit)
 
     await expect(startHttp({ routes, stopped })).rejects.toMatchObject({ code: 'BUS_MISSING_PROVIDERS' })
@@ -172,21 +172,21 @@ describe('an HTTP server', () => {
   })
 })
 
-describe('the context of a plug-in', () => {
-  test('has the options of the flags, checked and converted, and else the defaults', async () => {
+describe('the context of a plugin', () => {
+  test('has the validated options of the flags, and defaults otherwise', async () => {
     const { options } = await pluginContext({ 'code-name': ['rose', 'river'], port: 80, embedded: true, drain: '5s' })
 
     expect(options).toMatchObject({ codeNames: ['rose', 'river'], port: 80, embedded: true, drain: 5_000 })
     expect((await pluginContext()).options).toMatchObject({ codeNames: ['thedoctor'], port: 5000, embedded: false })
   })
 
-  test('is what the process hands to plug-ins', async () => {
+  test('has what the service passes to plugins', async () => {
     const context = await pluginContext()
 
     expect(context).toMatchObject({ channels, lifecycle, request, event, Sensitive, SecretNotFound })
   })
 
-  test('does not depend on the environment of whoever tests', async () => {
+  test('does not depend on environment variables', async () => {
     vi.stubEnv('SECRET_BUS_CODE_NAME', 'river')
     onTestFinished(() => void vi.unstubAllEnvs())
 
@@ -194,21 +194,21 @@ describe('the context of a plug-in', () => {
   })
 
   test.each([
-    [{ 'code-names': 'rose', drain: 1 }, '--code-names is not an option'],
-    [{ port: 'http' }, '--port is "http", but must be a whole number from 0 to 65535'],
-  ])('%j is wrong usage', async (flags, message) => {
+    [{ 'code-names': 'rose', drain: 1 }, 'Unknown option --code-names'],
+    [{ port: 'http' }, '--port must be a whole number from 0 to 65535, received "http"'],
+  ])('%j throws a usage error', async (flags, message) => {
     await expect(async () => pluginContext(flags)).rejects.toThrow(message)
   })
 })
 
-describe('the whole service', () => {
+describe('the complete service', () => {
   const source = () =>
     fakeProvider(channels.fetchSecret, ({ codeName }) => {
       return { codeName, value: new Sensitive('bad wolf'), fetchedAt: Date.now() }
     })
   const secretOf = async ({ origin }: { origin: string }) => (await fetch(`${origin}/secret`)).json()
 
-  test('answers with a fake in the place of its source, and asks it once', async () => {
+  test('serves from a fake source and requests each secret once', async () => {
     const fake = source()
     await using _other = await startService({ source: source() }, { without: 'dynamodb' })
     await using service = await startService({ fake }, { without: 'dynamodb', 'code-name': 'rose' })
@@ -221,7 +221,7 @@ describe('the whole service', () => {
     expect(service.messages()).toContain('Bus STARTED')
   })
 
-  test('loads the plug-ins of the flags, and knows them by their files', async () => {
+  test('loads the plugins of the flags and names them after their files', async () => {
     const plugin = await temporaryFile(`
       export default ({ channels }) => (bus) => {
         bus.subscribe(channels.httpRoutes, (app) => { app.get('/here', async () => 'here') })
@@ -233,7 +233,7 @@ describe('the whole service', () => {
     expect(service.activity).toContainEqual(expect.objectContaining({ channel: 'http.routes', by: plugin }))
   })
 
-  test('leaves the signals to the process, and ends with its scope', async () => {
+  test('installs no signal handlers and stops at the end of its scope', async () => {
     const signals = ['SIGTERM', 'SIGINT', 'SIGHUP', 'uncaughtException', 'unhandledRejection']
     const listening = () => signals.map((signal) => process.listenerCount(signal))
     const before = listening()
@@ -247,20 +247,20 @@ describe('the whole service', () => {
     expect(ended.bus.state).toBe('EXITING')
   })
 
-  test('without its HTTP server is nothing to be asked, and leaves nothing that runs', async () => {
+  test('does not start without its HTTP server, and stops everything', async () => {
     const stopped = fakeListener(lifecycle.exit)
     const without = ['dynamodb', 'http-server']
 
-    await expect(startService({ source: source(), stopped }, { without })).rejects.toThrow('No HTTP server has started')
+    await expect(startService({ source: source(), stopped }, { without })).rejects.toThrow('No HTTP server was started')
 
     expect(stopped.payloads).toHaveLength(1)
   })
 
-  test('has the program say what is wrong with a plug-in', async () => {
+  test('rejects an invalid plugin with the reason', async () => {
     const plugin = await temporaryFile('export default 42')
 
     await expect(startService({}, { plugin })).rejects.toThrow(
-      `--plugin ${plugin}: its default export is not a function`,
+      `--plugin ${plugin}: The default export must be a function`,
     )
   })
 })

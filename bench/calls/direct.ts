@@ -1,4 +1,4 @@
-/** What is asked is called: the least that a request can cost. */
+/** Plain function calls: the lower bound of the cost of a request. */
 import { print, type Query, query, value } from './measure.ts'
 
 const answer = (_query: Query) => value

@@ -1,24 +1,24 @@
-/** Measures the calls of one library in a process of its own, so that none has been compiled with another in view. */
+/** Measures the calls of one library in a separate process, so that no other library affects its compilation. */
 import { measure } from 'mitata'
 
-/** What a call is made with. */
+/** The payload of each call. */
 export const query = { codeName: 'thedoctor' }
 export const value = { value: 'run' }
 
 export type Query = typeof query
 export type Value = typeof value
 
-/** So many in a row are measured together, or the clock would be measured with them. */
-const inARow = 1_000
+/** Calls per measurement. A single call would be too short for the clock. */
+const batchSize = 1_000
 
 export interface Calls {
-  /** Those that are awaited, by what the results call them. */
+  /** Asynchronous calls, by their names in the results. */
   readonly awaited?: Readonly<Record<string, () => unknown>>
-  /** Those that return when they are done. */
+  /** Synchronous calls, by their names in the results. */
   readonly direct?: Readonly<Record<string, () => unknown>>
 }
 
-/** Prints the nanoseconds that each call takes, as JSON. The first argument is how long each is measured, in milliseconds. */
+/** Prints the nanoseconds per call as JSON. The first argument is the duration of each measurement in milliseconds. */
 export async function print({ awaited = {}, direct = {} }: Calls): Promise<void> {
   const loops = [
     ...Object.entries(awaited).map(([name, call]) => [name, awaitedLoop(call)] as const),
@@ -27,15 +27,15 @@ export async function print({ awaited = {}, direct = {} }: Calls): Promise<void>
   const results: Record<string, number> = {}
   for (const [name, loop] of loops) {
     const { p50 } = await measure(loop, { min_cpu_time: Number(process.argv[2]) * 1e6, batch_unroll: 1 })
-    results[name] = p50 / inARow
+    results[name] = p50 / batchSize
   }
   process.stdout.write(JSON.stringify(results))
 }
 
-// Each has a loop of its own: one for all of them would be compiled for none.
+// Each call has its own loop, because V8 cannot optimize a shared one for each of them.
 const awaitedLoop = (call: () => unknown) => loop('async', 'await call()', call)
 const directLoop = (call: () => unknown) => loop('', 'call()', call)
 
 function loop(kind: string, statement: string, call: () => unknown): () => unknown {
-  return new Function('call', `return ${kind} () => { for (let i = 0; i < ${inARow}; i += 1) ${statement} }`)(call)
+  return new Function('call', `return ${kind} () => { for (let i = 0; i < ${batchSize}; i += 1) ${statement} }`)(call)
 }

@@ -1,11 +1,11 @@
-/** The medium of the bus, by itself. Nobody waits for its listeners, and one that fails silences the rest. */
+/** The emitter that the bus uses. It does not await its listeners, and skips the rest if one throws. */
 import mitt from 'mitt'
 import { print, type Query, query } from './measure.ts'
 
-const handlers = (count: number) => {
-  const emitter = mitt<{ heard: Query }>()
-  for (let i = 0; i < count; i += 1) emitter.on('heard', () => {})
-  return () => emitter.emit('heard', query)
+const publisher = (count: number) => {
+  const emitter = mitt<{ event: Query }>()
+  for (let i = 0; i < count; i += 1) emitter.on('event', () => {})
+  return () => emitter.emit('event', query)
 }
 
-await print({ direct: { '0 listeners': handlers(0), '1 listener': handlers(1), '10 listeners': handlers(10) } })
+await print({ direct: { '0 listeners': publisher(0), '1 listener': publisher(1), '10 listeners': publisher(10) } })

@@ -1,4 +1,4 @@
-/** Actions of a broker that is connected to no other; its events go through the same machinery. */
+/** Actions and events of a broker without transporter. */
 import { ServiceBroker } from 'moleculer'
 import { print, query, value } from './measure.ts'
 
@@ -7,7 +7,7 @@ const started = async (requestTimeout: number) => {
   broker.createService({ name: 'secret', actions: { get: () => value, later: async () => value } })
   for (const count of [1, 10])
     for (let i = 0; i < count; i += 1)
-      broker.createService({ name: `hearer-${count}-${i}`, events: { [`heard.by.${count}`]: { handler: () => {} } } })
+      broker.createService({ name: `listener-${count}-${i}`, events: { [`event.${count}`]: { handler: () => {} } } })
   await broker.start()
   return broker
 }
@@ -19,9 +19,9 @@ await print({
     'synchronous answer': () => broker.call('secret.get', query),
     'asynchronous answer': () => broker.call('secret.later', query),
     'asynchronous answer, timeout': () => withTimeout.call('secret.later', query),
-    '0 listeners': () => broker.broadcastLocal('heard.by.0', query),
-    '1 listener': () => broker.broadcastLocal('heard.by.1', query),
-    '10 listeners': () => broker.broadcastLocal('heard.by.10', query),
+    '0 listeners': () => broker.broadcastLocal('event.0', query),
+    '1 listener': () => broker.broadcastLocal('event.1', query),
+    '10 listeners': () => broker.broadcastLocal('event.10', query),
   },
 })
 await Promise.all([broker.stop(), withTimeout.stop()])

@@ -10,8 +10,8 @@ bus.provide(sync, () => value)
 bus.provide(later, async () => value)
 bus.provide(limited, async () => value)
 
-const handlers = (count: number) => {
-  const channel = event<Query>(`heard by ${count}`)
+const publisher = (count: number) => {
+  const channel = event<Query>(`event-${count}`)
   for (let i = 0; i < count; i += 1) bus.subscribe(channel, () => {})
   return () => bus.publish(channel, query)
 }
@@ -21,8 +21,8 @@ await print({
     'synchronous answer': () => bus.request(sync, query),
     'asynchronous answer': () => bus.request(later, query),
     'asynchronous answer, timeout': () => bus.request(limited, query),
-    '0 listeners': handlers(0),
-    '1 listener': handlers(1),
-    '10 listeners': handlers(10),
+    '0 listeners': publisher(0),
+    '1 listener': publisher(1),
+    '10 listeners': publisher(10),
   },
 })

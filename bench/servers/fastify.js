@@ -1,4 +1,4 @@
-/** Fastify by itself, with the routes of the service: what it costs at least to answer. `--line` has it write the line, too. */
+/** Bare Fastify with the routes of the service: the lower bound of the cost. With `--line` it also writes the audit line. */
 import fastify from 'fastify'
 
 const port = Number(process.argv[2])

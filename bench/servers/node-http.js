@@ -1,4 +1,4 @@
-/** Node by itself: what it costs at least to speak HTTP. */
+/** `node:http` with the responses of the service: the lower bound of the cost of HTTP. */
 import { createServer } from 'node:http'
 
 const secret = JSON.stringify({ secret_code: 'the secret of thedoctor' })

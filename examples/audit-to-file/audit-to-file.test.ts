@@ -27,21 +27,21 @@ afterEach(async () => {
 
 const access = { client: '127.0.0.1', codeName: 'thedoctor', status: 200, cache: 'secret-bus; hit', reason: undefined }
 
-/** The accesses that a file has a line for, by their request ids. */
+/** The request ids of the lines. */
 const idsIn = (lines: string) =>
   lines
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line).reqId)
 
-/** The files of the test's folder that this process has open, as Linux tells. */
+/** The open files of this process in the test's folder, from Linux's /proc. */
 const openFiles = () =>
   readdirSync('/proc/self/fd')
     .map((fd) => {
       try {
         return readlinkSync(`/proc/self/fd/${fd}`)
       } catch {
-        return '' // it was the one of this very look
+        return '' // the descriptor of the directory listing itself is closed by now
       }
     })
     .filter((path) => path.startsWith(folder))
@@ -52,15 +52,15 @@ describe.each([
 ])('%s', (_file, auditToFile) => {
   const newAudit = async () => auditToFile(await pluginContext())
 
-  /** The plug-in alone on a bus, and somebody who has accesses. */
+  /** Starts a bus with only the plugin, and returns a function that publishes accesses. */
   async function start() {
     const recorded = recordedBus({ audit: await newAudit() })
     await recorded.bus.start()
-    const tell = (reqId: string) => recorded.bus.publish(channels.secretAccessed, { ...access, reqId })
-    return { ...recorded, tell }
+    const publishAccess = (reqId: string) => recorded.bus.publish(channels.secretAccessed, { ...access, reqId })
+    return { ...recorded, publishAccess }
   }
 
-  test('has a line for each access, answered or refused, and never the secret', async () => {
+  test('writes a line for each access, served or refused, without the secret', async () => {
     const secrets = fakeProvider(channels.fetchSecret, ({ codeName }) => {
       return { codeName, value: new Sensitive('bad wolf'), fetchedAt: Date.now() }
     })
@@ -78,24 +78,24 @@ describe.each([
     expect(lines.join()).not.toContain('bad wolf')
   })
 
-  test('adds to what is there', async () => {
+  test('appends to an existing file', async () => {
     for (const reqId of ['first', 'second']) {
       await using audit = await start()
-      await audit.tell(reqId)
+      await audit.publishAccess(reqId)
     }
 
     expect(idsIn(await readFile(auditFile, 'utf8'))).toEqual(['first', 'second'])
   })
 
-  test('goes on in a new file when the old one is renamed and the process reloads', async () => {
+  test('continues in a new file after a rename and a reload', async () => {
     await using audit = await start()
-    await audit.tell('before')
+    await audit.publishAccess('before')
     await rename(auditFile, `${auditFile}.1`)
-    await audit.tell('between')
+    await audit.publishAccess('between')
 
     expect(await audit.bus.graceful()).toEqual([{ reopened: auditFile }])
     expect(openFiles()).toEqual([auditFile])
-    await audit.tell('after')
+    await audit.publishAccess('after')
     await audit.stop()
 
     expect(openFiles()).toEqual([])
@@ -103,51 +103,51 @@ describe.each([
     expect(idsIn(await readFile(auditFile, 'utf8'))).toEqual(['after'])
   })
 
-  test('keeps the file that it has when a reload cannot open another', async () => {
+  test('keeps the current file if a reload fails to open another', async () => {
     await using audit = await start()
     await rename(folder, `${folder}.1`)
 
-    await expect(audit.bus.graceful()).rejects.toThrow('AUDIT_FILE cannot be opened: ENOENT')
+    await expect(audit.bus.graceful()).rejects.toThrow('Failed to open AUDIT_FILE: ENOENT')
     await rename(`${folder}.1`, folder)
-    await audit.tell('still here')
+    await audit.publishAccess('still here')
     await audit.stop()
 
     expect(idsIn(await readFile(auditFile, 'utf8'))).toEqual(['still here'])
   })
 
-  test('holds nobody up while the file takes nothing, and has written everything when the process ends', async () => {
+  test('does not delay requests while writes block, and has written all lines when stopped', async () => {
     execFileSync('mkfifo', [auditFile])
     const reader = new Socket({ fd: openSync(auditFile, constants.O_RDONLY | constants.O_NONBLOCK) }).pause()
     await using audit = await start()
-    const ids = Array.from({ length: 2_000 }, (_, at) => `request-${at}`) // more than a pipe holds
+    const ids = Array.from({ length: 2_000 }, (_, at) => `request-${at}`) // exceeds the capacity of a pipe
 
-    for (const id of ids) await audit.tell(id)
+    for (const id of ids) await audit.publishAccess(id)
     const [written] = await Promise.all([text(reader), audit.stop()])
 
     expect(idsIn(written)).toEqual(ids)
   })
 
-  test('does not start where the file cannot be opened', async () => {
+  test('does not start if the file cannot be opened', async () => {
     vi.stubEnv('AUDIT_FILE', folder)
 
-    await expect(start()).rejects.toThrow('AUDIT_FILE cannot be opened: EISDIR')
+    await expect(start()).rejects.toThrow('Failed to open AUDIT_FILE: EISDIR')
   })
 
-  test('says in the log which access a full disk has no line of', async () => {
+  test('logs the request id of a line that cannot be written', async () => {
     vi.stubEnv('AUDIT_FILE', '/dev/full')
     await using audit = await start()
 
-    await audit.tell('lost')
+    await audit.publishAccess('lost')
     expect(await audit.stop()).toBe(0)
 
     expect(audit.records.filter(({ level }) => level === 'error')).toMatchObject([
-      { message: expect.stringContaining('AUDIT_FILE lacks an access: ENOSPC'), fields: { reqId: 'lost' } },
+      { message: expect.stringContaining('Failed to write to AUDIT_FILE: ENOSPC'), fields: { reqId: 'lost' } },
     ])
   })
 
-  test('does not begin without the variable', async () => {
+  test('requires the variable', async () => {
     vi.stubEnv('AUDIT_FILE', '')
 
-    await expect(newAudit()).rejects.toThrow('AUDIT_FILE is not set')
+    await expect(newAudit()).rejects.toThrow('AUDIT_FILE must be set')
   })
 })

@@ -1,22 +1,23 @@
 // @ts-check
-/** Secrets from a JSON file, `{"<code name>": "<secret>"}`, whose path is in the variable `SECRETS_FILE`. */
+/** Provides secrets from the JSON file `SECRETS_FILE`: `{"<code name>": "<secret>"}`. */
 import { readFile } from 'node:fs/promises'
 
 /** @type {import('secret-bus').Plugin} */
 export default ({ channels, Sensitive, SecretNotFound, SourceFailure }) => {
   const file = process.env['SECRETS_FILE']
-  if (!file) throw new Error('SECRETS_FILE is not set; it names the JSON file with the secrets')
+  if (!file) throw new Error('SECRETS_FILE must be set to the path of a JSON file')
 
-  /** @param {string} reason never quotes the file */
-  const unavailable = (reason) => new SourceFailure('SOURCE_UNAVAILABLE', `SECRETS_FILE ${reason}`)
+  /** @param {string} reason must not quote the file */
+  const unavailable = (reason) => new SourceFailure('SOURCE_UNAVAILABLE', reason)
 
-  // Read anew each time. The cache sees to it that this is seldom, and asks again when the process reloads.
+  // Reads the file on every request. The service caches secrets and requests them again on reload.
   const readSecrets = async () => {
     const text = await readFile(file, 'utf8').catch(({ code }) => {
-      throw unavailable(`cannot be read: ${code}`)
+      throw unavailable(`Failed to read SECRETS_FILE: ${code}`)
     })
     const secrets = parse(text)
-    if (typeof secrets !== 'object' || !secrets || Array.isArray(secrets)) throw unavailable('holds no JSON object')
+    if (typeof secrets !== 'object' || !secrets || Array.isArray(secrets))
+      throw unavailable('SECRETS_FILE must contain a JSON object')
     return new Map(Object.entries(secrets))
   }
 
@@ -25,8 +26,9 @@ export default ({ channels, Sensitive, SecretNotFound, SourceFailure }) => {
       const secrets = await readSecrets()
       if (!secrets.has(codeName)) throw new SecretNotFound(codeName)
       const value = secrets.get(codeName)
-      // Unlike after an outage, an older value is not good any more.
-      if (typeof value !== 'string') throw new SourceFailure('SOURCE_REFUSED', `SECRETS_FILE: ${codeName} is no string`)
+      // SOURCE_REFUSED drops the cached value, SOURCE_UNAVAILABLE keeps it.
+      if (typeof value !== 'string')
+        throw new SourceFailure('SOURCE_REFUSED', `SECRETS_FILE: ${codeName} must be a string`)
       return { codeName, value: new Sensitive(value), fetchedAt: Date.now() }
     })
   }
@@ -37,6 +39,6 @@ function parse(text) {
   try {
     return JSON.parse(text)
   } catch {
-    return undefined // the error would quote the text
+    return undefined // the error quotes the text, which may be secret
   }
 }

@@ -26,7 +26,7 @@ describe.each([
   ['file-source.mjs', javascript],
   ['file-source.ts', typescript],
 ])('%s', (file, fileSource) => {
-  /** The whole service, with the file instead of DynamoDB, and a token for the reload. */
+  /** Starts the service with the file as its source, and with a token so that it can be reloaded. */
   async function start() {
     const tokenFile = join(folder, 'tokens')
     await writeFile(tokenFile, 'a-token-that-is-long-enough')
@@ -40,20 +40,20 @@ describe.each([
     return { ...service, ask }
   }
 
-  /** What comes of asking for `thedoctor` where nothing is cached. */
+  /** Requests `thedoctor` from the source, without the cache. */
   async function fetchSecret() {
     await using recorded = recordedBus({ source: fileSource(await pluginContext()) })
     return await recorded.bus.request(channels.fetchSecret, { codeName: 'thedoctor' })
   }
 
-  test('serves what is in the file', async () => {
+  test('serves secrets from the file', async () => {
     await writeFile(secretsFile, '{ "thedoctor": "bad wolf" }')
     await using service = await start()
 
     expect(await service.ask('/secret')).toEqual({ status: 200, body: { secret_code: 'bad wolf' } })
   })
 
-  test('has a new value served by a reload, and not before', async () => {
+  test('serves a changed value after a reload', async () => {
     await writeFile(secretsFile, '{ "thedoctor": "old" }')
     await using service = await start()
     await service.ask('/secret')
@@ -69,9 +69,9 @@ describe.each([
   })
 
   test.each([
-    ['cannot be read', '{ "thedoctor": "half', { secret_code: 'old' }],
-    ['has no string any more', '{ "thedoctor": 7 }', { type: 'urn:secret-bus:problem:source-refused' }],
-  ])('after a reload of a file that %s, answers as after one of DynamoDB', async (_what, text, answer) => {
+    ['is malformed', '{ "thedoctor": "half', { secret_code: 'old' }],
+    ['no longer has a string', '{ "thedoctor": 7 }', { type: 'urn:secret-bus:problem:source-refused' }],
+  ])('after a reload, treats a file that %s like a failure of DynamoDB', async (_, text, answer) => {
     await writeFile(secretsFile, '{ "thedoctor": "old" }')
     await using service = await start()
     await service.ask('/secret')
@@ -84,13 +84,17 @@ describe.each([
   })
 
   test.each([
-    ['lacks the name', '{ "other": "sesame" }', { code: 'SECRET_NOT_FOUND' }],
-    ['is empty', '', { code: 'SOURCE_UNAVAILABLE', message: 'SECRETS_FILE holds no JSON object' }],
-    ['is no JSON', 'sesame', { code: 'SOURCE_UNAVAILABLE', message: 'SECRETS_FILE holds no JSON object' }],
-    ['holds nothing', 'null', { code: 'SOURCE_UNAVAILABLE', message: 'SECRETS_FILE holds no JSON object' }],
-    ['holds no object', '["sesame"]', { code: 'SOURCE_UNAVAILABLE', message: 'SECRETS_FILE holds no JSON object' }],
-    ['has no string', '{ "thedoctor": ["sesame"] }', { code: 'SOURCE_REFUSED' }],
-  ])('fails where the file %s, without quoting it', async (_what, text, failure) => {
+    ['does not have the name', '{ "other": "sesame" }', { code: 'SECRET_NOT_FOUND' }],
+    ['is empty', '', { code: 'SOURCE_UNAVAILABLE', message: 'SECRETS_FILE must contain a JSON object' }],
+    ['is not JSON', 'sesame', { code: 'SOURCE_UNAVAILABLE', message: 'SECRETS_FILE must contain a JSON object' }],
+    ['contains null', 'null', { code: 'SOURCE_UNAVAILABLE', message: 'SECRETS_FILE must contain a JSON object' }],
+    [
+      'contains an array',
+      '["sesame"]',
+      { code: 'SOURCE_UNAVAILABLE', message: 'SECRETS_FILE must contain a JSON object' },
+    ],
+    ['has a value that is not a string', '{ "thedoctor": ["sesame"] }', { code: 'SOURCE_REFUSED' }],
+  ])('fails if the file %s, without quoting it', async (_, text, failure) => {
     await writeFile(secretsFile, text)
 
     const error = await fetchSecret().catch((error) => error)
@@ -99,26 +103,26 @@ describe.each([
     expect(inspect(error, { depth: Infinity })).not.toContain('sesame')
   })
 
-  test('fails where there is no file', async () => {
+  test('fails if the file does not exist', async () => {
     await expect(fetchSecret()).rejects.toMatchObject({
       code: 'SOURCE_UNAVAILABLE',
-      message: 'SECRETS_FILE cannot be read: ENOENT',
+      message: 'Failed to read SECRETS_FILE: ENOENT',
     })
   })
 
-  test('finds in the file no name that is only in JavaScript', async () => {
+  test('does not find inherited properties of JavaScript objects', async () => {
     await writeFile(secretsFile, '{}')
     await using recorded = recordedBus({ source: fileSource(await pluginContext()) })
 
-    const asking = recorded.bus.request(channels.fetchSecret, { codeName: 'constructor' })
+    const secret = recorded.bus.request(channels.fetchSecret, { codeName: 'constructor' })
 
-    await expect(asking).rejects.toMatchObject({ code: 'SECRET_NOT_FOUND' })
+    await expect(secret).rejects.toMatchObject({ code: 'SECRET_NOT_FOUND' })
   })
 
-  test('does not begin without the variable', async () => {
+  test('requires the variable', async () => {
     vi.stubEnv('SECRETS_FILE', '')
     const context = await pluginContext()
 
-    expect(() => fileSource(context)).toThrow('SECRETS_FILE is not set')
+    expect(() => fileSource(context)).toThrow('SECRETS_FILE must be set')
   })
 })

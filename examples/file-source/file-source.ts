@@ -1,21 +1,22 @@
-/** Secrets from a JSON file, `{"<code name>": "<secret>"}`, whose path is in the variable `SECRETS_FILE`. */
+/** Provides secrets from the JSON file `SECRETS_FILE`: `{"<code name>": "<secret>"}`. */
 import { readFile } from 'node:fs/promises'
 import type { Plugin } from 'secret-bus'
 
 const fileSource: Plugin = ({ channels, Sensitive, SecretNotFound, SourceFailure }) => {
   const file = process.env['SECRETS_FILE']
-  if (!file) throw new Error('SECRETS_FILE is not set; it names the JSON file with the secrets')
+  if (!file) throw new Error('SECRETS_FILE must be set to the path of a JSON file')
 
-  /** The reason never quotes the file. */
-  const unavailable = (reason: string) => new SourceFailure('SOURCE_UNAVAILABLE', `SECRETS_FILE ${reason}`)
+  /** The reason must not quote the file. */
+  const unavailable = (reason: string) => new SourceFailure('SOURCE_UNAVAILABLE', reason)
 
-  // Read anew each time. The cache sees to it that this is seldom, and asks again when the process reloads.
+  // Reads the file on every request. The service caches secrets and requests them again on reload.
   const readSecrets = async (): Promise<Map<string, unknown>> => {
     const text = await readFile(file, 'utf8').catch(({ code }) => {
-      throw unavailable(`cannot be read: ${code}`)
+      throw unavailable(`Failed to read SECRETS_FILE: ${code}`)
     })
     const secrets = parse(text)
-    if (typeof secrets !== 'object' || !secrets || Array.isArray(secrets)) throw unavailable('holds no JSON object')
+    if (typeof secrets !== 'object' || !secrets || Array.isArray(secrets))
+      throw unavailable('SECRETS_FILE must contain a JSON object')
     return new Map(Object.entries(secrets))
   }
 
@@ -24,8 +25,9 @@ const fileSource: Plugin = ({ channels, Sensitive, SecretNotFound, SourceFailure
       const secrets = await readSecrets()
       if (!secrets.has(codeName)) throw new SecretNotFound(codeName)
       const value = secrets.get(codeName)
-      // Unlike after an outage, an older value is not good any more.
-      if (typeof value !== 'string') throw new SourceFailure('SOURCE_REFUSED', `SECRETS_FILE: ${codeName} is no string`)
+      // SOURCE_REFUSED drops the cached value, SOURCE_UNAVAILABLE keeps it.
+      if (typeof value !== 'string')
+        throw new SourceFailure('SOURCE_REFUSED', `SECRETS_FILE: ${codeName} must be a string`)
       return { codeName, value: new Sensitive(value), fetchedAt: Date.now() }
     })
   }
@@ -35,7 +37,7 @@ function parse(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    return undefined // the error would quote the text
+    return undefined // the error quotes the text, which may be secret
   }
 }
 

@@ -7,7 +7,7 @@ describe.each([
   ['greeting.mjs', javascript],
   ['greeting.ts', typescript],
 ])('%s', (_file, greeting) => {
-  test('greets who is named in the path', async () => {
+  test('greets the name in the path', async () => {
     await using service = await startHttp({ greeting: greeting(await pluginContext()) })
 
     const response = await fetch(`${service.origin}/greeting/Rose%20Tyler`)
@@ -15,7 +15,7 @@ describe.each([
     expect(await response.json()).toEqual({ greeting: 'Hello, Rose Tyler!' })
   })
 
-  test('has the bus answer, which knows the request by its id', async () => {
+  test('makes the request on the bus with the id of the HTTP request', async () => {
     await using service = await startHttp({ greeting: greeting(await pluginContext()) })
 
     await fetch(`${service.origin}/greeting/Rose`, { headers: { 'x-request-id': 'bad-wolf' } })

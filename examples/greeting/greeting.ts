@@ -1,16 +1,16 @@
-/** A route that asks the bus for a greeting, and the provider that answers. */
+/** A route that requests a greeting from the bus, and the provider of the greeting. */
 import type { Plugin } from 'secret-bus'
 
 const greeting: Plugin = ({ channels, request }) => {
   const getGreeting = request<{ name: string }, string>('greeting.get', { timeout: 1_000 })
 
-  const name = { type: 'string', description: 'Who is greeted' }
+  const name = { type: 'string', description: 'Name to greet' }
   const answer = { description: 'The greeting', type: 'object', properties: { greeting: { type: 'string' } } }
   const params = { type: 'object', properties: { name } }
-  const schema = { summary: 'Greets somebody', params, response: { 200: answer } }
+  const schema = { summary: 'Greets a person by name', params, response: { 200: answer } }
 
   return (bus) => {
-    const ask = bus.requester(getGreeting) // a need, which is checked at start
+    const ask = bus.requester(getGreeting) // checked at start
     bus.provide(getGreeting, ({ name }) => `Hello, ${name}!`)
     bus.subscribe(channels.httpRoutes, (app) => {
       app.get<{ Params: { name: string } }>('/greeting/:name', { schema }, async ({ id, params }) => {

@@ -39,7 +39,7 @@ export class Bus {
   /**
    * Calls the listener for every event published on the channel. Subscribing the same function again, by the same or
    * another subscriber, updates its options; each returned function then removes it.
-   * @throws DuplicateChannel; RangeError if the priority or timeout is invalid; TypeError if this is not an event channel
+   * @throws DuplicateChannel; RangeError if the priority or timeout is invalid; TypeError if it is not an event channel
    */
   subscribe<Payload, Output>(
     channel: EventChannel<Payload, Output>,
@@ -55,8 +55,8 @@ export class Bus {
   }
 
   /**
-   * Calls the listeners one after another, or all at once on a `concurrent` channel. A failing listener does not prevent
-   * the others from running.
+   * Calls the listeners one after another, or all at once on a `concurrent` channel. A failing listener does not
+   * prevent the others from running.
    * @returns the outputs in the order of delivery
    * @throws ChannelFailures after all listeners have run, if any failed
    */
@@ -101,7 +101,7 @@ export class Bus {
 
   /**
    * Answers the requests on a channel until the returned function is called.
-   * @throws DuplicateProvider if the channel has a provider; DuplicateChannel; TypeError if this is not a request channel
+   * @throws DuplicateProvider if the channel has a provider; DuplicateChannel; TypeError if it is not a request channel
    */
   provide<Query, Reply>(
     channel: RequestChannel<Query, Reply>,
@@ -143,7 +143,7 @@ export class Bus {
     }
   }
 
-  /** Declares that this subscriber makes requests on the channel, which `start` checks, and returns a function that makes them. */
+  /** Declares that this subscriber makes requests on the channel, and returns a function that does; see `start`. */
   requester<Query, Reply>(channel: RequestChannel<Query, Reply>): (query: Query, call?: RequestCall) => Promise<Reply> {
     this.recorder.record(channel, 'request', this.requesterName())
     return (query, call) => this.request<Query, Reply>(channel, query, call)
@@ -163,7 +163,7 @@ export class Bus {
     return this
   }
 
-  /** Reports every call of a listener or provider to the observer. The observer runs within the call and should be quick. */
+  /** Reports every call of a listener or provider to the observer, which runs within the call and should be quick. */
   tap(observer: Observer): Unsubscribe {
     return this.delivery.taps.add(observer)
   }

@@ -12,13 +12,13 @@ export interface Call {
 
 /**
  * The context that listeners and providers receive, always with a signal and a deadline. Both are created when first
- * read, so pass the object on as it is: a copy made by spreading has neither. The signal never aborts after the call has
- * ended, so it does not stop work that a listener starts without awaiting it.
+ * read, so pass the object on as it is: a copy made by spreading has neither. The signal never aborts after the call
+ * has ended, so it does not stop work that a listener starts without awaiting it.
  */
 export interface CallContext extends Call {
   /** Aborts when the time limit is reached or the caller's signal aborts, with the reason that the caller receives. */
   readonly signal: AbortSignal
-  /** The time after which the caller no longer needs the result, in milliseconds since the epoch; `Infinity` is never. */
+  /** The time after which the caller no longer needs the result, in milliseconds since the epoch, or `Infinity`. */
   readonly deadline: number
 }
 
@@ -49,7 +49,7 @@ export class LimitedCall implements CallContext {
 
   /**
    * @param given the caller's context
-   * @param timeout time limit in milliseconds, in addition to those of `given`; `Infinity` is no limit
+   * @param timeout time limit in milliseconds, in addition to those of `given`; `Infinity` means no limit
    */
   constructor(given: Call | undefined, timeout: number) {
     this.id = given?.id
@@ -130,7 +130,7 @@ export function isPromise<T>(value: T | PromiseLike<T>): value is PromiseLike<T>
   return typeof (value as PromiseLike<T> | undefined)?.then === 'function'
 }
 
-/** Runs a function after a delay in milliseconds and returns the function that cancels it. `Infinity` is never. */
+/** Runs a function after a delay in milliseconds and returns the function that cancels it. `Infinity` means never. */
 export function after(ms: number, run: () => void): () => void {
   if (ms > longestDelay) return () => {}
   const timer = setTimeout(run, ms)

@@ -1,6 +1,6 @@
 /**
- * Channels: typed objects that name an event or a request. A channel is defined once and imported by both sides, so that
- * an editor's "find references" lists its users. Delivery is up to the bus.
+ * Channels: typed objects that name an event or a request. A channel is defined once and imported by both sides, so
+ * that an editor's "find references" lists its users. Delivery is up to the bus.
  */
 import { checkDuration } from './call.ts'
 
@@ -27,7 +27,7 @@ export interface EventChannel<Payload, Output> extends Carrier<Payload, Output> 
 /** A request, answered by exactly one provider. */
 export interface RequestChannel<Query, Reply> extends Carrier<Query, Reply> {
   readonly kind: 'request'
-  /** Default timeout of a request in milliseconds; `Infinity` is no limit. */
+  /** Default timeout of a request in milliseconds; `Infinity` means no limit. */
   readonly timeout: number
 }
 

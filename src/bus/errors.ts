@@ -1,6 +1,6 @@
 /**
- * The errors of the bus. Every class has a stable `code`, so that errors can be told apart without importing the
- * classes, and a message that names the channel and the subscribers.
+ * The errors of the bus. Every class has a stable `code`, which identifies an error without importing the class, and a
+ * message that names the channel and the subscribers.
  */
 
 class BusError extends Error {
@@ -119,7 +119,7 @@ export class ShutdownTimeout extends BusError {
   }
 }
 
-/** The text to report for an error. A parse error's own message is withheld: it quotes the text, which may be secret. */
+/** The text to log for an error. A parse error's message is withheld: it quotes the input, which may be secret. */
 export function messageOf(error: unknown): string {
   if (error instanceof SyntaxError) return 'parse error'
   if (!(error instanceof Error)) return typeof error === 'object' && error ? '[object]' : String(error)

@@ -11,7 +11,7 @@ export interface Subscription<Input, Output> extends Callee<Input, Output> {
   readonly name: string
   /** Lower priorities are called first. */
   readonly priority: number
-  /** How long the call may take, in milliseconds; `Infinity` is no limit. */
+  /** How long the call may take, in milliseconds; `Infinity` means no limit. */
   readonly timeout: number
 }
 
@@ -24,7 +24,7 @@ export class Registry {
   // Keyed by symbols, because mitt gives the string `*` a special meaning. The element type of a list depends on its
   // channel, which mitt's types cannot express: `never` stands in for it here, and the methods below restore the type.
   readonly #emitter: Emitter<Record<symbol, never>> = mitt()
-  /** The sorted lists, until a change invalidates them. A list is never modified, so a delivery in progress keeps its own. */
+  /** The sorted lists, until a change discards them. Never modified, because a delivery in progress may use one. */
   readonly #sorted = new Map<symbol, unknown>()
 
   /** Adds a subscription, or updates the one with the same function, and returns the function that removes it. */

@@ -1,4 +1,4 @@
-/** The audit trail: a line of the log for each access to a secret, never with its value. */
+/** The audit trail: logs every access to a secret, without the value. */
 import type { Subscriber } from '../bus/process/process-bus.ts'
 import { secretAccessed } from '../channels.ts'
 

@@ -1,4 +1,4 @@
-/** The pino that the log of the bus is written with: JSON lines, or something for people on a terminal. */
+/** Creates the pino logger: JSON lines for machines, or readable text for a terminal. */
 import { type DestinationStream, type Logger, pino } from 'pino'
 import { messageOf } from '../bus/errors.ts'
 
@@ -7,15 +7,15 @@ export interface LoggerOptions {
   readonly logFormat: 'auto' | 'json' | 'pretty'
 }
 
-/** How long a line may wait for others, to be written with them, in milliseconds. */
-const patience = 50
+/** The longest time that a line stays in the buffer, in milliseconds. */
+const flushInterval = 50
 
-/** How much is written at a time, in characters, if so much comes before that is over. */
-const fill = 16 * 1024
+/** The size at which the buffer is written before the interval ends, in characters. */
+const flushSize = 16 * 1024
 
 /**
- * @param terminal whether a person is looking, which `auto` goes by
- * @param output where to write; stdout when not given
+ * @param terminal whether stdout is a terminal, which decides the format if it is `auto`
+ * @param output the destination; stdout by default
  */
 export async function createLogger(
   { logLevel, logFormat }: LoggerOptions,
@@ -29,43 +29,43 @@ export async function createLogger(
       base: null,
       timestamp: isoTime(),
       formatters: { level: (level) => ({ level }) },
-      serializers: { err: (error) => (error === undefined ? undefined : describe(error)) },
+      serializers: { err: (error) => (error === undefined ? undefined : serialize(error)) },
     },
-    pretty ? await prettyStream(terminal, output ?? pino.destination({ sync: true })) : (output ?? together()),
+    pretty ? await prettyStream(terminal, output ?? pino.destination({ sync: true })) : (output ?? bufferedStdout()),
   )
 }
 
 /**
- * Lines for machines are written together, since a call of the system costs more than a line. None is lost when the process
- * ends, unless it is killed.
+ * Buffers JSON lines, because a system call per line costs more than the line itself. The buffer is flushed when the
+ * process exits, unless it is killed.
  */
-function together(): DestinationStream {
+function bufferedStdout(): DestinationStream {
   const stdout = pino.destination({ sync: true })
-  // Whoever read may be gone, or the disk full: the log cannot be told that the log fails.
+  // If the reader is gone or the disk is full, there is nowhere left to report it.
   stdout.on('error', () => {})
-  let lines = ''
-  let waiting = false
-  const write = () => {
-    if (lines !== '') stdout.write(lines)
-    lines = ''
+  let buffer = ''
+  let scheduled = false
+  const flush = () => {
+    if (buffer !== '') stdout.write(buffer)
+    buffer = ''
   }
-  const onPatienceOver = () => {
-    waiting = false
-    write()
+  const onInterval = () => {
+    scheduled = false
+    flush()
   }
-  process.once('exit', write)
+  process.once('exit', flush)
   return {
     write: (line) => {
-      lines += line
-      if (lines.length >= fill) write()
-      if (waiting) return
-      waiting = true
-      setTimeout(onPatienceOver, patience).unref()
+      buffer += line
+      if (buffer.length >= flushSize) flush()
+      if (scheduled) return
+      scheduled = true
+      setTimeout(onInterval, flushInterval).unref()
     },
   }
 }
 
-/** Pino's own, but made once for all lines of a millisecond. */
+/** Like `pino.stdTimeFunctions.isoTime`, but formats the time only once per millisecond. */
 function isoTime(): () => string {
   let at = 0
   let text = ''
@@ -77,27 +77,28 @@ function isoTime(): () => string {
   }
 }
 
-/** Loaded only here: where logs are read by machines it is never needed. */
+/** Imports pino-pretty on demand: it is not needed for JSON. */
 async function prettyStream(colorize: boolean, destination: DestinationStream): Promise<DestinationStream> {
   const { default: pretty } = await import('pino-pretty')
   return pretty({ colorize, destination, translateTime: 'SYS:HH:MM:ss.l' })
 }
 
-/** Causes are followed that far; an error may be its own. */
-const deepest = 5
+/** The maximum depth of a chain of causes, which may be circular. */
+const maxDepth = 5
 
 /**
- * An error in the log. One with a code is known, and says all in its messages; of any other the stack is needed. The
- * message of a parse error is left out, wherever it stands, since it quotes what could not be read.
+ * Serializes an error with its causes. Errors with a code are expected, so they and their causes have no stack. The
+ * message of a parse error is replaced everywhere, including the stack, because it quotes text that may be secret.
  */
-function describe(error: unknown, known = false, depth = 1): object {
+function serialize(error: unknown, expected = false, depth = 1): object {
   const message = messageOf(error)
   if (!(error instanceof Error)) return { message }
   const code = 'code' in error ? error.code : undefined
-  const plain = known || code !== undefined
+  const withoutStack = expected || code !== undefined
   const stack = error instanceof SyntaxError ? [message, ...framesOf(error)].join('\n') : error.stack
-  const cause = error.cause === undefined || depth === deepest ? undefined : describe(error.cause, plain, depth + 1)
-  return { type: error.name, message, code, stack: plain ? undefined : stack, cause }
+  const ended = error.cause === undefined || depth === maxDepth
+  const cause = ended ? undefined : serialize(error.cause, withoutStack, depth + 1)
+  return { type: error.name, message, code, stack: withoutStack ? undefined : stack, cause }
 }
 
 function framesOf({ stack = '' }: Error): string[] {

@@ -1,4 +1,4 @@
-/** What the package says of itself in `package.json`. */
+/** Reads the metadata of this package. */
 import { readFileSync } from 'node:fs'
 import { findPackageJSON } from 'node:module'
 
@@ -6,16 +6,16 @@ export interface Package {
   readonly name: string
   readonly version: string
   readonly description: string
-  /** As https://spdx.org/licenses/ has it. */
+  /** SPDX identifier, see https://spdx.org/licenses/. */
   readonly license: string
   /** Link to the repository. */
   readonly project: string
-  /** Link to the image that it is published as. */
+  /** Link to the published image. */
   readonly container: string
 }
 
 export function readPackage(): Package {
-  // The nearest one: above `src`, above `dist`, and above the bundle of the image.
+  // The nearest one is above `src`, `dist` and the bundle in the image alike.
   const file = findPackageJSON(import.meta.url) ?? 'package.json'
   const manifest = JSON.parse(readFileSync(file, 'utf8'))
   const { name, version, description, license, homepage, container } = manifest

@@ -1,4 +1,4 @@
-/** Subscribers that are loaded when the process starts, from the files that `--plugin` names. */
+/** Loads the plugins: subscribers from the files of `--plugin`. */
 import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -13,17 +13,17 @@ import { RequestError } from '../handlers/server/problem.ts'
 import { SecretNotFound, Sensitive, SourceFailure } from '../secret.ts'
 import type { Options } from './options/definitions.ts'
 
-/** To make and to answer with: channels of its own, secrets, the ways in which a source fails, and a refusal of a request. */
+/** Creates channels, secrets, source errors and HTTP errors. */
 const tools = { event, request, Sensitive, SecretNotFound, SourceFailure, RequestError }
 
-/** What a plug-in is handed, so that it need import nothing. */
+/** The argument of a plugin. It contains everything that a plugin needs, so that its file has no imports. */
 export type PluginContext = typeof tools & {
   readonly channels: typeof channels
   readonly lifecycle: typeof lifecycle
   readonly options: Options
 }
 
-/** What the file of a plug-in exports as its default. */
+/** The default export of a plugin file. */
 export type Plugin = (context: PluginContext) => Subscriber
 
 export function pluginContext(options: Options): PluginContext {
@@ -31,8 +31,9 @@ export function pluginContext(options: Options): PluginContext {
 }
 
 /**
- * Loads the files. The bus knows each subscriber by the whole path of its file, which is no name of ours, and says where to look.
- * @throws UnusableFile, naming the file and the reason; so does a subscriber that fails when it is handed the bus
+ * Imports the plugin files. The name of each subscriber is the absolute path of its file: it cannot collide with a
+ * built-in subscriber, and logs and errors show where to look.
+ * @throws UnusableFile with the file and the reason; the returned subscribers throw it too
  */
 export async function loadPlugins(options: Options): Promise<Record<string, Subscriber>> {
   const loaded = options.plugins.map(async (file) => [resolve(file), await loadPlugin(file, options)] as const)
@@ -41,29 +42,29 @@ export async function loadPlugins(options: Options): Promise<Record<string, Subs
 
 async function loadPlugin(file: string, options: Options): Promise<Subscriber> {
   const fail = (cause: unknown): never => {
-    // Unlike other files, this one is no secret: its parse error may be quoted.
+    // Unlike the files of other options, a plugin contains no secrets, so its parse error may be quoted.
     const reason = cause instanceof SyntaxError ? cause.message : messageOf(cause)
     throw new UnusableFile(`--plugin ${file}: ${reason}`, { cause })
   }
-  const subscriber = await subscriberIn(file, options).catch(fail)
+  const subscriber = await importSubscriber(file, options).catch(fail)
   return (bus) => {
     try {
-      const wired: unknown = subscriber(bus)
-      if (!isPromise(wired)) return
-      wired.then(undefined, () => {})
-      throw new TypeError('what it returns is async, but all must be wired before anything starts')
+      const result: unknown = subscriber(bus)
+      if (!isPromise(result)) return
+      result.then(undefined, () => {})
+      throw new TypeError('The subscriber must be synchronous, but returned a promise')
     } catch (cause) {
       fail(cause)
     }
   }
 }
 
-async function subscriberIn(file: string, options: Options): Promise<Subscriber> {
-  // Both are told more simply here.
-  if ((await stat(file)).isDirectory()) throw new TypeError('it is a folder; name the file in it')
+async function importSubscriber(file: string, options: Options): Promise<Subscriber> {
+  // The errors of `stat` for a missing file and of this check are clearer than those of `import`.
+  if ((await stat(file)).isDirectory()) throw new TypeError('Expected a file, received a directory')
   const { default: plugin }: { default?: unknown } = await import(pathToFileURL(resolve(file)).href)
-  if (typeof plugin !== 'function') throw new TypeError('its default export is not a function')
+  if (typeof plugin !== 'function') throw new TypeError('The default export must be a function')
   const subscriber: unknown = await plugin(pluginContext(options))
-  if (typeof subscriber !== 'function') throw new TypeError('its default export does not return a function')
-  return subscriber as Subscriber // who wrote the file is to be believed
+  if (typeof subscriber !== 'function') throw new TypeError('The default export must return a function')
+  return subscriber as Subscriber // its parameters cannot be checked at run time
 }

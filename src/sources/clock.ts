@@ -1,12 +1,12 @@
-/** Where time and chance come from, for those whose behaviour depends on them. */
+/** Time and randomness, injected so that tests can control them. */
 import { setTimeout } from 'node:timers/promises'
 
 export interface Clock {
-  /** In milliseconds since the epoch. */
+  /** The current time in milliseconds since the epoch. */
   readonly now: () => number
-  /** From 0 up to, but not including, 1. */
+  /** A random number in [0, 1). */
   readonly random: () => number
-  /** Resolves after so many milliseconds, or rejects when the signal aborts. */
+  /** Resolves after `ms` milliseconds; rejects if the signal aborts. */
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
 }
 

@@ -1,20 +1,20 @@
-/** Which container and project this is: answers `identity.get`. */
+/** Provides `identity.get`. */
 import { messageOf } from '../bus/errors.ts'
 import type { Subscriber } from '../bus/process/process-bus.ts'
 import { getIdentity, type Identity } from '../channels.ts'
 
 export interface IdentityOptions {
-  /** Link to the image; without it ECS is asked, where there is one, and else the package's own is given. */
+  /** Link to the image; by default the one in the ECS metadata, else the one in package.json. */
   readonly container?: string | undefined
-  /** Link to the repository; the package's own when not given. */
+  /** Link to the repository; by default the one in package.json. */
   readonly project?: string | undefined
-  /** What the package says of itself. */
+  /** The links in package.json. */
   readonly own: Identity
-  /** Base of the task metadata endpoint, version 4, that ECS puts into `ECS_CONTAINER_METADATA_URI_V4`. */
+  /** Task metadata endpoint, version 4, which ECS passes in `ECS_CONTAINER_METADATA_URI_V4`. */
   readonly ecsMetadataUri?: string | undefined
 }
 
-/** ECS answers from the same host. In milliseconds. */
+/** In milliseconds. Short, because the endpoint is on the same host. */
 const metadataTimeout = 1_000
 
 export const identity =
@@ -24,7 +24,7 @@ export const identity =
       try {
         return await ecsImage(uri)
       } catch (error) {
-        bus.log('warn', `ECS does not tell which image this is: ${messageOf(error)}`)
+        bus.log('warn', `Failed to read the image from the ECS metadata: ${messageOf(error)}`)
         return undefined
       }
     }
@@ -37,11 +37,11 @@ export const identity =
 
 /** https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-metadata-endpoint-v4.html */
 async function ecsImage(uri: string): Promise<string> {
-  const { request } = await import('undici') // which nobody else may need
+  const { request } = await import('undici') // loaded only on ECS
   const { statusCode, body } = await request(uri, { signal: AbortSignal.timeout(metadataTimeout) })
   const metadata: unknown = await body.json()
   const image = (metadata as { Image?: unknown } | null)?.Image
   if (statusCode !== 200 || typeof image !== 'string' || !image)
-    throw new Error(`no image in the answer, status ${statusCode}`)
+    throw new Error(`the response has no image, status ${statusCode}`)
   return image
 }

@@ -1,4 +1,4 @@
-/** The bearer tokens that give access, from a file or the environment: answers `token.check`. */
+/** Provides `token.check`: compares bearer tokens with those from a file or the environment. */
 import { hash, timingSafeEqual } from 'node:crypto'
 import { lifecycle } from '../bus/process/lifecycle.ts'
 import type { Subscriber } from '../bus/process/process-bus.ts'
@@ -7,37 +7,37 @@ import { UnusableFile, UsageError } from '../errors.ts'
 import { readOptionFile } from '../runtime/options/files.ts'
 import type { Sensitive } from '../secret.ts'
 
-/** Where the tokens are, one a line, so that a new one can be given out before the old one is withdrawn. */
+/** One token per line. Several tokens allow a rotation: add the new one before removing the old one. */
 export interface TokensOptions {
-  /** A file, which is read again on a reload. */
+  /** Path of the file, which is read again on reload. */
   readonly authTokenFile?: string | undefined
-  /** The tokens themselves. */
+  /** The tokens, if not in a file. */
   readonly authToken?: Sensitive | undefined
 }
 
-/** `b64token` of https://www.rfc-editor.org/rfc/rfc6750#section-2.1; nothing else can be sent. */
-const sendable = /^[\w.~+/-]+=*$/
+/** `b64token` of https://www.rfc-editor.org/rfc/rfc6750#section-2.1 */
+const bearerToken = /^[\w.~+/-]+=*$/
 
 export const tokens =
   (options: TokensOptions): Subscriber =>
   (bus) => {
-    // Hashes are of one length, which the comparison in constant time wants, and tell nothing of the tokens.
-    let known: readonly Buffer[] = []
+    // Hashes have equal lengths, as `timingSafeEqual` requires, and do not reveal the tokens.
+    let valid: readonly Buffer[] = []
     const load = async () => {
-      known = (await read(options)).map(digest)
+      valid = (await read(options)).map(digest)
     }
 
     bus.provide(checkToken, ({ token }) => {
-      const given = digest(token.reveal())
-      // All are compared, also when one has matched, so that the time says nothing.
-      return known.filter((one) => timingSafeEqual(one, given)).length > 0
+      const received = digest(token.reveal())
+      // Compares with all tokens, even after a match, so that the time does not depend on which one matches.
+      return valid.filter((expected) => timingSafeEqual(expected, received)).length > 0
     })
 
     bus.subscribe(lifecycle.start, load)
 
     bus.subscribe(lifecycle.graceful, async () => {
       await load()
-      return { tokens: known.length }
+      return { tokens: valid.length }
     })
   }
 
@@ -45,7 +45,7 @@ function digest(token: string): Buffer {
   return hash('sha256', token, 'buffer')
 }
 
-/** @throws UnusableFile or UsageError, with nothing of what was read */
+/** @throws UnusableFile or UsageError, neither of which quotes the text */
 async function read({ authTokenFile: file, authToken }: TokensOptions): Promise<string[]> {
   if (file === undefined) {
     const text = authToken?.reveal() ?? ''
@@ -57,9 +57,9 @@ async function read({ authTokenFile: file, authToken }: TokensOptions): Promise<
 
 function tokensIn(text: string, unusable: (problem: string) => Error): string[] {
   const lines = text.split('\n').map((line) => line.trim())
-  const wrong = lines.findIndex((line) => line !== '' && !sendable.test(line))
-  if (wrong >= 0) throw unusable(`does not hold one bearer token a line: see line ${wrong + 1}`)
+  const invalid = lines.findIndex((line) => line !== '' && !bearerToken.test(line))
+  if (invalid >= 0) throw unusable(`must contain one bearer token per line, see line ${invalid + 1}`)
   const tokens = lines.filter((line) => line !== '')
-  if (tokens.length === 0) throw unusable('holds no bearer token')
+  if (tokens.length === 0) throw unusable('must contain at least one bearer token')
   return tokens
 }

@@ -1,24 +1,24 @@
-/** Stand-ins for whoever is at the other end of a channel. */
+/** Fake providers and listeners, which record what they receive. */
 import type { CallContext } from '../bus/call.ts'
 import type { EventChannel, RequestChannel } from '../bus/channel.ts'
 import type { Subscriber } from '../bus/process/process-bus.ts'
 
-/** What is answered: always the same, or what a function makes of each input. The function fails by throwing. */
+/** A fixed result, or a function that returns the result for each input or throws. */
 export type Answer<Input, Output> = Output | ((input: Input, call: CallContext) => Output | PromiseLike<Output>)
 
-/** A subscriber that answers requests. */
+/** A subscriber that provides a channel. */
 export type FakeProvider<Query> = Subscriber & {
-  /** What it was asked so far. */
+  /** The queries received so far. */
   readonly queries: readonly Query[]
 }
 
-/** A subscriber that hears events. */
+/** A subscriber that listens to a channel. */
 export type FakeListener<Payload> = Subscriber & {
-  /** What it was told so far. */
+  /** The payloads received so far. */
   readonly payloads: readonly Payload[]
 }
 
-/** Provides the channel with this answer: `fakeProvider(channels.fetchSecret, ({ codeName }) => ...)`. */
+/** Creates a provider of the channel: `fakeProvider(channels.fetchSecret, ({ codeName }) => ...)`. */
 export function fakeProvider<Query, Reply>(
   channel: RequestChannel<Query, Reply>,
   answer: NoInfer<Answer<Query, Reply>>,
@@ -28,18 +28,19 @@ export function fakeProvider<Query, Reply>(
   return Object.assign<Subscriber, { queries: Query[] }>((bus) => bus.provide(channel, provider), { queries })
 }
 
-/** Subscribes to the channel, and answers with nothing if no answer is given. */
+/** Creates a listener on the channel. Without an answer it returns `undefined`. */
 export function fakeListener<Payload, Output>(
   channel: EventChannel<Payload, Output>,
   answer?: NoInfer<Answer<Payload, Output>>,
 ): FakeListener<Payload> {
   const payloads: Payload[] = []
   const listener = recording(payloads, answer)
-  const told: EventChannel<Payload, Output | undefined> = channel // that is what a listener without an answer needs
-  return Object.assign<Subscriber, { payloads: Payload[] }>((bus) => bus.subscribe(told, listener), { payloads })
+  // Widened, because a listener without an answer returns `undefined`.
+  const widened: EventChannel<Payload, Output | undefined> = channel
+  return Object.assign<Subscriber, { payloads: Payload[] }>((bus) => bus.subscribe(widened, listener), { payloads })
 }
 
-/** Keeps each input before it is answered. */
+/** Records each input, then answers. */
 function recording<Input, Output>(inputs: Input[], answer: Answer<Input, Output>) {
   return (input: Input, call: CallContext) => {
     inputs.push(input)

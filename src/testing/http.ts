@@ -1,29 +1,29 @@
-/** An HTTP server on a bus of its own. */
+/** Starts subscribers with an HTTP server for a test. */
 import type { Subscriber } from '../bus/process/process-bus.ts'
 import { httpListening, type ListeningServer } from '../channels.ts'
 import { type HttpServerOptions, httpServer } from '../handlers/server/http-server.ts'
 import { defaultLimits, type Limits } from '../handlers/server/limits.ts'
 import { type RecordedBus, recordedBus } from './recorded-bus.ts'
 
-/** It ends with `stop()`, or at the end of the scope: `await using service = await startHttp(...)`. */
+/** Stops with `stop()` or at the end of the scope: `await using service = await startHttp(...)`. */
 export interface HttpService extends RecordedBus {
-  /** The origin of the server, such as `http://127.0.0.1:38377`; after a restart, the new one. */
+  /** The current origin of the server, such as `http://127.0.0.1:38377`. A restart may change it. */
   readonly origin: string
   readonly port: number
 }
 
-/** Those of the server, whose defaults are a free port of this host, no proxy, and no draining. */
+/** Options of the server. By default it listens on a free port of 127.0.0.1, trusts no proxy and does not drain. */
 export interface HttpOptions extends Partial<HttpServerOptions> {
-  /** How long a stop may take, in milliseconds; 10 s when not given. */
+  /** Time limit of `stop` in milliseconds; 10 s by default. */
   readonly shutdownTimeout?: number
-  /** Those that are not as in the service. */
+  /** Limits that differ from the defaults. */
   readonly limits?: Partial<Limits>
 }
 
 /**
- * Starts the subscribers and, after them, an HTTP server. There are no routes but theirs.
- * @param subscribers are used in this order, under these names
- * @throws what the start fails with; nothing is left running then
+ * Starts the subscribers and, last, an HTTP server with their routes only.
+ * @param subscribers subscribers by name, in start order
+ * @throws the error of the failed start, after everything has stopped
  */
 export async function startHttp(
   subscribers: Readonly<Record<string, Subscriber>>,
@@ -38,7 +38,7 @@ export async function startHttp(
 
 /**
  * Starts a bus that has an HTTP server.
- * @throws Error if it has none; the bus is stopped then
+ * @throws Error if the bus has no HTTP server, after it has stopped; the error of a failed start
  */
 export async function started(recorded: RecordedBus): Promise<HttpService> {
   let origin = ''
@@ -49,7 +49,7 @@ export async function started(recorded: RecordedBus): Promise<HttpService> {
   await recorded.bus.start()
   if (origin === '') {
     await recorded.stop()
-    throw new Error('No HTTP server has started')
+    throw new Error('No HTTP server was started')
   }
   return {
     ...recorded,

@@ -1,4 +1,4 @@
-/** What a plug-in is handed, without a command line. */
+/** Creates the context of a plugin for a test. */
 import { UsageError } from '../errors.ts'
 import { everyOption, type Options } from '../runtime/options/definitions.ts'
 import { readOptions } from '../runtime/options/load.ts'
@@ -6,24 +6,24 @@ import { pluginContext as contextOf, type PluginContext } from '../runtime/plugi
 
 type Flag = string | number | boolean
 
-/** Options by their flags, without the dashes; a list is one that is given several times. */
+/** Option values by flag, without the dashes. An array repeats the flag. */
 export type Flags = Readonly<Record<string, Flag | readonly Flag[]>>
 
 /**
- * What the default export of a plug-in's file is called with. The environment of this process is not looked at.
- * @param flags the options that are not the defaults: `{ 'code-name': ['rose', 'river'], 'cache-ttl': '10m' }`
- * @throws UsageError for what is no option, or not a value of it
+ * Creates the argument of a plugin's default export. It does not depend on environment variables.
+ * @param flags options that differ from the defaults: `{ 'code-name': ['rose', 'river'], 'cache-ttl': '10m' }`
+ * @throws UsageError if an option is unknown or its value is invalid
  */
 export async function pluginContext(flags: Flags = {}): Promise<PluginContext> {
   return contextOf(await optionsOf(flags))
 }
 
-/** The options as the service takes them. */
+/** Converts flags to the options of the service. */
 export function optionsOf(flags: Flags): Promise<Options> {
   const known = new Set(everyOption.map(({ flag }) => flag))
   const unknown = Object.keys(flags).filter((flag) => !known.has(flag))
-  if (unknown.length > 0) throw new UsageError(`--${unknown.join(', --')} is not an option`)
-  const given = Object.entries(flags).filter(([, value]) => [value].flat().length > 0)
-  const written = given.map(([flag, value]) => [flag, [value].flat().map(String)] as const)
-  return readOptions(new Map(written), {})
+  if (unknown.length > 0) throw new UsageError(`Unknown option --${unknown.join(', --')}`)
+  const present = Object.entries(flags).filter(([, value]) => [value].flat().length > 0)
+  const texts = present.map(([flag, value]) => [flag, [value].flat().map(String)] as const)
+  return readOptions(new Map(texts), {})
 }

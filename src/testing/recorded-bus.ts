@@ -1,25 +1,25 @@
-/** A bus that keeps what is logged on it and who is called. */
+/** A bus that records its log and its calls. */
 import { type LogLevel, type LogRecord, lifecycle } from '../bus/process/lifecycle.ts'
 import { ProcessBus, type Subscriber } from '../bus/process/process-bus.ts'
 import type { Activity } from '../bus/taps.ts'
 
-/** It ends with `stop()`, or at the end of the scope: `await using recorded = recordedBus(...)`. */
+/** Stops with `stop()` or at the end of the scope: `await using recorded = recordedBus(...)`. */
 export interface RecordedBus extends AsyncDisposable {
   readonly bus: ProcessBus
-  /** What has been logged so far. */
+  /** The log records so far. */
   readonly records: LogRecord[]
-  /** The messages logged so far, of one level if given. */
+  /** The log messages so far, optionally of one level only. */
   messages(level?: LogLevel): string[]
-  /** The listeners and providers called so far, and how that went, in the order in which they were done. */
+  /** The finished calls of listeners and providers, in the order of completion. */
   readonly activity: readonly Activity[]
-  /** Has everything stop in order, as when the process exits. Resolves to the code that it would exit with. */
+  /** Shuts down as when the process exits, and resolves to the exit code. */
   stop(): Promise<number>
 }
 
 /**
- * Makes a bus; it is for you to start it.
- * @param subscribers are used in this order, under these names
- * @param options.shutdownTimeout how long a stop may take, in milliseconds; 10 s when not given
+ * Creates a bus with the subscribers, without starting it.
+ * @param subscribers subscribers by name, in start order
+ * @param options.shutdownTimeout time limit of `stop` in milliseconds; 10 s by default
  */
 export function recordedBus(
   subscribers: Readonly<Record<string, Subscriber>> = {},
@@ -30,12 +30,12 @@ export function recordedBus(
   return recorded
 }
 
-/** Keeps what happens on the bus from now on. */
+/** Records the log and the calls of the bus from now on. */
 export function record(bus: ProcessBus): RecordedBus {
   const records: LogRecord[] = []
   const activity: Activity[] = []
   bus.subscribe(lifecycle.log, (record) => records.push(record), { name: 'recorder' })
-  bus.tap((called) => activity.push(called))
+  bus.tap((call) => activity.push(call))
   const messages = (level?: LogLevel) =>
     records.filter((record) => level === undefined || record.level === level).map(({ message }) => message)
   const stop = () => bus.exit()

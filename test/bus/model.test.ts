@@ -5,38 +5,38 @@ import { event, request } from '../../src/bus/channel.ts'
 import { ChannelFailures, DuplicateProvider, NoProvider } from '../../src/bus/errors.ts'
 import { recordedBus } from '../../src/testing/recorded-bus.ts'
 
-/** The least that a bus could be: lists, and the one provider there may be. */
+/** The simplest model of a bus: a list of listeners and at most one provider. */
 interface Model {
   readonly listeners: { id: number; priority: number; fails: boolean }[]
   provider: number | undefined
 }
 
-/** The bus beside the model, with what is needed to talk to it about the same listeners and providers. */
+/** The bus under test, with the functions that correspond to the listeners and the provider of the model. */
 interface Real {
   readonly bus: Bus
   readonly failing: Set<number>
-  /** The listener of that id, the same function every time. */
+  /** Returns the listener with the id, always the same function. */
   readonly listener: (id: number) => (payload: number) => string | Promise<string>
-  withdraw: () => void
+  removeProvider: () => void
 }
 
-const told = event<number, string>('told')
-const ask = request<number, string>('ask')
+const published = event<number, string>('published')
+const requested = request<number, string>('requested')
 
 function newReal(): Real {
   const failing = new Set<number>()
   const listeners = new Map<number, ReturnType<Real['listener']>>()
-  const make = (id: number) => (payload: number) => {
+  const create = (id: number) => (payload: number) => {
     if (failing.has(id)) throw new Error(`listener ${id}`)
-    const output = `${id} heard ${payload}`
+    const output = `${id} received ${payload}`
     return id % 2 === 0 ? output : Promise.resolve(output)
   }
   const listener = (id: number) => {
-    const known = listeners.get(id) ?? make(id)
+    const known = listeners.get(id) ?? create(id)
     listeners.set(id, known)
     return known
   }
-  return { bus: recordedBus().bus, failing, listener, withdraw: () => {} }
+  return { bus: recordedBus().bus, failing, listener, removeProvider: () => {} }
 }
 
 type Command = fc.AsyncCommand<Model, Real>
@@ -50,7 +50,7 @@ const subscribe = (id: number, priority: number, fails: boolean): Command => ({
     else model.listeners.push({ id, priority, fails })
     if (fails) real.failing.add(id)
     else real.failing.delete(id)
-    real.bus.subscribe(told, real.listener(id), { priority, name: `listener ${id}` })
+    real.bus.subscribe(published, real.listener(id), { priority, name: `listener ${id}` })
   },
   toString: () => `subscribe(${id}, ${priority}, ${fails})`,
 })
@@ -58,8 +58,8 @@ const subscribe = (id: number, priority: number, fails: boolean): Command => ({
 const unsubscribe = (id: number): Command => ({
   check: always,
   run: async (model, real) => {
-    const undo = real.bus.subscribe(told, real.listener(id))
-    undo()
+    const remove = real.bus.subscribe(published, real.listener(id))
+    remove()
     const index = model.listeners.findIndex((listener) => listener.id === id)
     if (index >= 0) model.listeners.splice(index, 1)
   },
@@ -70,15 +70,15 @@ const publish = (payload: number): Command => ({
   check: always,
   run: async ({ listeners }, { bus }) => {
     const order = listeners.toSorted((one, other) => one.priority - other.priority)
-    const outputs = order.filter(({ fails }) => !fails).map(({ id }) => `${id} heard ${payload}`)
+    const outputs = order.filter(({ fails }) => !fails).map(({ id }) => `${id} received ${payload}`)
     const failed = order.filter(({ fails }) => fails).map(({ id }) => `listener ${id}`)
-    const published = await bus.publish(told, payload).catch((error) => error)
+    const result = await bus.publish(published, payload).catch((error) => error)
     if (failed.length === 0) {
-      expect(published).toEqual(outputs)
+      expect(result).toEqual(outputs)
     } else {
-      expect(published).toBeInstanceOf(ChannelFailures)
-      expect(published.outputs).toEqual(outputs)
-      expect(published.failures.map(({ listener }: { listener: string }) => listener)).toEqual(failed)
+      expect(result).toBeInstanceOf(ChannelFailures)
+      expect(result.outputs).toEqual(outputs)
+      expect(result.failures.map(({ listener }: { listener: string }) => listener)).toEqual(failed)
     }
   },
   toString: () => `publish(${payload})`,
@@ -87,10 +87,10 @@ const publish = (payload: number): Command => ({
 const provide = (id: number): Command => ({
   check: always,
   run: async (model, real) => {
-    const attempt = () => real.bus.provide(ask, (query) => `${id} answers ${query}`)
+    const attempt = () => real.bus.provide(requested, (query) => `${id} answers ${query}`)
     if (model.provider === undefined) {
       model.provider = id
-      real.withdraw = attempt()
+      real.removeProvider = attempt()
     } else {
       expect(attempt).toThrow(DuplicateProvider)
     }
@@ -98,26 +98,26 @@ const provide = (id: number): Command => ({
   toString: () => `provide(${id})`,
 })
 
-const withdraw = (): Command => ({
+const removeProvider = (): Command => ({
   check: always,
   run: async (model, real) => {
     model.provider = undefined
-    real.withdraw()
+    real.removeProvider()
   },
-  toString: () => 'withdraw()',
+  toString: () => 'removeProvider()',
 })
 
-const requestIt = (query: number, timeout: number | undefined): Command => ({
+const sendRequest = (query: number, timeout: number | undefined): Command => ({
   check: always,
   run: async ({ provider }, { bus }) => {
-    const answer = bus.request(ask, query, { timeout })
+    const answer = bus.request(requested, query, { timeout })
     if (provider === undefined) await expect(answer).rejects.toThrow(NoProvider)
     else expect(await answer).toBe(`${provider} answers ${query}`)
   },
   toString: () => `request(${query}, ${timeout})`,
 })
 
-test('in whatever order it is used, the bus does what the simplest model of it does', async () => {
+test('behaves like the model under any sequence of commands', async () => {
   const id = fc.nat({ max: 4 })
   const commands = fc.commands(
     [
@@ -125,8 +125,8 @@ test('in whatever order it is used, the bus does what the simplest model of it d
       id.map(unsubscribe),
       fc.nat().map(publish),
       id.map(provide),
-      fc.constant(withdraw()),
-      fc.tuple(fc.nat(), fc.constantFrom(undefined, 60_000)).map((args) => requestIt(...args)),
+      fc.constant(removeProvider()),
+      fc.tuple(fc.nat(), fc.constantFrom(undefined, 60_000)).map((args) => sendRequest(...args)),
     ],
     { maxCommands: 60 },
   )

@@ -9,11 +9,11 @@ import { recordedBus } from '../../src/testing/recorded-bus.ts'
 const never = () => new Promise<never>(() => {})
 
 describe('publishing', () => {
-  test('a channel with no listeners answers with an empty list', async () => {
+  test('returns an empty array without listeners', async () => {
     expect(await new Bus().publish(event<string>('greeting'), 'hello')).toEqual([])
   })
 
-  test('listeners run lowest priority first, 50 when not given, 0 honoured, ties in the order of subscription', async () => {
+  test('calls listeners in order of priority, 50 by default, and of subscription within a priority', async () => {
     const bus = new Bus()
     const channel = event<void, string>('greeting')
     bus.subscribe(channel, () => 'late', { priority: 51 })
@@ -25,7 +25,7 @@ describe('publishing', () => {
     expect(await bus.publish(channel)).toEqual(['negative', 'zero', 'default', 'tie', 'late'])
   })
 
-  test('each listener is awaited before the next, and outputs keep that order, undefined included', async () => {
+  test('awaits each listener before the next, and returns outputs in that order, including undefined', async () => {
     const bus = new Bus()
     const channel = event<string>('greeting')
     const steps: string[] = []
@@ -44,7 +44,7 @@ describe('publishing', () => {
     expect(steps).toEqual(['first begins', 'first ends', 'second'])
   })
 
-  test('a reversed channel delivers in reverse order of subscription within a priority', async () => {
+  test('delivers in reverse order of subscription within a priority on a reversed channel', async () => {
     const bus = new Bus()
     const channel = event<void, string>('teardown', { reversed: true })
     bus.subscribe(channel, () => 'first')
@@ -54,7 +54,7 @@ describe('publishing', () => {
     expect(await bus.publish(channel)).toEqual(['early', 'second', 'first'])
   })
 
-  test('a concurrent channel starts all listeners at once, and outputs keep the order of delivery', async () => {
+  test('starts all listeners at once on a concurrent channel, and returns ordered outputs', async () => {
     const bus = new Bus()
     const channel = event<void, string>('check', { concurrent: true })
     const second = Promise.withResolvers<void>()
@@ -70,7 +70,7 @@ describe('publishing', () => {
     expect(await bus.publish(channel)).toEqual(['first', 'second'])
   })
 
-  test.for([false, true])('a failing listener keeps no other from running (concurrent: %s)', async (concurrent) => {
+  test.for([false, true])('runs the other listeners if one fails (concurrent: %s)', async (concurrent) => {
     const { bus, records } = recordedBus()
     const channel = event<string>('greeting', { concurrent })
     const thrown = new Error('thrown')
@@ -107,7 +107,7 @@ describe('publishing', () => {
     ])
   })
 
-  test('a failure is logged when it happens, with the id of the call, while others still run', async () => {
+  test('logs a failure immediately, with the id of the call, while other listeners still run', async () => {
     const { bus, records } = recordedBus()
     const channel = event('greeting')
     const release = Promise.withResolvers<void>()
@@ -129,7 +129,7 @@ describe('publishing', () => {
     await expect(published).rejects.toThrow(ChannelFailures)
   })
 
-  test('a failure on a concurrent channel waits for its turn without counting as unhandled', async () => {
+  test('does not report an early failure on a concurrent channel as an unhandled rejection', async () => {
     const { bus } = recordedBus()
     const channel = event('check', { concurrent: true })
     const release = Promise.withResolvers<void>()
@@ -147,49 +147,49 @@ describe('publishing', () => {
     expect(unhandled).not.toHaveBeenCalled()
   })
 
-  test('subscribing the same function again runs it once, with the new options', async () => {
+  test('calls a function that is subscribed twice once, with the latest options', async () => {
     const bus = new Bus()
     const channel = event<void, string>('greeting')
-    const listener = vi.fn(() => 'twice')
+    const listener = vi.fn(() => 'subscribed twice')
     const unsubscribe = bus.subscribe(channel, listener)
     bus.subscribe(channel, () => 'other')
     bus.subscribe(channel, listener, { priority: 60 })
 
-    expect(await bus.publish(channel)).toEqual(['other', 'twice'])
+    expect(await bus.publish(channel)).toEqual(['other', 'subscribed twice'])
     expect(listener).toHaveBeenCalledTimes(1)
 
     unsubscribe()
     expect(await bus.publish(channel)).toEqual(['other'])
   })
 
-  test('unsubscribing what is not there is silent', async () => {
+  test('ignores a repeated unsubscribe', async () => {
     const bus = new Bus()
     const channel = event<void, string>('greeting')
-    const unsubscribe = bus.subscribe(channel, () => 'gone')
-    bus.subscribe(channel, () => 'stays')
+    const unsubscribe = bus.subscribe(channel, () => 'removed')
+    bus.subscribe(channel, () => 'remains')
 
     unsubscribe()
     unsubscribe()
 
-    expect(await bus.publish(channel)).toEqual(['stays'])
+    expect(await bus.publish(channel)).toEqual(['remains'])
   })
 
-  test('subscribing or unsubscribing during a publish changes the next one, not this one', async () => {
+  test('applies subscriptions and removals made during a publish to the next publish only', async () => {
     const bus = new Bus()
     const channel = event<void, string>('greeting')
     bus.subscribe(channel, () => {
       unsubscribe()
-      bus.subscribe(channel, newcomer)
+      bus.subscribe(channel, added)
       return 'changes'
     })
-    const unsubscribe = bus.subscribe(channel, () => 'leaves')
-    const newcomer = () => 'comes'
+    const unsubscribe = bus.subscribe(channel, () => 'removed')
+    const added = () => 'added'
 
-    expect(await bus.publish(channel)).toEqual(['changes', 'leaves'])
-    expect(await bus.publish(channel)).toEqual(['changes', 'comes'])
+    expect(await bus.publish(channel)).toEqual(['changes', 'removed'])
+    expect(await bus.publish(channel)).toEqual(['changes', 'added'])
   })
 
-  test('subscribing a listener again during a publish leaves that publish as it began', async () => {
+  test('applies options updated during a publish to the next publish only', async () => {
     const bus = new Bus()
     const channel = event('greeting')
     const called: string[] = []
@@ -204,7 +204,7 @@ describe('publishing', () => {
     expect(called).toEqual(['first', 'second', 'first', 'renamed'])
   })
 
-  test('a nested publish that fails is one error of the outer one, and is logged once, where it happened', async () => {
+  test('counts a failed nested publish as one error of the outer publish, and logs it once', async () => {
     const { bus, messages } = recordedBus()
     const outer = event('outer')
     const inner = event('inner')
@@ -223,7 +223,7 @@ describe('publishing', () => {
     expect(messages('error')).toEqual(['culprit failed on inner: deep'])
   })
 
-  test('a listener that takes longer than its timeout fails with ListenerTimeout, and the others go on', async () => {
+  test('fails a listener that exceeds its timeout with ListenerTimeout, and runs the others', async () => {
     const { bus, messages } = recordedBus()
     const channel = event<void, string>('greeting')
     bus.subscribe(channel, never, { timeout: 1, name: 'slow' })
@@ -236,35 +236,35 @@ describe('publishing', () => {
     expect(messages('error')).toEqual(['slow failed on greeting: slow did not finish greeting within 1 ms'])
   })
 
-  test("listeners are handed the publisher's id, and its deadline bounds each of them", async () => {
-    vi.useFakeTimers() // a real timer may fire a moment before the wall clock says so
+  test("passes the publisher's id to the listeners, and limits each of them to its deadline", async () => {
+    vi.useFakeTimers() // a real timer may fire before the wall clock reaches the deadline
     onTestFinished(() => void vi.useRealTimers())
     const { bus } = recordedBus()
     const channel = event('greeting')
-    const heard = vi.fn()
+    const listener = vi.fn()
     const deadline = Date.now() + 5
     bus.subscribe(channel, (_, call) => {
-      heard(call.id, call.deadline)
+      listener(call.id, call.deadline)
       return never()
     })
-    bus.subscribe(channel, heard)
+    bus.subscribe(channel, listener)
 
     const published = bus.publish(channel, undefined, { id: 'call-1', deadline }).catch((error) => error)
     await vi.advanceTimersByTimeAsync(5)
     const failures = await published
 
-    expect(heard.mock.calls).toEqual([['call-1', deadline]])
+    expect(listener.mock.calls).toEqual([['call-1', deadline]])
     expect(failures.errors).toEqual([expect.any(ListenerTimeout), expect.any(ListenerTimeout)])
   })
 
-  test("the publisher's signal ends each of them with its own reason, and leaves nothing on it", async () => {
+  test("rejects every listener with the reason of the publisher's signal, and unsubscribes from it", async () => {
     const { bus } = recordedBus()
     const channel = event('greeting')
     const controller = new AbortController()
-    const reason = new Error('enough')
-    const seen: AbortSignal[] = []
+    const reason = new Error('cancelled')
+    const signals: AbortSignal[] = []
     bus.subscribe(channel, (_, { signal }) => {
-      seen.push(signal)
+      signals.push(signal)
       return never()
     })
     bus.subscribe(channel, vi.fn(), { name: 'not called' })
@@ -274,11 +274,11 @@ describe('publishing', () => {
     const failures = await published.catch((error) => error)
 
     expect(failures.errors).toEqual([reason, reason])
-    expect(seen).toMatchObject([{ aborted: true, reason }])
+    expect(signals).toMatchObject([{ aborted: true, reason }])
     expect(getEventListeners(controller.signal, 'abort')).toEqual([])
   })
 
-  test('a priority or a timeout that is none is refused', () => {
+  test('rejects an invalid priority or timeout', () => {
     const bus = new Bus()
     const channel = event('greeting')
     expect(() => bus.subscribe(channel, () => {}, { priority: Number.NaN })).toThrow(RangeError)
@@ -287,8 +287,140 @@ describe('publishing', () => {
   })
 })
 
+describe('publishing for settled outcomes', () => {
+  test('returns an empty array without listeners', async () => {
+    expect(await new Bus().publishSettled(event<string>('greeting'), 'hello')).toEqual([])
+  })
+
+  test.for([false, true])(
+    'names each handler with its status and its value or reason (concurrent: %s)',
+    async (concurrent) => {
+      const { bus } = recordedBus()
+      const channel = event<string, string | undefined>('greeting', { concurrent })
+      const thrown = new Error('thrown')
+      const rejected = { not: 'an error' }
+      const throwing = () => {
+        throw thrown
+      }
+      bus.subscribe(channel, () => Promise.reject(rejected), { name: 'rejecting' })
+      bus.use('polite', (view) => view.subscribe(channel, (name) => `hello ${name}`))
+      bus.subscribe(channel, throwing)
+      bus.subscribe(channel, async () => undefined, { name: 'silent' })
+
+      expect(await bus.publishSettled(channel, 'you')).toEqual([
+        { handler: 'rejecting', status: 'rejected', reason: rejected },
+        { handler: 'polite', status: 'fulfilled', value: 'hello you' },
+        { handler: 'throwing', status: 'rejected', reason: thrown },
+        { handler: 'silent', status: 'fulfilled', value: undefined },
+      ])
+    },
+  )
+
+  test('awaits each listener before the next, in the order of priority', async () => {
+    const { bus } = recordedBus()
+    const channel = event<void, string>('greeting')
+    const steps: string[] = []
+    bus.subscribe(channel, () => `${steps.push('last')}`, { name: 'last', priority: 60 })
+    bus.subscribe(
+      channel,
+      async () => {
+        steps.push('first begins')
+        await Promise.resolve()
+        steps.push('first fails')
+        throw new Error('broken')
+      },
+      { name: 'first' },
+    )
+
+    const outcomes = await bus.publishSettled(channel)
+
+    expect(outcomes.map(({ handler, status }) => `${handler} ${status}`)).toEqual(['first rejected', 'last fulfilled'])
+    expect(steps).toEqual(['first begins', 'first fails', 'last'])
+  })
+
+  test('starts all listeners at once on a concurrent channel, and keeps the order of delivery', async () => {
+    const { bus } = recordedBus()
+    const channel = event<void, string>('check', { concurrent: true })
+    const second = Promise.withResolvers<void>()
+    const unhandled = vi.fn()
+    process.on('unhandledRejection', unhandled)
+    onTestFinished(() => void process.off('unhandledRejection', unhandled))
+    bus.subscribe(channel, async () => {
+      await second.promise
+      await new Promise(setImmediate) // by now an unhandled rejection would have been reported
+      return 'first'
+    })
+    bus.subscribe(channel, () => {
+      second.resolve()
+      return Promise.reject(new Error('early'))
+    })
+
+    const outcomes = await bus.publishSettled(channel)
+
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected'])
+    expect(unhandled).not.toHaveBeenCalled()
+  })
+
+  test("reports a listener that exceeds its own timeout or the publisher's deadline", async () => {
+    vi.useFakeTimers()
+    onTestFinished(() => void vi.useRealTimers())
+    const { bus } = recordedBus()
+    const channel = event<void, string>('check', { concurrent: true })
+    bus.subscribe(channel, never, { timeout: 1, name: 'slow' })
+    bus.subscribe(channel, () => never(), { name: 'hanging' })
+    bus.subscribe(channel, () => 'done', { name: 'quick' })
+
+    const published = bus.publishSettled(channel, undefined, { deadline: Date.now() + 5 })
+    await vi.advanceTimersByTimeAsync(5)
+
+    expect(await published).toEqual([
+      { handler: 'slow', status: 'rejected', reason: new ListenerTimeout('check', 'slow', 1) },
+      { handler: 'hanging', status: 'rejected', reason: new ListenerTimeout('check', 'hanging', 5) },
+      { handler: 'quick', status: 'fulfilled', value: 'done' },
+    ])
+  })
+
+  test("passes the publisher's call on, and reports the reason of its signal", async () => {
+    const { bus } = recordedBus()
+    const channel = event<void, never>('greeting')
+    const controller = new AbortController()
+    const ids: unknown[] = []
+    bus.subscribe(
+      channel,
+      (_, { id }) => {
+        ids.push(id)
+        return never()
+      },
+      { name: 'aborted' },
+    )
+
+    const published = bus.publishSettled(channel, undefined, { id: 'call-1', signal: controller.signal })
+    controller.abort('cancelled')
+
+    expect(await published).toEqual([{ handler: 'aborted', status: 'rejected', reason: 'cancelled' }])
+    expect(ids).toEqual(['call-1'])
+  })
+
+  test('logs each failure once, also that of a nested publish', async () => {
+    const { bus, records } = recordedBus()
+    const outer = event('outer')
+    const inner = event('inner')
+    bus.subscribe(inner, () => Promise.reject(new Error('broken')), { name: 'failing' })
+    bus.subscribe(outer, () => bus.publish(inner), { name: 'nesting' })
+
+    const outcomes = await bus.publishSettled(outer, undefined, { id: 'call-1' })
+    await bus.publishSettled(inner, undefined, { id: 'call-2' })
+
+    expect(outcomes).toMatchObject([{ handler: 'nesting', status: 'rejected', reason: { channel: 'inner' } }])
+    expect(records).toMatchObject([
+      { level: 'error', message: 'failing failed on inner: broken', fields: { reqId: undefined } },
+      { level: 'error', message: 'failing failed on inner: broken', fields: { reqId: 'call-2' } },
+    ])
+  })
+})
+
 describe('channels', () => {
-  test('names are any string', async () => {
+  test('accept any string as a name', async () => {
     const bus = new Bus()
     const names = ['*', '__proto__', 'constructor', '', 'with space']
     const channels = names.map((name) => event<void, string>(name))
@@ -299,25 +431,28 @@ describe('channels', () => {
     expect(bus.topology().map(({ channel }) => channel)).toEqual(names)
   })
 
-  test('a second channel object of a known name is refused, wherever it is used', async () => {
+  test('reject a second channel object with the same name in every operation', async () => {
     const bus = new Bus()
     bus.subscribe(event('greeting'), () => {})
-    const double = event('greeting')
+    const duplicate = event('greeting')
 
-    expect(() => bus.subscribe(double, () => {})).toThrow(DuplicateChannel)
-    expect(() => bus.publisher(double)).toThrow('there is another channel named greeting; is the package loaded twice?')
-    await expect(bus.publish(double)).rejects.toThrow(DuplicateChannel)
+    expect(() => bus.subscribe(duplicate, () => {})).toThrow(DuplicateChannel)
+    expect(() => bus.publisher(duplicate)).toThrow(
+      'Another channel named greeting already exists; is the package loaded twice?',
+    )
+    await expect(bus.publish(duplicate)).rejects.toThrow(DuplicateChannel)
+    await expect(bus.publishSettled(duplicate)).rejects.toThrow(DuplicateChannel)
   })
 })
 
 describe('the log of the bus', () => {
-  test('its sinks are called synchronously', () => {
+  test('calls its listeners synchronously', () => {
     const { bus, records } = recordedBus()
     bus.log('info', 'hello', { answer: 42 })
     expect(records).toEqual([{ level: 'info', message: 'hello', fields: { answer: 42 } }])
   })
 
-  test('a sink that throws or rejects neither stops the others, nor is logged, nor throws', async () => {
+  test('ignores the failure of a listener and calls the others', async () => {
     const { bus, records } = recordedBus()
     const last = vi.fn()
     bus.subscribe(
@@ -337,7 +472,7 @@ describe('the log of the bus', () => {
     expect(last).toHaveBeenCalledTimes(1)
   })
 
-  test('with no sink at all, warnings and errors go to stderr', () => {
+  test('writes warnings and errors to stderr without listeners', () => {
     const stderr = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
     const bus = new Bus()
     for (const level of ['debug', 'info', 'warn', 'error', 'fatal'] as const) bus.log(level, 'hello')

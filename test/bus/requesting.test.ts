@@ -10,32 +10,32 @@ const never = () => new Promise<never>(() => {})
 const double = request<number, number>('double')
 
 describe('providing', () => {
-  test('a second provider is refused at once, naming both', () => {
+  test('rejects a second provider and names both', () => {
     const bus = new Bus()
     bus.use('first', (view) => view.provide(double, (n) => 2 * n))
 
     const second = () => bus.use('second', (view) => view.provide(double, (n) => n + n))
 
     expect(second).toThrow(DuplicateProvider)
-    expect(second).toThrow('second cannot provide double: first does already')
+    expect(second).toThrow('second cannot provide double: first already does')
   })
 
-  test('after the first is withdrawn another may provide', async () => {
+  test('accepts another provider after the first is removed', async () => {
     const bus = new Bus()
-    const withdraw = bus.provide(double, () => 1)
-    withdraw()
-    withdraw()
+    const remove = bus.provide(double, () => 1)
+    remove()
+    remove()
     bus.provide(double, () => 2)
     expect(await bus.request(double, 0)).toBe(2)
   })
 
-  test('pending requests finish with the provider they began with', async () => {
+  test('completes pending requests with the provider that received them', async () => {
     const bus = new Bus()
     const release = Promise.withResolvers<number>()
-    const withdraw = bus.provide(double, () => release.promise)
+    const remove = bus.provide(double, () => release.promise)
     const pending = bus.request(double, 0)
 
-    withdraw()
+    remove()
     bus.provide(double, () => 2)
     release.resolve(1)
 
@@ -44,18 +44,18 @@ describe('providing', () => {
 })
 
 describe('requesting', () => {
-  test('without a provider it rejects, naming the channel and who asked, and never throws', async () => {
+  test('rejects without a provider, names the channel and the requester, and never throws', async () => {
     const { bus } = recordedBus()
-    const answers: Promise<number>[] = []
-    bus.use('curious', (view) => answers.push(view.request(double, 1)))
-    answers.push(bus.request(double, 1))
+    const replies: Promise<number>[] = []
+    bus.use('calculator', (view) => replies.push(view.request(double, 1)))
+    replies.push(bus.request(double, 1))
 
-    await expect(answers[0]).rejects.toThrow(NoProvider)
-    await expect(answers[0]).rejects.toThrow('nobody provides double, which curious asks for')
-    await expect(answers[1]).rejects.toThrow('nobody provides double, which the caller asks for')
+    await expect(replies[0]).rejects.toThrow(NoProvider)
+    await expect(replies[0]).rejects.toThrow('No provider for channel double (required by calculator)')
+    await expect(replies[1]).rejects.toThrow('No provider for channel double (required by the caller)')
   })
 
-  test('a second channel object of a known name is refused', async () => {
+  test('rejects a second channel object with the same name', async () => {
     const bus = new Bus()
     bus.provide(double, (n) => 2 * n)
     const other = request<number, number>('double')
@@ -64,32 +64,32 @@ describe('requesting', () => {
     await expect(bus.request(other, 1)).rejects.toThrow(DuplicateChannel)
   })
 
-  test("the provider's error reaches the caller as the same object, thrown or rejected", async () => {
+  test("rejects with the provider's own error object, thrown or rejected", async () => {
     const bus = new Bus()
-    const error = { code: 'MINE' }
-    const withdraw = bus.provide(double, () => {
+    const error = { code: 'CUSTOM' }
+    const remove = bus.provide(double, () => {
       throw error
     })
     await expect(bus.request(double, 1)).rejects.toBe(error)
-    withdraw()
+    remove()
     bus.provide(double, () => Promise.reject(error))
     await expect(bus.request(double, 1)).rejects.toBe(error)
   })
 
-  test('a provider may answer at once, with a promise, or with anything that can be awaited like one', async () => {
+  test('accepts a plain value, a promise or another thenable from a provider', async () => {
     const bus = new Bus()
     const promise = Promise.resolve(2)
-    // biome-ignore lint/suspicious/noThenProperty: a thenable is what this is about
+    // biome-ignore lint/suspicious/noThenProperty: the test needs a thenable
     const thenable: PromiseLike<number> = { then: (...handlers) => promise.then(...handlers) }
     for (const reply of [2, promise, thenable]) {
-      const withdraw = bus.provide(double, () => reply)
+      const remove = bus.provide(double, () => reply)
       expect(await bus.request(double, 1)).toBe(2)
       expect(await bus.request(double, 1, { timeout: 10_000 })).toBe(2)
-      withdraw()
+      remove()
     }
   })
 
-  test('a requester and a publisher do what the bus does', async () => {
+  test('provides requester and publisher functions that request and publish', async () => {
     const bus = new Bus()
     const greeting = event<string, string>('greeting')
     bus.provide(double, (n, { id }) => (id === 'call-1' ? 2 * n : 0))
@@ -100,26 +100,26 @@ describe('requesting', () => {
   })
 })
 
-describe('the time of a request', () => {
-  test("the call's timeout goes before the channel's", async () => {
+describe('the time limits of a request', () => {
+  test("prefers the call's timeout over the channel's", async () => {
     const bus = new Bus()
     const slow = request<void, string>('slow', { timeout: 1 })
     const release = Promise.withResolvers<string>()
-    bus.provide(slow, () => release.promise, { name: 'sleeper' })
+    bus.provide(slow, () => release.promise, { name: 'slow-provider' })
 
-    const patient = bus.request(slow, undefined, { timeout: Infinity })
+    const unlimited = bus.request(slow, undefined, { timeout: Infinity })
     const error = await bus.request(slow).catch((error) => error)
-    release.resolve('at last')
+    release.resolve('done')
 
     expect(error).toBeInstanceOf(RequestTimeout)
     expect(error).toMatchObject({
       code: 'BUS_REQUEST_TIMEOUT',
-      message: 'sleeper did not answer slow within 1 ms',
+      message: 'slow-provider did not answer slow within 1 ms',
     })
-    expect(await patient).toBe('at last')
+    expect(await unlimited).toBe('done')
   })
 
-  test('it never goes beyond the inherited deadline, which is handed on', async () => {
+  test('never exceeds the inherited deadline, which it passes on', async () => {
     const bus = new Bus()
     const inner = request<void, never>('inner', { timeout: 60_000 })
     const outer = request<void, never>('outer', { timeout: 5 })
@@ -137,7 +137,7 @@ describe('the time of a request', () => {
     expect(deadlines[1]).toBe(deadlines[0])
   })
 
-  test('the deadline counts from the request, whenever somebody looks', async () => {
+  test('counts the deadline from the request, not from its first read', async () => {
     vi.useFakeTimers({ toFake: ['Date'], now: 1_000 })
     onTestFinished(() => void vi.useRealTimers())
     const bus = new Bus()
@@ -149,13 +149,13 @@ describe('the time of a request', () => {
     expect(await bus.request(double, 1, { timeout: 60_000 })).toBe(61_000)
   })
 
-  test('a deadline that is none is refused', async () => {
+  test('rejects a deadline that is not a number', async () => {
     const bus = new Bus()
     bus.provide(double, (n) => 2 * n)
     await expect(bus.request(double, 1, { deadline: Number.NaN })).rejects.toThrow(RangeError)
   })
 
-  test('when the deadline has passed already, the provider is not called', async () => {
+  test('does not call the provider after the deadline', async () => {
     const bus = new Bus()
     const provider = vi.fn(() => 2)
     bus.provide(double, provider)
@@ -163,20 +163,20 @@ describe('the time of a request', () => {
     expect(provider).not.toHaveBeenCalled()
   })
 
-  test("when the time is over the provider's signal aborts with what the caller is told", async () => {
+  test("aborts the provider's signal on a timeout with the error that the caller receives", async () => {
     const bus = new Bus()
-    const handed: CallContext[] = []
+    const calls: CallContext[] = []
     bus.provide(double, (_, call) => {
-      handed.push(call)
+      calls.push(call)
       return never()
     })
 
     const error = await bus.request(double, 1, { timeout: 1 }).catch((error) => error)
 
-    expect(handed[0]?.signal).toMatchObject({ aborted: true, reason: error })
+    expect(calls[0]?.signal).toMatchObject({ aborted: true, reason: error })
   })
 
-  test("when the caller's signal aborts, the caller is rejected at once with its own reason", async () => {
+  test("rejects immediately with the reason of the caller's signal when it aborts", async () => {
     const bus = new Bus()
     const controller = new AbortController()
     const aborted = vi.fn()
@@ -186,13 +186,13 @@ describe('the time of a request', () => {
     })
 
     const answer = bus.request(double, 1, { signal: controller.signal })
-    controller.abort('changed my mind')
+    controller.abort('cancelled')
 
-    await expect(answer).rejects.toBe('changed my mind')
-    expect(aborted).toHaveBeenCalledExactlyOnceWith('changed my mind')
+    await expect(answer).rejects.toBe('cancelled')
+    expect(aborted).toHaveBeenCalledExactlyOnceWith('cancelled')
   })
 
-  test('an abort goes through a chain of requests that pass their call on', async () => {
+  test('propagates an abort through a chain of requests that pass their call on', async () => {
     const bus = new Bus()
     const inner = request<void, never>('inner')
     const outer = request<void, never>('outer')
@@ -211,7 +211,7 @@ describe('the time of a request', () => {
     expect(innermost).toHaveBeenCalledExactlyOnceWith('stop')
   })
 
-  test('a provider that aborts its caller while it is called is not waited for', async () => {
+  test('does not wait for a provider that aborts its caller synchronously', async () => {
     const bus = new Bus()
     const controller = new AbortController()
     bus.provide(double, () => {
@@ -221,7 +221,7 @@ describe('the time of a request', () => {
     await expect(bus.request(double, 1, { signal: controller.signal })).rejects.toBe('from within')
   })
 
-  test('with a signal that has aborted already, the provider is not called', async () => {
+  test('does not call the provider if the signal has already aborted', async () => {
     const bus = new Bus()
     const provider = vi.fn(() => 2)
     bus.provide(double, provider)
@@ -229,39 +229,39 @@ describe('the time of a request', () => {
     expect(provider).not.toHaveBeenCalled()
   })
 
-  test('a call handed on after its end calls nobody, though nobody ever looked at its signal', async () => {
+  test('does not call the provider with a call that has ended, even if its signal was never read', async () => {
     const bus = new Bus()
     const provider = vi.fn(() => 2)
     const slow = request<void, never>('slow')
-    const handed: CallContext[] = []
+    const calls: CallContext[] = []
     bus.provide(double, provider)
     bus.provide(slow, (_, call) => {
-      handed.push(call)
+      calls.push(call)
       return never()
     })
     const error = await bus.request(slow, undefined, { timeout: 1 }).catch((error) => error)
 
-    await expect(bus.request(double, 1, handed[0])).rejects.toBe(error)
+    await expect(bus.request(double, 1, calls[0])).rejects.toBe(error)
     expect(provider).not.toHaveBeenCalled()
   })
 
-  test('a provider always has a signal and a deadline', async () => {
+  test('always passes a signal and a deadline to the provider', async () => {
     const bus = new Bus()
-    const handed: CallContext[] = []
+    const calls: CallContext[] = []
     bus.provide(double, (n, call) => {
-      handed.push(call)
+      calls.push(call)
       return n
     })
     await bus.request(double, 1)
     await bus.request(double, 1, { timeout: 60_000 })
 
-    expect(handed[0]?.deadline).toBe(Infinity)
-    expect(handed[0]?.signal.aborted).toBe(false)
-    expect(handed[1]?.deadline).toBeLessThanOrEqual(Date.now() + 60_000)
-    expect(handed[1]?.deadline).toBeGreaterThan(Date.now())
+    expect(calls[0]?.deadline).toBe(Infinity)
+    expect(calls[0]?.signal.aborted).toBe(false)
+    expect(calls[1]?.deadline).toBeLessThanOrEqual(Date.now() + 60_000)
+    expect(calls[1]?.deadline).toBeGreaterThan(Date.now())
   })
 
-  test('a provider that answers without a promise costs no timer and no signal', async () => {
+  test('creates neither a timer nor a signal for a synchronous provider', async () => {
     const bus = new Bus()
     const timer = vi.spyOn(globalThis, 'setTimeout')
     const controller = vi.spyOn(globalThis, 'AbortController')
@@ -274,20 +274,20 @@ describe('the time of a request', () => {
     vi.restoreAllMocks()
   })
 
-  test('a timeout that no timer can hold is no limit', async () => {
+  test('treats a timeout longer than the longest timer as unlimited', async () => {
     const bus = new Bus()
     bus.provide(double, async (n) => 2 * n)
     expect(await bus.request(double, 1, { timeout: 2 ** 31 })).toBe(2)
   })
 
-  test('a timeout that is none is refused', async () => {
+  test('rejects an invalid timeout', async () => {
     const bus = new Bus()
     bus.provide(double, (n) => 2 * n)
     expect(() => request('bad', { timeout: -1 })).toThrow(RangeError)
     await expect(bus.request(double, 1, { timeout: Number.NaN })).rejects.toThrow(RangeError)
   })
 
-  test('nothing is left behind by 100,000 requests that succeed, fail, time out or abort', async () => {
+  test('leaves no timers or abort listeners after 100,000 requests that succeed, fail, time out or abort', async () => {
     const bus = new Bus()
     const lasting = new AbortController().signal
     const fail = request<void, never>('fail')
@@ -305,22 +305,22 @@ describe('the time of a request', () => {
     for (let round = 0; round < 250; round += 1) {
       const controller = new AbortController()
       const { signal } = controller
-      const asked = Array.from({ length: 100 }, (_, n) => [
+      const requests = Array.from({ length: 100 }, (_, n) => [
         bus.request(double, n, { signal: lasting, timeout: 60_000 }).then((reply) => fulfilled.push(reply)),
         bus.request(fail, undefined, { signal: lasting, timeout: 60_000 }).catch(() => rejected.push('failed')),
         bus.request(hang, undefined, { signal: lasting, timeout: 1 }).catch(() => rejected.push('timed out')),
         bus.request(follow, undefined, { signal, timeout: 60_000 }).catch((reason) => rejected.push(reason)),
       ])
       controller.abort('aborted')
-      await Promise.all(asked.flat())
+      await Promise.all(requests.flat())
       expect(getEventListeners(signal, 'abort')).toEqual([])
     }
 
     expect(fulfilled).toHaveLength(25_000)
-    for (const how of ['failed', 'timed out', 'aborted']) {
-      expect(rejected.filter((reason) => reason === how)).toHaveLength(25_000)
+    for (const expected of ['failed', 'timed out', 'aborted']) {
+      expect(rejected.filter((reason) => reason === expected)).toHaveLength(25_000)
     }
     expect(getEventListeners(lasting, 'abort')).toEqual([])
-    expect(timers()).toBeLessThan(before + 10) // the test runner has some of its own, which come and go
+    expect(timers()).toBeLessThan(before + 10) // the test runner uses a varying number of timers
   })
 })

@@ -1,9 +1,9 @@
-/** What clients may send: requests that are well-formed, however odd, bytes that are no request, and bytes of any kind. */
+/** Generators of well-formed but unusual requests, malformed requests, and arbitrary bytes. */
 import { METHODS } from 'node:http'
 import fc from 'fast-check'
 import { weighted } from './weighted.ts'
 
-/** Code names for which the service and the table have a secret. */
+/** Code names that are configured and have a secret in the table. */
 export const names = ['thedoctor', 'a/b', '100%', '%2F', 'ünï cödé', '..', ':codeName', '?x#y', '__proto__', '\0']
 export const tokens = ['some.token/==', 'another-token']
 
@@ -11,12 +11,12 @@ export interface Request {
   readonly method: string
   readonly target: string
   readonly headers: readonly (readonly [name: string, value: string])[]
-  /** A character for a byte. */
+  /** One character per byte. */
   readonly body: string | undefined
   readonly chunked: boolean
 }
 
-/** The request as it is sent, a character for a byte. */
+/** Serializes a request, with one character per byte. */
 export function bytesOf({ method, target, headers, body, chunked }: Request, ...moreHeaders: string[]): string {
   const fields = [...headers.map(([name, value]) => `${name}: ${value}`), ...moreHeaders]
   if (body !== undefined) fields.push(chunked ? 'Transfer-Encoding: chunked' : `Content-Length: ${body.length}`)
@@ -95,10 +95,10 @@ const hosts = weighted<Request['headers']>(
 )
 const smuggled = `GET /secret HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${token}\r\n\r\n`
 
-/** Requests that deserve an answer each, small enough that their head is read. */
+/** Requests that get a response each. Their heads are within the size limit. */
 export const wellFormed: fc.Arbitrary<Request> = fc
   .record({
-    // Without CONNECT, which asks for a tunnel: the connection is closed without a word.
+    // Without CONNECT: the service closes the connection without a response.
     method: weighted(
       [4, oneOf('GET', 'GET', 'HEAD', 'POST')],
       [1, oneOf(...METHODS.filter((method) => method !== 'CONNECT'))],
@@ -114,10 +114,10 @@ export const wellFormed: fc.Arbitrary<Request> = fc
   })
   .filter((request) => bytesOf({ ...request, body: undefined }).length < 12_000)
 
-/** Those of which every reply has the body that its length says. */
+/** Well-formed requests whose responses all have a body of their `Content-Length`. */
 export const withoutHead = wellFormed.filter(({ method }) => method !== 'HEAD')
 
-/** Bytes that are no request, and and of which this is clear before their head ends. */
+/** Malformed requests that can be recognized before the end of their head. */
 export const malformed = weighted(
   [
     1,
@@ -163,7 +163,7 @@ const withoutToken = withoutHead.map((request) => ({
   body: request.body === smuggled ? '' : request.body,
 }))
 
-/** Requests without a token, in which bytes are put and left out, or bytes alone. */
+/** Arbitrary bytes, or requests without a token with bytes inserted and removed. */
 export const soup = weighted(
   [1, fc.string({ unit: byte, minLength: 1 })],
   [
@@ -173,8 +173,8 @@ export const soup = weighted(
       .map(([requests, changes]) => {
         let bytes = requests.map((request) => bytesOf(request)).join('')
         for (const { at, remove, insert } of changes) {
-          const place = at % bytes.length
-          bytes = bytes.slice(0, place) + insert + bytes.slice(place + remove)
+          const position = at % bytes.length
+          bytes = bytes.slice(0, position) + insert + bytes.slice(position + remove)
         }
         return bytes
       }),

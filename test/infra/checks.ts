@@ -1,9 +1,9 @@
-/** All that is checked of the template. */
+/** All checks of the CloudFormation template. */
 import { expect } from 'vitest'
+import { infrastructureChecks } from './infrastructure-checks.ts'
 import { parameterChecks } from './parameter-checks.ts'
 import { serviceChecks } from './service-checks.ts'
 import { type Checks, certificate, onEc2, onFargate, tokens } from './stacks.ts'
-import { surroundingsChecks } from './surroundings-checks.ts'
 import { taskChecks } from './task-checks.ts'
 import { validator } from './validator.ts'
 
@@ -11,8 +11,8 @@ export const checks = {
   ...parameterChecks,
   ...taskChecks,
   ...serviceChecks,
-  ...surroundingsChecks,
-  'the validator of AWS has nothing to say': (template) => {
+  ...infrastructureChecks,
+  'the AWS validator reports nothing': (template) => {
     for (const parameters of [onFargate, { ...onEc2, ...certificate, ...tokens, CreateTable: 'true' }])
       expect(validator.findings(template, parameters), JSON.stringify(parameters)).toEqual([])
   },

@@ -1,4 +1,4 @@
-/** What the template has to agree with: what the program does when it runs, and what its image says. */
+/** The facts that the template must match: the calls that the program makes, and the instructions of its Dockerfile. */
 import { readFileSync } from 'node:fs'
 import { text } from 'node:stream/consumers'
 import { expect, onTestFinished, vi } from 'vitest'
@@ -8,37 +8,37 @@ import { ask } from '../support/http/http.ts'
 import { assembled } from '../support/service/assembled.ts'
 
 export interface Program {
-  /** What it needs permission for. */
+  /** The IAM actions that it needs. */
   readonly actions: readonly string[]
-  /** The attributes that it names to DynamoDB. */
+  /** The attributes in its DynamoDB requests. */
   readonly attributes: readonly string[]
-  /** Paths that answer to anybody, also where tokens are needed. */
+  /** The paths that need no token when authentication is enabled. */
   readonly openPaths: readonly string[]
 }
 
-let watched: Promise<Program> | undefined
+let observed: Promise<Program> | undefined
 
-/** What was seen of the program; the first test to ask for it runs it. */
+/** Observes the program; the first caller runs it. */
 export const program = (): Promise<Program> => {
-  watched ??= watchProgram()
-  return watched
+  observed ??= observeProgram()
+  return observed
 }
 
-async function watchProgram(): Promise<Program> {
+async function observeProgram(): Promise<Program> {
   onTestFinished(() => void vi.unstubAllEnvs())
   for (const [name, value] of Object.entries(credentials)) vi.stubEnv(name, value)
-  const { endpoint, calls } = await watchedDynamodb()
+  const { endpoint, calls } = await recordingDynamodb()
   const { bus, origin } = await assembled({ 'dynamodb-endpoint': endpoint }, { SECRET_BUS_AUTH_TOKEN: 'a-token' })
   await bus.start()
   await expect.poll(async () => (await ask(`${origin()}/ready`)).status).toBe(200)
   await ask(`${origin()}/secret`, { headers: { authorization: 'Bearer a-token' } })
   await bus.graceful()
 
-  const answers = ['/', '/health', '/ready', '/secret', '/metrics'].map(async (path) => {
+  const responses = ['/', '/health', '/ready', '/secret', '/metrics'].map(async (path) => {
     const { status } = await ask(`${origin()}${path}`)
     return status === 200 ? [path] : []
   })
-  const openPaths = (await Promise.all(answers)).flat()
+  const openPaths = (await Promise.all(responses)).flat()
   await bus.exit()
   return {
     actions: [...new Set(calls.map(({ target }) => target.replace(/^DynamoDB_\d+\./, 'dynamodb:')))],
@@ -54,8 +54,8 @@ interface Call {
   readonly attributes: readonly string[]
 }
 
-/** An emulator with a secret, behind a server that sees what is asked of it. */
-async function watchedDynamodb(): Promise<{ endpoint: string; calls: readonly Call[] }> {
+/** Starts an emulator with a secret, behind a proxy that records the calls. */
+async function recordingDynamodb(): Promise<{ endpoint: string; calls: readonly Call[] }> {
   const dynamodb = await startDynamodb()
   onTestFinished(dynamodb.close)
   await dynamodb.putSecret('thedoctor', 'run')
@@ -77,7 +77,7 @@ const dockerfile =
     .split(/^FROM /m)
     .at(-1) ?? ''
 
-/** What the last stage of the Dockerfile says. */
+/** The instructions of the last stage of the Dockerfile. */
 export const image = {
   user: instruction(/^USER (.+)$/m),
   port: Number(instruction(/^EXPOSE (\d+)$/m)),
@@ -87,6 +87,6 @@ export const image = {
 
 function instruction(pattern: RegExp): string {
   const [, value] = pattern.exec(dockerfile) ?? []
-  if (value === undefined) throw new Error(`the Dockerfile has nothing like ${pattern}`)
+  if (value === undefined) throw new Error(`Dockerfile must contain an instruction that matches ${pattern}`)
   return value
 }

@@ -1,4 +1,4 @@
-/** The service, the balancer in front of it, and who reaches whom. */
+/** Checks of the service, its load balancer, its security groups and its timeouts. */
 import { expect } from 'vitest'
 import { defaultLimits } from '../../src/handlers/server/limits.ts'
 import { readOptions } from '../../src/runtime/options/load.ts'
@@ -8,23 +8,23 @@ import {
   type Checks,
   certificate,
   container,
+  dependencies,
   network,
   ofType,
   onEc2,
   onFargate,
   pairs,
   properties,
-  waitsFor,
 } from './stacks.ts'
 
-/** The ports at which targets are registered: that of the container, or any that the host gives away. */
+/** The ports of the targets: the container port on Fargate, ephemeral host ports on instances. */
 const targetPorts = { Fargate: { FromPort: image.port, ToPort: image.port }, Ec2: { FromPort: 32_768, ToPort: 65_535 } }
 
-/** In milliseconds. */
+/** Converts seconds to milliseconds. */
 const seconds = (value: unknown) => Number(value) * 1_000
 
 export const serviceChecks = {
-  'the balancer forwards to the container, by its name and port': (template) => {
+  'the load balancer forwards to the container by name and port': (template) => {
     const stack = template.stack(network)
     const { Name: name, PortMappings: ports } = container(stack)
 
@@ -37,7 +37,7 @@ export const serviceChecks = {
     expect(properties(stack, 'TargetGroup')).toMatchObject({ Protocol: 'HTTP', Port: image.port, VpcId: network.VpcId })
   },
 
-  'tasks on Fargate have addresses of their own, and those are the targets': (template) => {
+  'on Fargate, tasks have their own addresses and are the targets': (template) => {
     const stack = template.stack({ ...onFargate, AssignPublicIp: 'ENABLED' })
     const service = properties(stack, 'Service')
 
@@ -55,7 +55,7 @@ export const serviceChecks = {
     })
   },
 
-  'tasks on instances share their addresses, and instances are the targets': (template) => {
+  'on EC2, tasks share the address of their instance and instances are the targets': (template) => {
     const stack = template.stack(onEc2)
     const service = properties(stack, 'Service')
 
@@ -64,7 +64,7 @@ export const serviceChecks = {
       NetworkMode: 'bridge',
     })
     expect(properties(stack, 'TargetGroup')).toMatchObject({ TargetType: 'instance' })
-    // Which is the cluster too, once it knows its capacity provider.
+    // A reference to the association returns the cluster, and waits for the capacity provider.
     expect(service).toMatchObject({
       Cluster: '<CapacityProviders>',
       CapacityProviderStrategy: [{ CapacityProvider: '<CapacityProvider>' }],
@@ -73,13 +73,13 @@ export const serviceChecks = {
     expect(service).not.toHaveProperty('NetworkConfiguration')
   },
 
-  'the service waits for the listener, and for the way from it to the tasks': (template) => {
+  'the service depends on the listener and on the ingress rule of the tasks': (template) => {
     const { Service: service } = template.stack(network).resources
 
-    expect(waitsFor(service)).toEqual(expect.arrayContaining(['Listener', 'TasksFromLoadBalancer']))
+    expect(dependencies(service)).toEqual(expect.arrayContaining(['Listener', 'TasksFromLoadBalancer']))
   },
 
-  'a deployment replaces tasks one for one, and is rolled back if it fails': (template) => {
+  'a deployment keeps full capacity and rolls back on failure': (template) => {
     expect(properties(template.stack({ ...network, DesiredCount: '3' }), 'Service')).toMatchObject({
       DesiredCount: '3',
       DeploymentConfiguration: {
@@ -90,7 +90,7 @@ export const serviceChecks = {
     })
   },
 
-  'the balancer asks whether tasks are ready, where the program says so to anybody': async (template) => {
+  'the load balancer checks readiness on a path without authentication': async (template) => {
     const { openPaths } = await program()
     const target = properties(template.stack(network), 'TargetGroup')
 
@@ -103,7 +103,7 @@ export const serviceChecks = {
     expect(openPaths).toContain(at(target, 'HealthCheckPath'))
   },
 
-  'the listener speaks HTTPS where there is a certificate, and HTTP where there is none': (template) => {
+  'the listener uses HTTPS with a certificate and HTTP without': (template) => {
     const [plain, secure] = [template.stack(network), template.stack({ ...network, ...certificate })]
     const forward = [{ Type: 'forward', TargetGroupArn: '<TargetGroup>' }]
 
@@ -122,7 +122,7 @@ export const serviceChecks = {
     ])
   },
 
-  'clients reach the listener alone, from the allowed addresses': (template) => {
+  'clients reach only the listener, from the allowed addresses': (template) => {
     for (const more of [{}, certificate]) {
       const stack = template.stack({ ...network, ...more, AllowedCidr: '192.168.0.0/16' })
       const port = at(properties(stack, 'Listener'), 'Port')
@@ -134,29 +134,29 @@ export const serviceChecks = {
     }
   },
 
-  'nobody but the balancer reaches the tasks, and it reaches nothing else': (template) => {
-    const expectReach = (stack: Stack, ports: object) => {
-      const way = { IpProtocol: 'tcp', ...ports }
+  'only the load balancer reaches the tasks, and it reaches nothing else': (template) => {
+    const expectPorts = (stack: Stack, ports: object) => {
+      const rule = { IpProtocol: 'tcp', ...ports }
       expect(properties(stack, 'TaskSecurityGroup')).not.toHaveProperty('SecurityGroupIngress')
       expect(ofType(stack, 'AWS::EC2::SecurityGroupIngress')).toEqual([
         {
           Description: expect.any(String),
           GroupId: '<TaskSecurityGroup>',
           SourceSecurityGroupId: '<LoadBalancerSecurityGroup>',
-          ...way,
+          ...rule,
         },
       ])
       expect(at(properties(stack, 'LoadBalancerSecurityGroup'), 'SecurityGroupEgress')).toEqual([
-        { Description: expect.any(String), DestinationSecurityGroupId: '<TaskSecurityGroup>', ...way },
+        { Description: expect.any(String), DestinationSecurityGroupId: '<TaskSecurityGroup>', ...rule },
       ])
       expect(ofType(stack, 'AWS::EC2::SecurityGroupEgress')).toEqual([])
     }
 
-    expectReach(template.stack(onFargate), targetPorts.Fargate)
-    expectReach(template.stack(onEc2), targetPorts.Ec2)
+    expectPorts(template.stack(onFargate), targetPorts.Fargate)
+    expectPorts(template.stack(onEc2), targetPorts.Ec2)
   },
 
-  'scaling follows CPU and requests, between the counts of the parameters': (template) => {
+  'scaling follows CPU and requests, within the limits of the parameters': (template) => {
     const stack = template.stack({ ...network, MinCount: '3', MaxCount: '7', RequestsPerTarget: '500' })
     const policy = (metric: string, more: object) => ({
       PolicyType: 'TargetTrackingScaling',
@@ -186,30 +186,30 @@ export const serviceChecks = {
     )
   },
 
-  'nothing scales a service that is to have no tasks': (template) => {
+  'a service without tasks is not scaled': (template) => {
     const stack = template.stack({ ...network, DesiredCount: '0', CreateTable: 'true' })
 
     expect(Object.keys(stack.resources).filter((name) => name.startsWith('Scal'))).toEqual([])
     expect(properties(stack, 'Service')).toMatchObject({ DesiredCount: '0' })
   },
 
-  'the clocks agree': async (template) => {
+  'the timeouts are consistent': async (template) => {
     const stack = template.stack(network)
     const { StopTimeout: stop, Environment: variables, HealthCheck: health } = container(stack)
     const { drain, shutdownTimeout, fetchTimeout } = await readOptions(new Map(), pairs(variables))
-    const balancer = pairs(at(properties(stack, 'LoadBalancer'), 'LoadBalancerAttributes'), 'Key')
+    const loadBalancer = pairs(at(properties(stack, 'LoadBalancer'), 'LoadBalancerAttributes'), 'Key')
     const target = properties(stack, 'TargetGroup')
     const timesHealthy = Number(at(target, 'HealthyThresholdCount')) * Number(at(target, 'HealthCheckIntervalSeconds'))
 
-    // ECS kills what has not ended by then. Listeners that are left over have a second more.
+    // ECS kills the container after StopTimeout. The grace period of the shutdown adds one second.
     expect(drain).toBe(5_000)
     expect(drain + shutdownTimeout + 1_000).toBeLessThan(seconds(stop))
-    // The balancer closes what idles before the program does, or it would send into a closing connection.
-    expect(defaultLimits.keepAliveTimeout).toBeGreaterThan(seconds(balancer['idle_timeout.timeout_seconds']))
-    // Started, ready, and found to be so.
+    // The load balancer must close idle connections first; otherwise it could send a request on a closing connection.
+    expect(defaultLimits.keepAliveTimeout).toBeGreaterThan(seconds(loadBalancer['idle_timeout.timeout_seconds']))
+    // The time to start, to become ready, and to pass the health checks.
     const ready = seconds(at(health, 'StartPeriod')) + fetchTimeout + seconds(timesHealthy)
     expect(seconds(at(properties(stack, 'Service'), 'HealthCheckGracePeriodSeconds'))).toBeGreaterThan(ready)
-    // A request that is on its way when its task is taken out is answered.
+    // Requests in flight finish before a deregistered task stops.
     const attributes = pairs(at(target, 'TargetGroupAttributes'), 'Key')
     const deregistration = seconds(attributes['deregistration_delay.timeout_seconds'])
     expect(deregistration).toBeGreaterThanOrEqual(defaultLimits.requestTimeout)

@@ -1,4 +1,4 @@
-/** What no schema sees of the CloudFormation template, and what AWS's own validator does; and that they would see mistakes. */
+/** Checks the CloudFormation template beyond its schema, and checks that every check detects mistakes. */
 import { readFileSync } from 'node:fs'
 import { afterAll, describe, expect, test, vi } from 'vitest'
 import { Template } from '../support/project/template.ts'
@@ -6,10 +6,10 @@ import { type CheckName, checks } from './checks.ts'
 import { mutants } from './mutants.ts'
 import { validator } from './validator.ts'
 
-vi.setConfig({ testTimeout: 120_000 }) // what the first of them starts takes a while on a busy machine
+vi.setConfig({ testTimeout: 120_000 }) // starting the service and the validator takes seconds on a busy machine
 
 const text = readFileSync('infra/cfn/service.yaml', 'utf8')
-const names = Object.keys(checks) as CheckName[] // it has no others
+const names = Object.keys(checks) as CheckName[] // `checks` has no other keys
 
 afterAll(() => validator.free())
 
@@ -21,15 +21,15 @@ describe('in the template', () => {
   })
 })
 
-describe('a mistake is seen', () => {
-  const everyMutant = names.flatMap((seenBy) => mutants[seenBy].map((mutant) => [seenBy, ...mutant] as const))
+describe('a check fails if', () => {
+  const everyMutant = names.flatMap((check) => mutants[check].map((mutant) => [check, ...mutant] as const))
 
-  test.for(everyMutant)('by "%s": %s', async ([seenBy, , from, to]) => {
+  test.for(everyMutant)('"%s": %s', async ([check, , from, to]) => {
     expect(text.split(from)).toHaveLength(2)
     const mutant = text.replace(from, () => to)
     expect(mutant).not.toBe(text)
 
-    const checked = async () => checks[seenBy](new Template(mutant))
+    const checked = async () => checks[check](new Template(mutant))
 
     await expect(checked()).rejects.toThrow()
   })

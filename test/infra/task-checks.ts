@@ -1,4 +1,4 @@
-/** The container, and who it may be. */
+/** Checks of the task: the container and its roles. */
 import { expect } from 'vitest'
 import { defaultLimits } from '../../src/handlers/server/limits.ts'
 import { definitions, everyOption } from '../../src/runtime/options/definitions.ts'
@@ -9,7 +9,7 @@ import { type Checks, container, network, onEc2, onFargate, pairs, properties, t
 
 const variablesOf = (stack: Stack) => pairs(container(stack)['Environment'])
 
-const ownAccount = {
+const ecsTasksOfThisAccount = {
   Version: '2012-10-17',
   Statement: [
     {
@@ -22,17 +22,17 @@ const ownAccount = {
 }
 
 export const taskChecks = {
-  'the container listens where the program does': (template) => {
+  'the container exposes the port of the program': (template) => {
     for (const parameters of [onFargate, onEc2]) {
       const ports = list(container(template.stack(parameters))['PortMappings'])
 
-      // No port of the host is taken: on Fargate it is the same, and on instances it is a free one.
+      // Without a host port, Fargate uses the container port and instances use a free one.
       expect(ports).toEqual([{ ContainerPort: image.port }])
       expect(image.port).toBe(Number(definitions.port.default))
     }
   },
 
-  'variables are those of the program, with values that it takes': async (template) => {
+  'environment variables are valid options of the program': async (template) => {
     const given = { TableName: 'secrets', KeyAttribute: 'id', ValueAttribute: 'v', CodeNames: 'a, b', CacheTtl: '90s' }
     const { AWS_REGION: _, ...variables } = variablesOf(template.stack({ ...network, ...given }))
     const known = everyOption.map(({ flag }) => `SECRET_BUS_${flag.toUpperCase().replaceAll('-', '_')}`)
@@ -48,12 +48,12 @@ export const taskChecks = {
     })
   },
 
-  'the region is handed to the program': (template) => {
+  'the container receives the region': (template) => {
     for (const parameters of [onFargate, onEc2])
       expect(variablesOf(template.stack(parameters))).toMatchObject({ AWS_REGION: 'eu-central-1' })
   },
 
-  'tokens come from Secrets Manager, where there are any': (template) => {
+  'tokens, if configured, come from Secrets Manager': (template) => {
     const [without, withTokens] = [template.stack(network), template.stack({ ...network, ...tokens })]
 
     expect(container(without)).not.toHaveProperty('Secrets')
@@ -63,7 +63,7 @@ export const taskChecks = {
     expect(variablesOf(withTokens)).not.toHaveProperty('SECRET_BUS_AUTH_TOKEN')
   },
 
-  'the container is asked for its health as the image says': (template) => {
+  'the container has the health check of the image': (template) => {
     const command = list(at(container(template.stack(network)), 'HealthCheck', 'Command'))
 
     expect(command).toEqual(['CMD', ...image.healthCheck])
@@ -71,7 +71,7 @@ export const taskChecks = {
     expect(command.at(-1)).toBe('healthcheck')
   },
 
-  'the container is no more than it has to be': (template) => {
+  'the container has minimal privileges and enough file descriptors': (template) => {
     expect(container(template.stack(network))).toMatchObject({
       Essential: true,
       User: image.user,
@@ -82,7 +82,7 @@ export const taskChecks = {
     expect(Number(nofile)).toBeGreaterThan(defaultLimits.openConnections)
   },
 
-  'what the container says goes to the log group, and never stops it': (template) => {
+  'the container logs to the log group without blocking': (template) => {
     const stack = template.stack({ ...network, LogRetentionDays: '30' })
 
     expect(container(stack)['LogConfiguration']).toEqual({
@@ -102,39 +102,41 @@ export const taskChecks = {
     })
   },
 
-  'the task has the size and the image of the parameters': (template) => {
+  'the task uses the size and the image of the parameters': (template) => {
     const task = properties(template.stack({ ...onEc2, Cpu: '128', Memory: '300', Image: 'a/b:1' }), 'TaskDefinition')
 
     expect(task).toMatchObject({ Cpu: '128', Memory: '300', ContainerDefinitions: [{ Image: 'a/b:1' }] })
   },
 
-  'ECS may start tasks, and read the tokens, and nothing else': (template) => {
+  'the execution role allows only starting tasks and reading the tokens': (template) => {
     const stack = template.stack({ ...network, ...tokens })
     const managed = ['arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy']
     const statement = { Effect: 'Allow', Action: 'secretsmanager:GetSecretValue', Resource: tokens.AuthTokenSecretArn }
 
     expect(properties(stack, 'TaskDefinition')).toMatchObject({ ExecutionRoleArn: '<ExecutionRole.Arn>' })
     expect(properties(stack, 'ExecutionRole')).toEqual({
-      AssumeRolePolicyDocument: ownAccount,
+      AssumeRolePolicyDocument: ecsTasksOfThisAccount,
       ManagedPolicyArns: managed,
       Policies: [{ PolicyName: expect.any(String), PolicyDocument: { Version: '2012-10-17', Statement: [statement] } }],
     })
     expect(properties(template.stack(network), 'ExecutionRole')).toEqual({
-      AssumeRolePolicyDocument: ownAccount,
+      AssumeRolePolicyDocument: ecsTasksOfThisAccount,
       ManagedPolicyArns: managed,
     })
   },
 
-  'the program may do what it does, with those items and attributes alone': async (template) => {
+  'the task role allows only the calls that the program makes, limited to its items and attributes': async (
+    template,
+  ) => {
     const names = { TableName: 'secrets', KeyAttribute: 'id', ValueAttribute: 'v', CodeNames: 'a, b' }
     const stack = template.stack({ ...network, ...names })
     const [action, ...others] = (await program()).actions
 
     expect(others).toEqual([])
     expect(properties(stack, 'TaskDefinition')).toMatchObject({ TaskRoleArn: '<TaskRole.Arn>' })
-    // Whatever else a role can have, this one has not.
+    // `toEqual` also excludes managed policies and other properties of a role.
     expect(properties(stack, 'TaskRole')).toEqual({
-      AssumeRolePolicyDocument: ownAccount,
+      AssumeRolePolicyDocument: ecsTasksOfThisAccount,
       Policies: [
         {
           PolicyName: expect.any(String),
@@ -160,7 +162,7 @@ export const taskChecks = {
     })
   },
 
-  'the attributes that the program names, the key among them, are those that it may read': async (template) => {
+  'the task role allows exactly the attributes in the requests of the program': async (template) => {
     const { attributes } = await program()
     const [policy] = list(at(properties(template.stack(network), 'TaskRole'), 'Policies'))
     const condition = at(policy, 'PolicyDocument', 'Statement', 0, 'Condition', 'ForAllValues:StringEquals')

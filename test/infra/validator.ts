@@ -1,8 +1,8 @@
-/** AWS's own validator, which knows every property of every resource. */
+/** The AWS CloudFormation validator, which knows the schema of every resource type. */
 import { type Engine, RegoEngine, TemplateFile } from '@aws/cloudformation-validate'
 import type { Parameters, Template } from '../support/project/template.ts'
 
-/** A template that is in no file. */
+/** A template in memory. */
 class TemplateText extends TemplateFile {
   readonly #text: string
 
@@ -16,11 +16,11 @@ class TemplateText extends TemplateFile {
   }
 }
 
-/** It takes seconds to start, so there is one, from the first use until it is freed. */
+/** Starts the engine on first use, because that takes seconds, and keeps it until `free`. */
 class Validator {
   #engine: Engine | undefined
 
-  /** What it has to say of the template with these parameters, from warnings upwards. */
+  /** The warnings and errors for the template with these parameters. */
   findings({ text }: Template, parameters: Parameters): string[] {
     this.#engine ??= new RegoEngine()
     const { status, diagnostics } = this.#engine.validateStandard(new TemplateText(text), {
@@ -30,7 +30,7 @@ class Validator {
     const findings = diagnostics.map(
       ({ severity, ruleId, startLine, message }) => `${severity} ${ruleId} in line ${startLine}: ${message}`,
     )
-    return status === 'OK' ? findings : [status, ...findings] // it may have left something out
+    return status === 'OK' ? findings : [status, ...findings] // the diagnostics may be incomplete
   }
 
   free(): void {

@@ -1,4 +1,4 @@
-/** The bundle of the image is the program of the package: what one does, the other does. */
+/** Checks that the bundle of the image and the program of the package behave the same. */
 import { execFileSync } from 'node:child_process'
 import { copyFileSync, cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -8,8 +8,8 @@ import { credentials, startDynamodb } from '../support/dynamodb/dynamodb.ts'
 import { ask } from '../support/http/http.ts'
 import { startedService } from '../support/service/started-service.ts'
 
-const root = fileURLToPath(new URL('..', import.meta.url))
-// Within the project, where the program of the package finds what it needs.
+const root = fileURLToPath(new URL('../..', import.meta.url))
+// Within the project, so that the program of the package finds its dependencies.
 const folder = mkdtempSync(join(root, 'test/.bundle-'))
 const programs = { package: join(folder, 'dist/main.js'), bundle: join(folder, 'bundle/main.js') }
 
@@ -24,7 +24,7 @@ export default ({ channels }) => (bus) => {
   })
 }`
 
-/** Has the bus throw when it is too late for anybody to catch it. */
+/** Makes the bus throw an error that is not caught. */
 const faulty = `
 export default ({ lifecycle }) => (bus) => {
   bus.subscribe(lifecycle.start, () => void setImmediate(() => bus.subscribe(lifecycle.stop, () => {}, { priority: NaN })))
@@ -33,7 +33,7 @@ export default ({ lifecycle }) => (bus) => {
 beforeAll(() => {
   const build = (...command: string[]) => execFileSync('npx', command, { cwd: root, stdio: 'pipe' })
   build('tsc', '-p', 'tsconfig.build.json', '--outDir', join(folder, 'dist'))
-  cpSync(join(root, 'src/handlers/pages/browser'), join(folder, 'dist/handlers/browser'), { recursive: true })
+  cpSync(join(root, 'src/handlers/pages/browser'), join(folder, 'dist/handlers/pages/browser'), { recursive: true })
   build('rolldown', '-c', '--dir', join(folder, 'bundle'))
   copyFileSync(join(root, 'package.json'), join(folder, 'package.json'))
   writeFileSync(join(folder, 'greeting.mjs'), plugin)
@@ -41,14 +41,14 @@ beforeAll(() => {
 
 afterAll(() => rmSync(folder, { recursive: true }))
 
-/** What comes of it with the one and with the other, which must be the same. */
-async function both<Result>(act: (program: string) => Promise<Result>): Promise<Result> {
-  const [ofPackage, ofBundle] = [await act(programs.package), await act(programs.bundle)]
-  expect(ofBundle).toEqual(ofPackage)
-  return ofBundle
+/** Runs the action with both programs and compares the results. */
+async function both<Result>(action: (program: string) => Promise<Result>): Promise<Result> {
+  const [fromPackage, fromBundle] = [await action(programs.package), await action(programs.bundle)]
+  expect(fromBundle).toEqual(fromPackage)
+  return fromBundle
 }
 
-describe('the bundle, as the package,', () => {
+describe('the bundle, like the package,', () => {
   test.for([
     [['--help'], 0],
     [['--version'], 0],
@@ -57,29 +57,29 @@ describe('the bundle, as the package,', () => {
     [['--config', '/no/such/file'], 78],
     [['--plugin', '/no/such/file.mjs'], 78],
     [['healthcheck', '--port', '1'], 1],
-  ] as const)('answers %j', async ([args, code]) => {
-    const told = await both(async (program) => {
+  ] as const)('runs with %j', async ([args, code]) => {
+    const result = await both(async (program) => {
       const { exited, stdout, stderr } = startedService(args, {}, program)
       return { code: await exited, stdout, stderr: stderr.map((line) => line.replaceAll(program, 'main.js')) }
     })
 
-    expect(told.code).toBe(code)
+    expect(result.code).toBe(code)
   })
 
-  test('serves, counts, is healthy, reloads and ends, with a plug-in that it loads', async () => {
+  test('serves, reloads, collects metrics, reports health and shuts down with a plugin', async () => {
     const dynamodb = await startDynamodb()
     onTestFinished(dynamodb.close)
     await dynamodb.putSecret('thedoctor', 'run')
     const env = { ...credentials, SECRET_BUS_AUTH_TOKEN: 'token' }
-    const greeter = join(folder, 'greeting.mjs')
-    const args = ['--dynamodb-endpoint', dynamodb.endpoint, '--inspector', '--plugin', greeter]
+    const greetingPlugin = join(folder, 'greeting.mjs')
+    const args = ['--dynamodb-endpoint', dynamodb.endpoint, '--inspector', '--plugin', greetingPlugin]
     const headers = { authorization: 'Bearer token' }
 
-    const seen = await both(async (program) => {
+    const result = await both(async (program) => {
       const service = startedService(args, env, program)
       const address = await service.address()
       const { body: secret } = await ask(`${address}/secret`, { headers })
-      await service.line(/Secret accessed/) // told a little later, which may be after what follows
+      await service.line(/Secret accessed/) // logged asynchronously; wait to keep the order of messages
       const { body: greeting } = await ask(`${address}/greeting`, { headers })
       const { body: reloaded } = await ask(`${address}/-/reload`, { method: 'POST', headers })
       const { body: metrics } = await ask(`${address}/metrics`, { headers })
@@ -95,7 +95,7 @@ describe('the bundle, as the package,', () => {
       return { secret, greeting, reloaded, names, pages, healthy, code, messages, stderr: service.stderr }
     })
 
-    expect(seen).toMatchObject({
+    expect(result).toMatchObject({
       secret: '{"secret_code":"run"}',
       greeting: '{"greeting":"thedoctor"}',
       healthy: 0,
@@ -109,20 +109,20 @@ describe('the bundle, as the package,', () => {
         '/-/bus/wiring.js': expect.stringContaining('export class Wiring'),
       },
     })
-    expect(seen.messages).toContain('Bus EXITED')
+    expect(result.messages).toContain('Bus EXITED')
   })
 
-  test('says where in the sources an error was thrown that nobody caught', async () => {
+  test('logs the source position of an uncaught exception', async () => {
     const file = join(folder, 'faulty.mjs')
     writeFileSync(file, faulty)
 
-    const place = await both(async (program) => {
+    const position = await both(async (program) => {
       const args = ['--region', 'eu-central-1', '--plugin', file]
       const service = startedService(args, { NODE_OPTIONS: '--enable-source-maps' }, program)
       expect(await service.exited).toBe(70)
-      return /src\/bus\/bus\.ts:\d+/.exec(await service.line(/Nobody caught/))?.[0]
+      return /src\/bus\/bus\.ts:\d+/.exec(await service.line(/Uncaught exception/))?.[0]
     })
 
-    expect(place).toBeDefined()
+    expect(position).toBeDefined()
   })
 })

@@ -1,4 +1,4 @@
-/** What those who fork it have run for them: the workflows call what there is, and the script that publishes names the image rightly. */
+/** Checks that the CI configurations call existing scripts, and that docker/publish tags the image correctly. */
 import { execFileSync } from 'node:child_process'
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -7,17 +7,25 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { parse } from 'yaml'
 
-const root = fileURLToPath(new URL('..', import.meta.url))
+const root = fileURLToPath(new URL('../..', import.meta.url))
 const read = (file: string) => readFileSync(join(root, file), 'utf8')
 const files = ['.github/workflows/ci.yml', '.travis.yml']
 
-interface Workflow {
-  readonly permissions: object
-  readonly jobs: Record<string, { readonly steps: { readonly uses?: string }[]; readonly 'timeout-minutes'?: number }>
+interface Job {
+  readonly needs?: string[]
+  readonly steps: { readonly uses?: string; readonly run?: string }[]
+  readonly 'timeout-minutes'?: number
 }
 
+interface Workflow {
+  readonly permissions: object
+  readonly jobs: Record<string, Job>
+}
+
+const workflow: Workflow = parse(read('.github/workflows/ci.yml'))
+
 describe.for(files)('%s', (file) => {
-  test('checks, tests and publishes by the scripts of the project', () => {
+  test('checks, tests and publishes with the scripts of the project', () => {
     const { scripts } = JSON.parse(read('package.json'))
     const called = [...read(file).matchAll(/npm run ([a-z:]+)/g)].map(([, name]) => name ?? '')
 
@@ -28,17 +36,47 @@ describe.for(files)('%s', (file) => {
   })
 })
 
-test('the workflow may only read, ends in time, and takes actions by their version', () => {
-  const { permissions, jobs }: Workflow = parse(read('.github/workflows/ci.yml'))
+describe('the GitHub workflow', () => {
+  test('has read-only permissions, timeouts and versioned actions', () => {
+    const { permissions, jobs } = workflow
 
-  expect(permissions).toEqual({ contents: 'read' })
-  for (const { steps, 'timeout-minutes': timeout } of Object.values(jobs)) {
-    expect(timeout).toBeGreaterThan(0)
-    for (const { uses } of steps) if (uses) expect(uses).toMatch(/^(actions|docker)\/[a-z-]+@v\d+$/)
-  }
+    expect(permissions).toEqual({ contents: 'read' })
+    for (const { steps, 'timeout-minutes': timeout } of Object.values(jobs)) {
+      expect(timeout).toBeGreaterThan(0)
+      for (const { uses } of steps) if (uses) expect(uses).toMatch(/^(actions|docker)\/[a-z-]+@v\d+$/)
+    }
+  })
+
+  test('installs HAProxy and requires Docker and Chromium only in the job that runs the system tests', () => {
+    const commands = Object.entries(workflow.jobs).map(([name, { steps }]) => {
+      return [name, steps.flatMap(({ run }) => run ?? [])] as const
+    })
+
+    const withPrograms = commands.filter(([, runs]) => runs.some((run) => /haproxy|chromium/.test(run)))
+    expect(withPrograms).toEqual([
+      [
+        'system',
+        [
+          'sudo apt-get update && sudo apt-get install --yes haproxy',
+          'docker version && haproxy -v && /usr/bin/chromium --version',
+          'npm ci',
+          'npm run test:system',
+        ],
+      ],
+    ])
+    expect(commands.filter(([, runs]) => runs.includes('npm run test:system')).map(([name]) => name)).toEqual([
+      'system',
+    ])
+  })
+
+  test('publishes only after all other jobs', () => {
+    const { publish, ...others } = workflow.jobs
+
+    expect(publish?.needs).toEqual(Object.keys(others))
+  })
 })
 
-/** What the script has Docker do, in a repository with this tag. */
+/** Runs docker/publish in a repository with this tag, and returns the arguments that it passes to Docker. */
 function publish(tag: string | undefined, ...args: string[]): string[] {
   const folder = mkdtempSync(join(tmpdir(), 'publish-'))
   onTestFinished(() => rmSync(folder, { recursive: true }))
@@ -57,19 +95,19 @@ function publish(tag: string | undefined, ...args: string[]): string[] {
 
 const tagsIn = (words: string[]) => words.filter((word) => word.startsWith('--tag=')).map((word) => word.slice(6))
 
-describe('publishing', () => {
+describe('docker/publish', () => {
   test.for([
     [undefined, ['latest']],
     ['v1.2.3', ['1.2.3', '1.2', '1']],
     ['v1.2.3-beta.1', ['1.2.3-beta.1']],
     ['something', ['latest']],
-  ] as const)('from the tag %s makes %j', ([tag, tags]) => {
+  ] as const)('with the Git tag %s tags the image %j', ([tag, tags]) => {
     const words = publish(tag)
 
     expect(tagsIn(words)).toEqual(tags.map((name) => `secretbus/secret-bus:${name}`))
   })
 
-  test('pushes both platforms, with provenance and SBOM, and what the image is made from', () => {
+  test('pushes both platforms with provenance, SBOM, version and revision', () => {
     const words = publish('v1.2.3')
 
     expect(words).toEqual(
@@ -78,11 +116,11 @@ describe('publishing', () => {
     expect(words).toContainEqual(expect.stringMatching(/^REVISION=[0-9a-f]{40}$/))
   })
 
-  test('pushes nothing when it is only tried', () => {
+  test('does not push with --dry-run', () => {
     expect(publish('v1.2.3', '--dry-run')).not.toContain('--push')
   })
 
-  test('refuses what is no option', () => {
-    expect(() => publish('v1.2.3', '--force')).toThrow('--force is no option')
+  test('rejects an unknown option', () => {
+    expect(() => publish('v1.2.3', '--force')).toThrow('Unknown option --force')
   })
 })

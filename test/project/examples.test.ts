@@ -1,4 +1,4 @@
-/** The examples as plug-ins of the program itself. What each of them does, its own test shows. */
+/** Runs the examples as plugins of the program. Each example has its own test for its behaviour. */
 import { globSync, readFileSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -12,7 +12,7 @@ const examples = globSync('*/', { cwd: root }).toSorted()
 const plugins = examples.flatMap((name) => ['mjs', 'ts'].map((end) => `${name}/${basename(name)}.${end}`))
 const secretsFile = join(root, 'file-source/secrets.json')
 
-test.each(['mjs', 'ts'])('all examples work together in the program, from their %s', async (end) => {
+test.each(['mjs', 'ts'])('all examples work together in the program, as .%s files', async (end) => {
   const folder = await mkdtemp(join(tmpdir(), 'examples-'))
   onTestFinished(() => rm(folder, { recursive: true }))
   const auditFile = join(folder, 'accesses')
@@ -36,17 +36,17 @@ test.each(['mjs', 'ts'])('all examples work together in the program, from their 
 describe.each(plugins)('%s', (file) => {
   const source = readFileSync(join(root, file), 'utf8')
 
-  test('imports nothing at run time but what Node has', () => {
+  test('imports only Node.js modules at run time', () => {
     const imported = [...source.matchAll(/^import (?!type\b).*?from '([^']+)'/gms)].map(([, from]) => from)
     expect(imported.filter((from) => !from?.startsWith('node:'))).toEqual([])
   })
 
-  test('is told of in its README, by the path that it is run from', () => {
-    expect(readFileSync(join(root, file, '../../README.md'), 'utf8')).toContain(`examples/${file}`)
+  test('is documented in its README, with the path to run it from', () => {
+    expect(readFileSync(join(root, file, '../README.md'), 'utf8')).toContain(`examples/${file}`)
   })
 })
 
-test('a route and its provider take 25 lines', () => {
+test('the greeting example has at most 25 lines', () => {
   for (const file of plugins.filter((file) => file.startsWith('greeting')))
     expect(readFileSync(join(root, file), 'utf8').trimEnd().split('\n').length).toBeLessThanOrEqual(25)
 })

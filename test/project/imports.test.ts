@@ -82,7 +82,7 @@ const imports = files.flatMap((file): Import[] => {
 const isBuiltin = (target: string) => target.startsWith('node:') || builtinModules.includes(target)
 
 describe('imports', () => {
-  test('are found where they are known to be', () => {
+  test('are found in known modules', () => {
     const found = (file: string) => imports.filter((entry) => entry.file === file).map(({ target }) => target)
     expect(found('bus/registry.ts')).toEqual(['mitt', 'bus/call.ts', 'bus/channel.ts'])
     expect(found('sources/dynamodb/embedded-dynamodb.ts')).toContain('dynalite')
@@ -90,20 +90,20 @@ describe('imports', () => {
   })
 
   test.for(files)('of %s are allowed', (file) => {
-    const [, may = []] = allowed.find(([pattern]) => matchesGlob(file, pattern)) ?? []
+    const [, patterns = []] = allowed.find(([pattern]) => matchesGlob(file, pattern)) ?? []
     const forbidden = imports
       .filter((entry) => entry.file === file && !isBuiltin(entry.target))
-      .filter(({ target }) => !may.some((pattern) => target === pattern || matchesGlob(target, pattern)))
+      .filter(({ target }) => !patterns.some((pattern) => target === pattern || matchesGlob(target, pattern)))
     expect(forbidden).toEqual([])
   })
 
-  test.for(onlyTypes)('%s takes only types from %s', ([file, target]) => {
-    const taken = imports.filter((entry) => entry.file === file && entry.target === target)
-    expect(taken).not.toEqual([])
-    expect(taken.filter(({ typeOnly }) => !typeOnly)).toEqual([])
+  test.for(onlyTypes)('%s imports only types from %s', ([file, target]) => {
+    const found = imports.filter((entry) => entry.file === file && entry.target === target)
+    expect(found).not.toEqual([])
+    expect(found.filter(({ typeOnly }) => !typeOnly)).toEqual([])
   })
 
-  test('mitt is touched in one file, the environment in one, and nothing imports main.ts', () => {
+  test('of mitt and uses of the environment are in one file each, and nothing imports main.ts', () => {
     const importers = (target: string) => imports.filter((entry) => entry.target === target).map(({ file }) => file)
     expect(importers('mitt')).toEqual(['bus/registry.ts'])
     expect(importers('main.ts')).toEqual([])

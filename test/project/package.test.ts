@@ -7,12 +7,12 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
 const run = promisify(execFile)
-const project = fileURLToPath(new URL('..', import.meta.url))
+const project = fileURLToPath(new URL('../..', import.meta.url))
 const manifest = JSON.parse(await readFile(join(project, 'package.json'), 'utf8'))
 
-/** A folder of someone who has installed the package, and nothing else. */
+/** A project that has installed the package and nothing else. */
 let home: string
-/** The files of the package, as they came out of it. */
+/** The files in the tarball. */
 let files: string[]
 
 const installed = (...path: string[]) => join(home, 'node_modules', manifest.name, ...path)
@@ -23,20 +23,20 @@ beforeAll(async () => {
   await mkdir(installed(), { recursive: true })
   await run('tar', ['-xzf', tarball, '-C', installed(), '--strip-components=1'])
   files = (await run('tar', ['-tzf', tarball])).stdout.trim().split('\n')
-  // As npm would do it, but without a network: what it depends on, and the types that go with Node.
+  // Links the dependencies and the types of Node.js, because the test has no network.
   for (const name of [...Object.keys(manifest.dependencies), '@types/node']) await link(name)
   await writeFile(join(home, 'package.json'), '{ "type": "module" }')
 }, 60_000)
 
 afterAll(() => rm(home, { recursive: true }))
 
-/** Packs the project with the npm that runs these tests, if one does. Builds it, too. */
+/** Builds and packs the project, with the npm that runs these tests if there is one. */
 async function pack(): Promise<string> {
   const { npm_execpath: npm } = process.env
   const [command, ...args] = npm ? [process.execPath, npm] : ['npm']
   await run(command, [...args, 'pack', '--silent', '--pack-destination', home], { cwd: project })
   const [tarball, ...others] = (await readdir(home)).filter((name) => name.endsWith('.tgz'))
-  if (tarball === undefined || others.length > 0) throw new Error('npm pack made no tarball, or more than one')
+  if (tarball === undefined || others.length > 0) throw new Error('npm pack must create exactly one tarball')
   return join(home, tarball)
 }
 
@@ -47,14 +47,14 @@ async function link(name: string): Promise<void> {
 }
 
 describe('the package', () => {
-  test('holds what is built, its description and its license', () => {
+  test('contains only the build, package.json, the documentation and the license', () => {
     const others = files.map((file) => file.replace(/^package\//, '')).filter((file) => !file.startsWith('dist/'))
 
     expect(others).toEqual(expect.arrayContaining(['LICENSE', 'package.json']))
     expect(others.filter((file) => !/^(LICENSE|package\.json|README\.md|CHANGELOG\.md)$/.test(file))).toEqual([])
   })
 
-  test('holds a module and its types for every source', async () => {
+  test('contains a module and its types for every source', async () => {
     const sources = (await readdir(join(project, 'src'), { recursive: true })).filter((file) =>
       /(?<!\.d)\.ts$/.test(file),
     )
@@ -65,7 +65,7 @@ describe('the package', () => {
     expect(files).toEqual(expect.arrayContaining(expected))
   })
 
-  test('holds nothing that was built from a source which is no more', async () => {
+  test('contains nothing that was built from a deleted source', async () => {
     const built = files.filter((file) => file.startsWith('package/dist/')).map((file) => file.slice(13))
 
     const sources = await readdir(join(project, 'src'), { recursive: true })
@@ -76,7 +76,7 @@ describe('the package', () => {
 })
 
 describe('a program in JavaScript', () => {
-  test('makes a bus of its own', async () => {
+  test('creates a bus', async () => {
     await writeFile(
       join(home, 'program.js'),
       `import { event, lifecycle, ProcessBus, request } from 'secret-bus'
@@ -101,7 +101,7 @@ describe('a program in JavaScript', () => {
     expect(stdout).toBe('started\nhello rose\n[ 42 ]\n0 EXITING\n')
   })
 
-  test('tests a plug-in, with no test runner but that of Node', async () => {
+  test('tests a plugin with the test runner of Node.js', async () => {
     await writeFile(
       join(home, 'plugin.test.js'),
       `import assert from 'node:assert'
@@ -133,14 +133,14 @@ describe('a program in JavaScript', () => {
       `,
     )
 
-    // As if no test were running already, which Node's own would take this for a part of.
+    // With an empty environment, because Node.js otherwise reports to the test run that started it.
     const { stdout } = await run(process.execPath, ['--test-reporter', 'tap', 'plugin.test.js'], { cwd: home, env: {} })
 
     expect(stdout).toContain('\n# pass 2\n# fail 0\n')
     expect(stdout).not.toContain('"level"') // of the log
   })
 
-  test('sees what it is meant to, and nothing within', async () => {
+  test('can import only the exported modules', async () => {
     await writeFile(
       join(home, 'within.js'),
       `await import('secret-bus/package.json', { with: { type: 'json' } })
@@ -157,7 +157,7 @@ describe('a program in JavaScript', () => {
 describe('a program in TypeScript', () => {
   const tsc = join(project, 'node_modules', 'typescript', 'bin', 'tsc')
 
-  /** What the compiler has to say of it, with every library checked. */
+  /** Returns the output of the compiler, which also checks the types of libraries. */
   async function compile(name: string, source: string): Promise<string> {
     await writeFile(join(home, name), source)
     const options = ['--noEmit', '--strict', '--skipLibCheck', 'false', '--types', 'node']
@@ -170,7 +170,7 @@ describe('a program in TypeScript', () => {
   }
 
   test('compiles', async () => {
-    const said = await compile(
+    const output = await compile(
       'program.ts',
       `import { channels, event, lifecycle, type Plugin, ProcessBus, request, Sensitive, type Subscriber } from 'secret-bus'
       import { fakeListener, fakeProvider, pluginContext, startHttp, startService } from 'secret-bus/testing'
@@ -198,22 +198,22 @@ describe('a program in TypeScript', () => {
       })
       await using http = await startHttp({ rings, names }, { drain: 0, limits: { body: 1_000 } })
       await using service = await startService({ source, plugin: plugin(await pluginContext()) }, { without: 'dynamodb' })
-      const heard: readonly number[] = rings.payloads
-      const asked: string | undefined = names.queries[0]?.name
-      const said: string[] = [...http.messages('info'), ...service.activity.map(({ channel }) => channel)]
-      export { asked, code, doubled, greeting, heard, said }
+      const payloads: readonly number[] = rings.payloads
+      const query: string | undefined = names.queries[0]?.name
+      const messages: string[] = [...http.messages('info'), ...service.activity.map(({ channel }) => channel)]
+      export { code, doubled, greeting, messages, payloads, query }
       `,
     )
 
-    expect(said).toBe('')
+    expect(output).toBe('')
   })
 
   test.each([
     ['a wrong query', `bus.request(greet, { name: 7 })`],
     ['a wrong reply', `bus.provide(greet, () => 7)`],
     ['a wrong use of a reply', `const reply: Promise<number> = bus.request(greet, { name: 'rose' })`],
-  ])('is told of %s', async (_what, statement) => {
-    const said = await compile(
+  ])('does not compile with %s', async (_mistake, statement) => {
+    const output = await compile(
       'mistake.ts',
       `import { ProcessBus, request } from 'secret-bus'
       const greet = request<{ name: string }, string>('greet')
@@ -222,15 +222,15 @@ describe('a program in TypeScript', () => {
       `,
     )
 
-    expect(said).toMatch(/^mistake\.ts\(4,\d+\): error /)
-    expect(said).toContain(' is not assignable to type ')
+    expect(output).toMatch(/^mistake\.ts\(4,\d+\): error /)
+    expect(output).toContain(' is not assignable to type ')
   })
 })
 
 describe('the command', () => {
   const bin = () => installed(manifest.bin['secret-bus'])
 
-  test('is a script for Node', async () => {
+  test('is a Node.js script', async () => {
     expect(await readFile(bin(), 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/)
   })
 
@@ -238,19 +238,19 @@ describe('the command', () => {
     expect(await run(process.execPath, [bin(), '--version'])).toEqual({ stdout: `${manifest.version}\n`, stderr: '' })
   })
 
-  test('runs through a link, as npm makes one', async () => {
+  test('runs through a symbolic link, as npm creates it', async () => {
     const command = join(home, 'secret-bus')
     await symlink(bin(), command)
 
     expect((await run(process.execPath, [command, '--version'])).stdout).toBe(`${manifest.version}\n`)
   })
 
-  test('says what to install for the embedded DynamoDB, which does not come with the package', async () => {
+  test('names the package to install for --embedded, which is not a dependency', async () => {
     const running = run(process.execPath, [bin(), '--embedded', '--port', '0'], { env: {} })
 
     await expect(running).rejects.toMatchObject({
       code: 70,
-      stdout: expect.stringMatching(/"level":"error".*--embedded needs .*npm install dynalite/),
+      stdout: expect.stringMatching(/"level":"error".*--embedded requires .*npm install dynalite/),
     })
   })
 })

@@ -1,4 +1,4 @@
-/** The README is held to what the program does. */
+/** Checks that the README and the reference match the program. */
 import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -8,32 +8,44 @@ import { everyOption } from '../../src/runtime/options/definitions.ts'
 import { recordedBus } from '../../src/testing/recorded-bus.ts'
 import { startedService } from '../support/service/started-service.ts'
 
-const root = fileURLToPath(new URL('..', import.meta.url))
+const root = fileURLToPath(new URL('../..', import.meta.url))
 const read = (file: string) => readFileSync(join(root, file), 'utf8')
 const readme = read('README.md')
 
-describe('the README', () => {
-  test('has every option with its default, and no other', () => {
-    const rows = [...readme.matchAll(/^\| `--([a-z-]+)` \| (?:`(.*?)` )?\|/gm)].map(([, flag, value]) => [flag, value])
+const reference = read('docs/REFERENCE.md')
+
+describe('the reference', () => {
+  test('lists every option with its default, and no other', () => {
+    const rows = [...reference.matchAll(/^\| `--([a-z-]+)` \| (?:`(.*?)` )?\|/gm)].map(([, flag, value]) => [
+      flag,
+      value,
+    ])
     const options = everyOption.map(({ flag, definition }) => [flag, definition.default])
     expect(rows).toEqual(options)
   })
 
-  test('has every type of problem with its status', () => {
+  test('lists every problem type with its status', () => {
     const known = [...read('src/handlers/server/problem.ts').matchAll(/problem\((\d+), '([a-z-]+)'/g)]
     expect(known.length).toBeGreaterThan(5)
-    for (const [, status, slug] of known) expect(readme).toContain(`| ${status} | \`urn:secret-bus:problem:${slug}\` |`)
+    for (const [, status, slug] of known)
+      expect(reference).toContain(`| ${status} | \`urn:secret-bus:problem:${slug}\` |`)
   })
 
-  test('has every metric of ours, and no other', () => {
-    const rows = [...readme.matchAll(/^\| `(secret_bus_\w+)` \|/gm)].map(([, name]) => name)
+  test('lists every metric of the service, and no other', () => {
+    const rows = [...reference.matchAll(/^\| `(secret_bus_\w+)` \|/gm)].map(([, name]) => name)
     const sources = globSync('src/**/*.ts', { cwd: root }).map(read).join('')
     const names = [...sources.matchAll(/name: '(secret_bus_\w+)'/g)].map(([, name]) => name)
     expect(names.length).toBeGreaterThan(5)
     expect(rows.toSorted()).toEqual(names.toSorted())
   })
+})
 
-  test('shows the wiring as the command prints it', async () => {
+describe('the README', () => {
+  test('has at most 150 lines', () => {
+    expect(readme.split('\n').length).toBeLessThanOrEqual(151)
+  })
+
+  test('shows the topology as the command prints it', async () => {
     const [, diagram = ''] = /```mermaid\n(.*?)\n```/s.exec(readme) ?? []
     const [, args = ''] = /`npm run demo -- (channels .*?)`/.exec(readme) ?? []
     const program = startedService(args.replaceAll("'", '').split(' '))
@@ -42,14 +54,14 @@ describe('the README', () => {
     expect(diagram).toBe(program.stdout.join('\n'))
   })
 
-  test('names only scripts that there are', () => {
+  test('names only existing scripts', () => {
     const { scripts } = JSON.parse(read('package.json'))
     const named = [...readme.matchAll(/npm (?:run )?([a-z:]+)/g)].map(([, name]) => name ?? '')
     expect(named).toContain('demo')
     for (const name of named.filter((name) => name !== 'ci')) expect(Object.keys(scripts)).toContain(name)
   })
 
-  test('shows a subscriber that works as it stands', async () => {
+  test('shows a subscriber that works without changes', async () => {
     const [channel, subscriber] = [...readme.matchAll(/```ts\n(.*?)```/gs)].map(([, code]) => code ?? '')
     const folder = mkdtempSync(join(root, 'test/.readme-'))
     onTestFinished(() => rmSync(folder, { recursive: true }))
@@ -57,7 +69,7 @@ describe('the README', () => {
       join(folder, 'channels.ts'),
       `import { request } from '../../src/bus/channel.ts'\nexport { httpRoutes } from '../../src/channels.ts'\n${channel}`,
     )
-    writeFileSync(join(folder, 'greeting.ts'), subscriber?.replace('../channels.ts', './channels.ts') ?? '')
+    writeFileSync(join(folder, 'greeting.ts'), subscriber?.replace('../../channels.ts', './channels.ts') ?? '')
     const { greeting } = await import(join(folder, 'greeting.ts'))
 
     const { bus, records } = recordedBus({

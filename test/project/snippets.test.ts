@@ -1,4 +1,4 @@
-/** The documents are held to what the program does: every fenced block is run here, or is known to be run elsewhere. */
+/** Checks that the documents match the program: every code block runs here or is known to run elsewhere. */
 import { execFile, spawnSync } from 'node:child_process'
 import {
   existsSync,
@@ -30,9 +30,9 @@ import {
 } from '../support/project/snippets.ts'
 import { assembled } from '../support/service/assembled.ts'
 
-const root = fileURLToPath(new URL('..', import.meta.url))
+const root = fileURLToPath(new URL('../..', import.meta.url))
 const read = (file: string) => readFileSync(join(root, file), 'utf8')
-const documents = ['BUS', 'ARCHITECTURE', 'EXTENDING', 'SUMMARY', 'TROUBLE', 'INSTRUCTIONS'].map(
+const documents = ['README', 'REFERENCE', 'BUS', 'ARCHITECTURE', 'EXTENDING', 'SUMMARY', 'TROUBLE', 'INSTRUCTIONS'].map(
   (name) => `docs/${name}.md`,
 )
 const architecture = 'docs/ARCHITECTURE.md'
@@ -40,17 +40,17 @@ const all = documents.flatMap((document) => snippetsIn(document, read(document))
 const named = (snippets: readonly Snippet[]) =>
   snippets.map((snippet) => [`${snippet.document}:${snippet.line}`, snippet] as const)
 
-/** How each language is dealt with, here below. */
+/** The languages that this file checks. */
 const languages = ['ts', 'js', 'yaml', 'sh', 'shown', 'mermaid']
 
-/** Commands that cannot run within a test: the file that shows where they are run, and the text that does so. */
+/** Commands that cannot run within a test, with the file that runs them and the text that proves it. */
 const elsewhere: Readonly<Record<string, readonly [file: string, text: string]>> = {
   'npm ci': ['.ci/run', '\nnpm ci\n'],
   'npm run check': ['.ci/run', '\nnpm run check\n'],
   'npm test': ['.ci/run', '\nnpm test '],
   'npm run test:system': ['.ci/run', '\nnpm run test:system '],
-  'npx vitest run examples/hello': ['vitest.config.ts', "'examples/**/*.test.ts'"], // and its test is one of those below
-  'npm run build': ['package.json', '"prepack": "npm run build"'], // and test/project/package.test.ts packs it
+  'npx vitest run examples/hello': ['vitest.config.ts', "'examples/**/*.test.ts'"], // the test of the document is collected below
+  'npm run build': ['package.json', '"prepack": "npm run build"'], // test/project/package.test.ts packs the package
   'AWS_PROFILE=mine npm start -- --region eu-central-1': ['test/project/bundle.test.ts', 'dist/main.js'],
   'cp .env.example .env': ['test/system/compose.test.ts', "'cp', ['.env.example', '.env']"],
 }
@@ -59,18 +59,18 @@ describe.for(documents)('%s', (document) => {
   const text = read(document)
   const snippets = all.filter((snippet) => snippet.document === document)
 
-  test('has no blocks but those that are found, in languages that are known', () => {
+  test('contains only blocks that are recognized, in known languages', () => {
     expect(text.match(/^\s*(```|~~~)/gm) ?? []).toHaveLength(2 * snippets.length)
     for (const [name, { language, file }] of named(snippets)) {
       expect(languages, name).toContain(language)
-      // Nothing else would look at it.
+      // Blocks in these languages are only checked as files.
       if (['js', 'yaml'].includes(language)) expect(file, name).toBeDefined()
-      // It is written beside links to what there is, and must not come to lie behind one.
+      // The folder for commands contains links to the project, and writing must not follow them.
       if (file !== undefined) expect(isNew(file), name).toBe(true)
     }
   })
 
-  test('leads to files and headings that there are', () => {
+  test('links to existing files and headings', () => {
     for (const [link, path = '', anchor] of text.matchAll(/\]\((?!https?:)([^)#]*)#?([^)]*)\)/g)) {
       const file = path === '' ? document : join(dirname(document), path)
       expect(existsSync(join(root, file)), link).toBe(true)
@@ -79,7 +79,7 @@ describe.for(documents)('%s', (document) => {
   })
 })
 
-/** Whether the project has neither the file nor the folder of examples that it is in. */
+/** Whether neither the file nor its folder below `examples` exists in the project. */
 function isNew(file: string): boolean {
   const [top = '', ...below] = file.split('/')
   return below.length === 0
@@ -87,7 +87,7 @@ function isNew(file: string): boolean {
     : top === 'examples' && !existsSync(join(root, dirname(file)))
 }
 
-/** The anchors of headings, as GitHub makes them. */
+/** The anchors of the headings, as GitHub creates them. */
 function anchorsIn(text: string): string[] {
   const headings = [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) => heading.toLowerCase())
   return headings.map((heading) => heading.replaceAll(/[^\w\- ]/g, '').replaceAll(' ', '-'))
@@ -106,12 +106,12 @@ describe('a block of TypeScript', () => {
 
   beforeAll(() => {
     folder = mkdtempSync(join(root, 'test/.snippets-'))
-    // Those of JavaScript too, since they are imported.
+    // Includes JavaScript, which the TypeScript blocks import.
     for (const block of all) if (['ts', 'js'].includes(block.language)) write(pathOf(block), block.code)
   })
   afterAll(() => rmSync(folder, { recursive: true }))
 
-  test('is held to types as strictly as ours', async () => {
+  test('compiles with the strict options of the project', async () => {
     const config = { extends: '../../tsconfig.json', files: blocks.map(pathOf), include: ['../../src/**/*.d.ts'] }
     write(join(folder, 'tsconfig.json'), JSON.stringify(config))
     const compiler = join(root, 'node_modules/typescript/bin/tsc')
@@ -122,7 +122,7 @@ describe('a block of TypeScript', () => {
   })
 
   test.for(named(blocks.filter(({ file }) => file === undefined)))(
-    'prints what it announces: %s',
+    'prints the documented output: %s',
     async ([, block]) => {
       const printed: string[] = []
       const print = (text: string) => printed.push(...text.trimEnd().split('\n')) > 0
@@ -139,20 +139,23 @@ describe('a block of TypeScript', () => {
     },
   )
 
-  test.for(named(blocks.filter(({ file }) => file?.endsWith('.test.ts'))))('holds as a test: %s', async ([, block]) => {
-    const tests: (() => unknown)[] = []
-    const collect = (_name: string, run: () => unknown) => tests.push(run)
-    vi.doMock('vitest', () => ({ expect, test: collect }))
-    onTestFinished(() => void vi.doUnmock('vitest'))
+  test.for(named(blocks.filter(({ file }) => file?.endsWith('.test.ts'))))(
+    'passes as a test: %s',
+    async ([, block]) => {
+      const tests: (() => unknown)[] = []
+      const collect = (_name: string, run: () => unknown) => tests.push(run)
+      vi.doMock('vitest', () => ({ expect, test: collect }))
+      onTestFinished(() => void vi.doUnmock('vitest'))
 
-    await import(pathOf(block))
+      await import(pathOf(block))
 
-    expect(tests.length).toBeGreaterThan(0)
-    for (const run of tests) await run()
-  })
+      expect(tests.length).toBeGreaterThan(0)
+      for (const run of tests) await run()
+    },
+  )
 })
 
-/** What a reader needs beside npm, and not every machine has. */
+/** Programs that the commands use but that may not be installed. */
 const missing = ['curl', 'jq'].filter((tool) => spawnSync(tool, ['--version']).error)
 
 const commands = all.filter((block) => block.language === 'sh' && !needsDocker(block))
@@ -164,7 +167,7 @@ describe.for([...new Set(commands.map(({ document }) => document))])('a command 
   const services: RunningCommand[] = []
   const stop = () => Promise.all(services.map((service) => service.stop()))
 
-  // What a reader has: the project, and in it the files that the document has them write.
+  // The folder contains links to the project, and the files that the document asks the reader to write.
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'secret-bus-'))
     link('.', folder, ['examples'])
@@ -180,11 +183,11 @@ describe.for([...new Set(commands.map(({ document }) => document))])('a command 
   })
 
   test.for(named(commands.filter((block) => blocks.includes(block))))(
-    'prints what is shown: %s',
+    'prints the documented output: %s',
     { timeout: 60_000 },
     async ([, block], { signal, skip }) => {
       const env = environment(port)
-      for (const tool of missing) if (block.code.includes(tool)) skip(`there is no ${tool} here`)
+      for (const tool of missing) if (block.code.includes(tool)) skip(`${tool} is not installed`)
       if (block.above.includes('Ctrl-C')) await stop()
       for (const { command, shown } of commandsIn(block, blocks)) {
         const [file, text] = elsewhere[command] ?? []
@@ -204,27 +207,27 @@ describe.for([...new Set(commands.map(({ document }) => document))])('a command 
   )
 })
 
-/** Has the folder hold what there is in one of the project, as links, which are not to be written to. */
-function link(from: string, folder: string, but: readonly string[] = []): void {
+/** Creates links in the folder to everything in a folder of the project. Tests must not write to them. */
+function link(from: string, folder: string, except: readonly string[] = []): void {
   mkdirSync(join(folder, from), { recursive: true })
-  for (const name of readdirSync(join(root, from)).filter((name) => !name.startsWith('.') && !but.includes(name)))
+  for (const name of readdirSync(join(root, from)).filter((name) => !name.startsWith('.') && !except.includes(name)))
     symlinkSync(join(root, from, name), join(folder, from, name))
 }
 
-/** What a terminal has, and what keeps a service from a real AWS. */
+/** The variables of a terminal, and those that prevent access to AWS. */
 function environment(port: string): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(([name]) => /^(PATH|HOME|AWS_)/.test(name))
   const terminal = { NO_COLOR: '1', NODE_COMPILE_CACHE: join(root, 'node_modules/.cache/secret-bus') }
   return { ...Object.fromEntries(kept), ...terminal, SECRET_BUS_PORT: port, SECRET_BUS_LOG_FORMAT: 'pretty' }
 }
 
-test('nothing is said to be run elsewhere that no document has', () => {
-  const typed = commands.flatMap((block) => commandsIn(block, all).map(({ command }) => command))
+test('every command that runs elsewhere occurs in a document', () => {
+  const documented = commands.flatMap((block) => commandsIn(block, all).map(({ command }) => command))
 
-  expect(typed).toEqual(expect.arrayContaining(Object.keys(elsewhere)))
+  expect(documented).toEqual(expect.arrayContaining(Object.keys(elsewhere)))
 })
 
-test('what takes a Docker engine is run where there is one', () => {
+test('commands that require Docker run in the system tests', () => {
   const documents = [...new Set(all.filter(needsDocker).map(({ document }) => document))]
   const runner = read('test/system/documents.test.ts')
 
@@ -232,7 +235,7 @@ test('what takes a Docker engine is run where there is one', () => {
   expect(runner).toContain('blocks.filter(needsDocker)')
 })
 
-describe('the picture of a request', () => {
+describe('the diagram of a request', () => {
   const [diagram, ...others] = all.filter(({ language }) => language === 'mermaid')
   const [head, ...lines] = diagram?.code.trimEnd().split('\n') ?? []
   const participants = lines.flatMap((line) => {
@@ -240,11 +243,11 @@ describe('the picture of a request', () => {
     return id === undefined ? [] : [[id, name] as const]
   })
   const messages = lines.flatMap((line) => {
-    const [, from = '', to = '', said] = /^ {2}(\w+)--?>>(\w+): (.+)$/.exec(line) ?? []
-    return said === undefined ? [] : [{ from, to, said }]
+    const [, from = '', to = '', text] = /^ {2}(\w+)--?>>(\w+): (.+)$/.exec(line) ?? []
+    return text === undefined ? [] : [{ from, to, text }]
   })
 
-  test('is the only one, and consists of participants and messages between them', () => {
+  test('is the only diagram, and consists of participants and messages between them', () => {
     expect(others).toEqual([])
     expect(head).toBe('sequenceDiagram')
     expect(participants.length + messages.length).toBe(lines.length)
@@ -252,32 +255,32 @@ describe('the picture of a request', () => {
     for (const { from, to } of messages) expect(ids).toEqual(expect.arrayContaining([from, to]))
   })
 
-  test('shows the subscribers as they are wired', async () => {
+  test('matches the topology of the bus', async () => {
     const { bus } = await assembled({ region: 'eu-central-1' }, { SECRET_BUS_AUTH_TOKEN: 'token' })
     const topology = bus.topology()
     const names = new Map(participants)
     const subscribers = new Set(
       topology.flatMap(({ usedBy, handlers }) => [...usedBy, ...handlers.map(({ name }) => name)]),
     )
-    const channels = messages.filter(({ said }) => /^\w+\.\w+$/.test(said))
+    const channels = messages.filter(({ text }) => /^\w+\.\w+$/.test(text))
 
     expect([...names.values()].filter((name) => !subscribers.has(name ?? ''))).toEqual(['HTTP client', 'DynamoDB'])
     expect(channels.length).toBeGreaterThan(3)
-    for (const { from, to, said } of channels) {
-      const wired = topology.find(({ channel }) => channel === said)
-      expect(wired?.usedBy, said).toContain(names.get(from))
+    for (const { from, to, text } of channels) {
+      const info = topology.find(({ channel }) => channel === text)
+      expect(info?.usedBy, text).toContain(names.get(from))
       expect(
-        wired?.handlers.map(({ name }) => name),
-        said,
+        info?.handlers.map(({ name }) => name),
+        text,
       ).toContain(names.get(to))
     }
   })
 })
 
-test('the table of imports is that of their test', async () => {
+test('the table of imports matches imports.test.ts', async () => {
   const folder = mkdtempSync(join(root, 'test/.snippets-'))
   onTestFinished(() => rmSync(folder, { recursive: true }))
-  const [declarations] = /^const aws = .*?^const allowed.*?^\]$/ms.exec(read('test/project/imports.test.ts')) ?? []
+  const [declarations] = /^const bus = .*?^const allowed.*?^\]$/ms.exec(read('test/project/imports.test.ts')) ?? []
   write(join(folder, 'allowed.ts'), `${declarations}\nexport { allowed }\n`)
   const { allowed }: { allowed: [files: string, imports: string[]][] } = await import(join(folder, 'allowed.ts'))
 
@@ -289,7 +292,7 @@ test('the table of imports is that of their test', async () => {
 
   expect(rows.length).toBeGreaterThan(5)
   for (const [, files = '', imports = ''] of rows) {
-    const [, may = []] = allowed.find(([pattern]) => files === `\`${pattern}\``) ?? []
-    expect(imports, files).toBe(may.map((name) => `\`${name}\``).join(', '))
+    const [, patterns = []] = allowed.find(([pattern]) => files === `\`${pattern}\``) ?? []
+    expect(imports, files).toBe(patterns.map((name) => `\`${name}\``).join(', '))
   }
 })

@@ -8,7 +8,7 @@ import { createLogger } from '../../src/runtime/logger.ts'
 
 const loggerUrl = new URL('../../src/runtime/logger.ts', import.meta.url).href
 
-/** What a process writes that makes a logger and runs this code with it; `unreadable` is a parse error. */
+/** Runs the code in a process with `logger` and the parse error `unreadable`, and returns its stdout. */
 async function written(code: string, options: { logLevel?: string; logFormat?: string; terminal?: boolean } = {}) {
   const script = scriptOf(code, options)
   const { stdout, stderr } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', script], {
@@ -28,7 +28,7 @@ function scriptOf(code: string, options: { logLevel?: string; logFormat?: string
     ${code}`
 }
 
-/** The one line that the code logs. */
+/** The only line that the code logs, parsed. */
 async function line(code: string, options?: Parameters<typeof written>[1]) {
   const lines = (await written(code, options)).trimEnd().split('\n')
   expect(lines).toHaveLength(1)
@@ -36,14 +36,14 @@ async function line(code: string, options?: Parameters<typeof written>[1]) {
 }
 
 describe('a line of the log', () => {
-  test('has the level as a word, the time after ISO 8601, the fields and the message', async () => {
+  test('has the level name, the time in ISO 8601, the fields and the message', async () => {
     const logged = await line(`logger.warn({ reqId: 'r-1', status: 200 }, 'Hello')`)
 
     expect(logged).toEqual({ level: 'warn', time: expect.any(String), reqId: 'r-1', status: 200, msg: 'Hello' })
     expect(new Date(logged.time).toISOString()).toBe(logged.time)
   })
 
-  test('is written for the level and those above it', async () => {
+  test('is written for the configured level and above', async () => {
     const code = `for (const level of ['trace', 'debug', 'info', 'warn', 'error', 'fatal']) logger[level](level)`
 
     const lines = (await written(code, { logLevel: 'warn' })).trimEnd().split('\n')
@@ -51,11 +51,11 @@ describe('a line of the log', () => {
     expect(lines.map((text) => JSON.parse(text).level)).toEqual(['warn', 'error', 'fatal'])
   })
 
-  test('is not written where the log is silent', async () => {
+  test('is not written if the level is silent', async () => {
     expect(await written(`logger.fatal('Hello')`, { logLevel: 'silent' })).toBe('')
   })
 
-  test.each(['json', 'pretty'])('is written before the process ends, as %s', async (logFormat) => {
+  test.each(['json', 'pretty'])('is written before the process exits, as %s', async (logFormat) => {
     const code = `for (let count = 1; count <= 1000; count += 1) logger.info('line ' + count)
       process.exit(0)`
 
@@ -66,8 +66,8 @@ describe('a line of the log', () => {
   })
 })
 
-describe('lines for machines', () => {
-  /** Starts a process that runs this code with a logger whose lines go there. */
+describe('buffered JSON lines', () => {
+  /** Starts a process that runs the code with a logger and this stdout. */
   const start = (code: string, stdout: 'pipe' | number) => {
     const args = ['--input-type=module', '--eval', scriptOf(code)]
     const child = spawn(process.execPath, args, { stdio: ['pipe', stdout, 'inherit'], env: {} })
@@ -75,7 +75,7 @@ describe('lines for machines', () => {
     return child
   }
 
-  test('are written together, and soon, while the process goes on', async () => {
+  test('are written in one chunk, while the process keeps running', async () => {
     const child = start(`for (const count of [1, 2, 3]) logger.info('line ' + count); process.stdin.resume()`, 'pipe')
 
     const [chunk] = await once(child.stdout ?? child, 'data')
@@ -84,11 +84,11 @@ describe('lines for machines', () => {
     expect(child.exitCode).toBeNull()
   })
 
-  test('that cannot be written harm nobody', async () => {
+  test('do not fail the process if they cannot be written', async () => {
     const full = openSync('/dev/full', 'w')
     onTestFinished(() => closeSync(full))
     const code = `for (let count = 1; count <= 1000; count += 1) logger.info('line ' + count)
-      setTimeout(() => { logger.info('and one more'); process.exit(3) }, 100)`
+      setTimeout(() => { logger.info('last line'); process.exit(3) }, 100)`
 
     const [exitCode] = await once(start(code, full), 'exit')
 
@@ -96,8 +96,8 @@ describe('lines for machines', () => {
   })
 })
 
-describe('the output of the log', () => {
-  test.each(['json', 'pretty'] as const)('is where it is told to be, as %s', async (logFormat) => {
+describe('the output parameter', () => {
+  test.each(['json', 'pretty'] as const)('receives the log, as %s', async (logFormat) => {
     const output = new PassThrough()
     const logger = await createLogger({ logLevel: 'info', logFormat }, false, output)
     const unreadable = new SyntaxError('sentinel')
@@ -108,13 +108,13 @@ describe('the output of the log', () => {
     const [text] = await once(output.setEncoding('utf8'), 'data')
     expect(text).toContain('Hello')
     expect(text).toContain('broken')
-    expect(text).toContain('unreadable text')
+    expect(text).toContain('parse error')
     expect(text).not.toContain('sentinel')
   })
 })
 
 describe('an error in the log', () => {
-  test('has no stack if it has a code, which says what it is', async () => {
+  test('has no stack if it has a code', async () => {
     const { err } = await line(
       `logger.error({ err: Object.assign(new TypeError('broken'), { code: 'E_X' }) }, 'Hello')`,
     )
@@ -132,7 +132,7 @@ describe('an error in the log', () => {
     })
   })
 
-  test('has its causes, and theirs, with a stack each', async () => {
+  test('has the chain of causes with their stacks', async () => {
     const code = `const first = new Error('first')
       const second = new RangeError('second', { cause: first })
       logger.error({ err: new TypeError('third', { cause: second }) }, 'Hello')`
@@ -148,7 +148,7 @@ describe('an error in the log', () => {
     })
   })
 
-  test('has causes without a stack if its code says what it is', async () => {
+  test('has causes without a stack if it has a code', async () => {
     const code = `const cause = new Error('first')
       logger.error({ err: Object.assign(new Error('second', { cause }), { code: 'E_X' }) }, 'Hello')`
 
@@ -157,7 +157,7 @@ describe('an error in the log', () => {
     expect(err).toEqual({ type: 'Error', message: 'second', code: 'E_X', cause: { type: 'Error', message: 'first' } })
   })
 
-  test('has causes without a stack from the first that has a code', async () => {
+  test('has causes without a stack from the first one with a code', async () => {
     const code = `const first = new Error('first')
       const second = Object.assign(new Error('second', { cause: first }), { code: 'E_X' })
       logger.error({ err: new Error('third', { cause: second }) }, 'Hello')`
@@ -173,7 +173,7 @@ describe('an error in the log', () => {
     })
   })
 
-  test('is what was thrown, even if that is no error', async () => {
+  test('is the thrown value if it is not an Error', async () => {
     const lines = await written(`for (const err of ['text', null, 7]) logger.error({ err }, 'Hello')`)
 
     const thrown = lines.trimEnd().split('\n')
@@ -184,11 +184,11 @@ describe('an error in the log', () => {
     ])
   })
 
-  test('is left out if there is none', async () => {
+  test('is left out if it is undefined', async () => {
     expect(await line(`logger.error({ err: undefined }, 'Hello')`)).not.toHaveProperty('err')
   })
 
-  test.each(["a $& b $' c $1", '', 'a\nb'])('has its stack as it is, whatever its message: %j', async (message) => {
+  test.each(["a $& b $' c $1", '', 'a\nb'])('has an unchanged stack with the message %j', async (message) => {
     const code = `const err = new Error(${JSON.stringify(message)})
       logger.error({ err, stack: err.stack }, 'Hello')`
 
@@ -197,7 +197,7 @@ describe('an error in the log', () => {
     expect(err.stack).toBe(stack)
   })
 
-  test('is shown even if it is its own cause', async () => {
+  test('is logged even if it is its own cause', async () => {
     const code = `const err = new Error('round')
       err.cause = err
       logger.error({ err }, 'Hello')`
@@ -211,60 +211,63 @@ describe('a parse error in the log', () => {
     ['as the error', 'unreadable'],
     ['as a cause', `new Error('outer', { cause: unreadable })`],
     ['as the cause of a cause', `new Error('outer', { cause: new Error('middle', { cause: unreadable }) })`],
-    ['as the cause of a known error', `Object.assign(new Error('outer', { cause: unreadable }), { code: 'E_X' })`],
+    [
+      'as the cause of an error with a code',
+      `Object.assign(new Error('outer', { cause: unreadable }), { code: 'E_X' })`,
+    ],
     ['with a code', `Object.assign(unreadable, { code: 'E_X' })`],
     ['with a cause', `Object.assign(unreadable, { cause: new Error('inner') })`],
-    ['of a class of its own', `new (class Unreadable extends SyntaxError {})('sentinel-0123456789')`],
+    ['of a subclass', `new (class Unreadable extends SyntaxError {})('sentinel-0123456789')`],
   ]
 
-  test('is one that quotes what it could not read', async () => {
+  test('would quote the text that failed to parse', async () => {
     expect(await line('logger.info({ message: unreadable.message }, unreadable.stack)')).toMatchObject({
       message: expect.stringContaining('sentinel'),
       msg: expect.stringContaining('sentinel'),
     })
   })
 
-  test.each(cases)('does not tell what could not be read: %s', async (_where, err) => {
+  test.each(cases)('does not quote the text in JSON: %s', async (_where, err) => {
     const text = await written(`logger.error({ err: ${err} }, 'Hello')`)
 
-    expect(text).toContain('"unreadable text"')
+    expect(text).toContain('"parse error"')
     expect(text).not.toContain('sentinel')
   })
 
-  test.each(cases)('does not tell people on a terminal either: %s', async (_where, err) => {
+  test.each(cases)('does not quote the text in the pretty format: %s', async (_where, err) => {
     const text = await written(`logger.error({ err: ${err} }, 'Hello')`, { logFormat: 'pretty' })
 
-    expect(text).toContain('unreadable text')
+    expect(text).toContain('parse error')
     expect(text).not.toContain('sentinel')
   })
 
-  test('still says where it happened', async () => {
+  test('keeps its stack frames', async () => {
     const { err } = await line(`logger.error({ err: unreadable }, 'Hello')`)
 
     expect(err).toMatchObject({
       type: 'SyntaxError',
-      stack: expect.stringMatching(/^unreadable text\n +at /),
+      stack: expect.stringMatching(/^parse error\n +at /),
     })
   })
 })
 
 describe('the format', () => {
   const code = `logger.warn({ reqId: 'r-1' }, 'Hello')`
-  const colour = '\u001b['
+  const color = '\u001b['
 
-  test('pretty is for people: time, level, message, and then the fields', async () => {
+  test('pretty has the time, level and message, followed by the fields', async () => {
     const text = await written(code, { logFormat: 'pretty' })
 
     expect(text).toMatch(/^\[\d\d:\d\d:\d\d\.\d{3}\] WARN: Hello\n +reqId: "r-1"\n$/)
   })
 
-  test('pretty has colours on a terminal alone', async () => {
-    expect(await written(code, { logFormat: 'pretty', terminal: true })).toContain(colour)
-    expect(await written(code, { logFormat: 'pretty', terminal: false })).not.toContain(colour)
+  test('pretty has colors only on a terminal', async () => {
+    expect(await written(code, { logFormat: 'pretty', terminal: true })).toContain(color)
+    expect(await written(code, { logFormat: 'pretty', terminal: false })).not.toContain(color)
   })
 
-  test('auto is pretty on a terminal, and JSON elsewhere', async () => {
-    expect(await written(code, { logFormat: 'auto', terminal: true })).toContain(colour)
+  test('auto is pretty on a terminal and JSON otherwise', async () => {
+    expect(await written(code, { logFormat: 'auto', terminal: true })).toContain(color)
     expect(JSON.parse(await written(code, { logFormat: 'auto', terminal: false }))).toHaveProperty('msg', 'Hello')
   })
 

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { startedService } from '../support/service/started-service.ts'
 
-/** A file with this content, and the service startedService with it. */
+/** Writes a plugin file and starts the service with it. */
 function startWith(content: string, ...args: string[]) {
   const folder = mkdtempSync(join(tmpdir(), 'plugin-'))
   const file = join(folder, 'greeting.mjs')
@@ -13,7 +13,7 @@ function startWith(content: string, ...args: string[]) {
   return { ...startedService(['--embedded', '--plugin', file, ...args]), file }
 }
 
-test('a plug-in that imports nothing asks, adds a route, and starts before the port opens', async () => {
+test('a plugin without imports makes requests, adds a route, and starts before the port opens', async () => {
   const service = startWith(`
     export default ({ channels, lifecycle, options }) => (bus) => {
       const ask = bus.requester(channels.getSecret)
@@ -35,22 +35,22 @@ test('a plug-in that imports nothing asks, adds a route, and starts before the p
   expect(messages.indexOf('Greetings')).toBeLessThan(messages.indexOf(`Listening on ${address}`))
 })
 
-test('a plug-in refuses a request, and tells the client why', async () => {
+test('a plugin rejects a request with a detail for the client', async () => {
   const service = startWith(`
     export default ({ channels, RequestError }) => (bus) => {
       bus.subscribe(channels.httpRoutes, (app) => {
-        app.get('/nobody', () => { throw new RequestError(404, 'There is nobody of this name.') })
+        app.get('/users/rose', () => { throw new RequestError(404, 'The user does not exist.') })
       })
     }
   `)
 
-  const reply = await fetch(`${await service.address()}/nobody`)
+  const reply = await fetch(`${await service.address()}/users/rose`)
 
   expect(reply.status).toBe(404)
-  expect(await reply.json()).toMatchObject({ type: 'about:blank', detail: 'There is nobody of this name.' })
+  expect(await reply.json()).toMatchObject({ type: 'about:blank', detail: 'The user does not exist.' })
 })
 
-test('what a plug-in fails at is logged under its file', async () => {
+test('logs the failure of a plugin with its file', async () => {
   const service = startWith(`
     export default ({ lifecycle }) => (bus) => {
       bus.subscribe(lifecycle.start, () => { throw new Error('no luck') })
@@ -62,7 +62,7 @@ test('what a plug-in fails at is logged under its file', async () => {
   expect(service.stdout.join('\n')).not.toContain('Listening')
 })
 
-test('a plug-in replaces a source that is left out', async () => {
+test('a plugin replaces a source that is left out', async () => {
   const service = startWith(
     `export default ({ channels }) => (bus) => {
       bus.provide(channels.fetchSecret, ({ codeName }) => ({ codeName, value: { reveal: () => 'mine' }, fetchedAt: 0 }))
@@ -76,7 +76,7 @@ test('a plug-in replaces a source that is left out', async () => {
   expect(await reply.json()).toEqual({ secret_code: 'mine' })
 })
 
-test('a plug-in that needs what nobody provides is one line of the log with its file, and no port opens', async () => {
+test('logs one line with the file of a plugin that requires a missing provider, and opens no port', async () => {
   const service = startWith(
     'export default ({ channels }) => (bus) => { bus.requester(channels.fetchSecret) }',
     '--without',
@@ -85,19 +85,21 @@ test('a plug-in that needs what nobody provides is one line of the log with its 
 
   expect(await service.exited).toBe(78)
   const errors = service.stdout.filter((line) => line.includes('"level":"error"'))
-  expect(errors).toEqual([expect.stringContaining('nobody provides secret.fetch')])
+  expect(errors).toEqual([expect.stringContaining('No provider for channel secret.fetch')])
   expect(errors[0]).toContain(service.file)
   expect(service.stdout.join('\n')).not.toContain('Listening')
 })
 
-test.for(['nobody', 'authentication'])('--without %s is wrong usage, and tells whom it takes', async (name) => {
+test.for(['unknown', 'authentication'])('rejects --without %s and lists the allowed subscribers', async (name) => {
   const { exited, stderr } = startedService(['--without', name, '--auth-token-file', '/no/such/file'])
 
   expect(await exited).toBe(64)
-  expect(stderr).toEqual([expect.stringMatching(`--without is "${name}", but must be one of log, signals, .*dynamodb`)])
+  expect(stderr).toEqual([
+    expect.stringMatching(`--without must be one of log, signals, .*dynamodb.*, received "${name}"`),
+  ])
 })
 
-test('a plug-in may stop the bus, and start it again', async () => {
+test('a plugin can stop the bus and start it again', async () => {
   const service = startWith(`
     export default ({ lifecycle }) => (bus) => {
       const again = async () => {
@@ -119,7 +121,7 @@ test('a plug-in may stop the bus, and start it again', async () => {
   expect(await service.exited).toBe(0)
 })
 
-test('an exit code that an error of others carries is none for the process', async () => {
+test('ignores the exit code of an error thrown by a plugin', async () => {
   const service = startWith(`
     export default ({ lifecycle }) => (bus) => {
       bus.subscribe(lifecycle.start, () => { throw Object.assign(new Error('no luck'), { exitCode: 0 }) })
@@ -130,29 +132,29 @@ test('an exit code that an error of others carries is none for the process', asy
 })
 
 test.for([
-  ['cannot be read as JavaScript', 'export default (', /Unexpected/],
+  ['is not valid JavaScript', 'export default (', /Unexpected/],
   [
     'misspells a channel',
     'export default ({ channels }) => (bus) => { bus.subscribe(channels.httpRuotes, () => {}) }',
-    /undefined is no channel; is its name misspelt\?/,
+    /received undefined; is its name misspelled\?/,
   ],
   [
-    'takes a request for an event',
+    'subscribes to a request channel',
     'export default ({ channels }) => (bus) => { bus.subscribe(channels.getSecret, () => {}) }',
-    /secret\.get is for requesting and providing, not for events/,
+    /secret\.get is a request channel: use request and provide/,
   ],
-  ['fails when it is loaded', 'throw new Error("no luck")', /no luck/],
-  ['exports nothing', '', /its default export is not a function/],
-  ['exports something else', 'export default 42', /its default export is not a function/],
-  ['makes nothing', 'export default () => {}', /its default export does not return a function/],
-  ['is wired later', 'export default () => async () => {}', /what it returns is async/],
-  ['fails when it is handed the bus', 'export default () => () => { throw new Error("no luck") }', /no luck/],
+  ['throws on import', 'throw new Error("no luck")', /no luck/],
+  ['exports nothing', '', /The default export must be a function/],
+  ['does not export a function', 'export default 42', /The default export must be a function/],
+  ['does not return a subscriber', 'export default () => {}', /The default export must return a function/],
+  ['returns an async subscriber', 'export default () => async () => {}', /The subscriber must be synchronous/],
+  ['throws in its subscriber', 'export default () => () => { throw new Error("no luck") }', /no luck/],
   [
-    'answers what is answered already',
+    'provides a channel that has a provider',
     'export default ({ channels }) => (bus) => { bus.provide(channels.getSecret, () => {}) }',
     /secret\.get.*secret-cache/,
   ],
-] as const)('a plug-in that %s is one line with its file, and nothing starts', async ([, content, reason]) => {
+] as const)('reports a plugin that %s in one line with its file, and starts nothing', async ([, content, reason]) => {
   const service = startWith(content)
 
   expect(await service.exited).toBe(78)
@@ -161,14 +163,14 @@ test.for([
   expect(service.stdout).toEqual([])
 })
 
-test('a plug-in that is a folder is one line with its name', async () => {
+test('reports a plugin that is a directory in one line', async () => {
   const service = startedService(['--plugin', '/tmp'])
 
   expect(await service.exited).toBe(78)
-  expect(service.stderr).toEqual(['secret-bus: --plugin /tmp: it is a folder; name the file in it'])
+  expect(service.stderr).toEqual(['secret-bus: --plugin /tmp: Expected a file, received a directory'])
 })
 
-test('a plug-in that is not there is one line with its file', async () => {
+test('reports a missing plugin file in one line', async () => {
   const service = startedService(['--plugin', '/no/such/plugin.mjs'])
 
   expect(await service.exited).toBe(78)

@@ -12,7 +12,7 @@ import { type FaultyServer, failing, saying, startFaultyServer } from '../suppor
 import { ask, RawConnection, type RawReply, startHttp } from '../support/http/http.ts'
 import { type Assembled, assembled } from '../support/service/assembled.ts'
 
-const token = 'a-token-nobody-knows'
+const token = 'a-secret-token'
 const hit = 'secret-bus; hit'
 const miss = 'secret-bus; fwd=uri-miss'
 const item = saying('{"Item":{"secret_code":{"S":"the secret of thedoctor"}}}')
@@ -27,7 +27,7 @@ afterEach(() => {
 
 type Settings = Parameters<typeof assembled>
 
-/** The service, with its secrets loaded from the embedded DynamoDB. */
+/** Starts the service and waits until its secrets are loaded from the embedded DynamoDB. */
 async function loaded(flags: Settings[0] = {}, environment: Settings[1] = {}): Promise<Assembled> {
   const service = await assembled({ embedded: 'true', ...flags }, environment)
   await service.bus.start()
@@ -36,22 +36,24 @@ async function loaded(flags: Settings[0] = {}, environment: Settings[1] = {}): P
   return service
 }
 
-/** The service before a DynamoDB that answers when it is let go. */
-async function waiting(flags: Settings[0] = {}) {
-  const { promise: go, resolve: letGo } = Promise.withResolvers<FaultyServer['answer']>()
-  const { endpoint, requests } = await startFaultyServer(async (request, response) => (await go)(request, response))
+/** Starts the service with a DynamoDB that does not respond until it is released. */
+async function startHeld(flags: Settings[0] = {}) {
+  const { promise: released, resolve: release } = Promise.withResolvers<FaultyServer['answer']>()
+  const { endpoint, requests } = await startFaultyServer(async (request, response) =>
+    (await released)(request, response),
+  )
   const service = await assembled({ 'dynamodb-endpoint': endpoint, 'fetch-timeout': '1m', ...flags })
   await service.bus.start()
-  await expect.poll(() => requests.length).toBe(1) // to load the cache
-  const asked = async () => (await collected(service.bus, 'secret_bus_secret_reads_total'))['thedoctor coalesced']
-  return { ...service, asked, letGo }
+  await expect.poll(() => requests.length).toBe(1) // the cache loads the secret
+  const waiting = async () => (await collected(service.bus, 'secret_bus_secret_reads_total'))['thedoctor coalesced']
+  return { ...service, waiting, release }
 }
 
 const portOf = ({ origin }: Pick<Assembled, 'origin'>) => Number(new URL(origin()).port)
 
 const accessesIn = ({ logged }: Pick<Assembled, 'logged'>) => logged().filter(({ msg }) => msg === 'Secret accessed')
 
-/** What the audit trail has come to, once the service has exited and nobody can add to it. */
+/** The audit trail after the service has exited. */
 async function audited(service: Pick<Assembled, 'bus' | 'logged'>): Promise<object[]> {
   await service.bus.exit()
   return accessesIn(service).map(({ level, time: _time, pid: _pid, hostname: _host, msg: _msg, ...fields }) => {
@@ -60,8 +62,8 @@ async function audited(service: Pick<Assembled, 'bus' | 'logged'>): Promise<obje
   })
 }
 
-describe('an access to a secret is one line of the log', () => {
-  test('when it is given from the cache, by either route, and to HEAD too', async () => {
+describe('one audit line is written', () => {
+  test('for a cache hit, on either route, with GET and HEAD', async () => {
     const service = await loaded({ 'code-name': ['thedoctor', 'river'] })
     const replies: RawReply[] = []
     for (const path of ['/secret', '/secret/thedoctor', '/secret/river']) {
@@ -82,18 +84,18 @@ describe('an access to a secret is one line of the log', () => {
     )
   })
 
-  test('when it is fetched for this request', async () => {
+  test('for a cache miss', async () => {
     const service = await loaded({ 'cache-ttl': '0' })
     await ask(`${service.origin()}/secret`)
 
     expect(await audited(service)).toMatchObject([{ codeName: 'thedoctor', status: 200, cache: miss }])
   })
 
-  test('when it waits for the fetch of another', async () => {
-    const service = await waiting()
+  test('for a shared fetch', async () => {
+    const service = await startHeld()
     const replies = [1, 2, 3].map(() => ask(`${service.origin()}/secret`))
-    await expect.poll(service.asked).toBe(3)
-    service.letGo(item)
+    await expect.poll(service.waiting).toBe(3)
+    service.release(item)
     await Promise.all(replies)
 
     const lines = await audited(service)
@@ -101,7 +103,7 @@ describe('an access to a secret is one line of the log', () => {
     expect(lines).toMatchObject(Array(3).fill({ status: 200, cache: `${miss}; collapsed` }))
   })
 
-  test('when it is past its lifetime', async () => {
+  test('for a stale secret', async () => {
     const service = await loaded({ 'cache-ttl': '1ms' })
     await expect.poll(async () => (await ask(`${service.origin()}/ready`)).body).toContain('stale')
     await ask(`${service.origin()}/secret`)
@@ -111,26 +113,26 @@ describe('an access to a secret is one line of the log', () => {
     ])
   })
 
-  test('when the name is not served, with the name as it was given', async () => {
+  test('for an unknown name, which is logged unchanged', async () => {
     const service = await loaded()
     await ask(`${service.origin()}/secret/the%20master`)
     await ask(`${service.origin()}/secret/two%0Alines%22%2C%22status%22%3A200`)
 
     expect(await audited(service)).toMatchObject([
-      { codeName: 'the master', status: 404, reason: 'there is no secret named "the master"' },
+      { codeName: 'the master', status: 404, reason: 'Secret "the master" not found' },
       { codeName: 'two\nlines","status":200', status: 404 },
     ])
   })
 
   test.each<[number, FaultyServer['answer'], RegExp]>([
     [502, failing('AccessDeniedException'), /AccessDeniedException/],
-    [502, saying('the secret of thedoctor', 500), /unreadable reply/],
+    [502, saying('the secret of thedoctor', 500), /invalid response/],
     [503, failing('ThrottlingException'), /ThrottlingException/],
-  ])('when the source does not give it out: %i', async (status, answer, reason) => {
-    const service = await waiting({ 'max-attempts': '1' })
+  ])('for a failure of the source: %i', async (status, answer, reason) => {
+    const service = await startHeld({ 'max-attempts': '1' })
     const reply = ask(`${service.origin()}/secret`)
-    await expect.poll(service.asked).toBe(1)
-    service.letGo(answer)
+    await expect.poll(service.waiting).toBe(1)
+    service.release(answer)
     await reply
 
     expect(await audited(service)).toMatchObject([
@@ -138,23 +140,23 @@ describe('an access to a secret is one line of the log', () => {
     ])
   })
 
-  test('when the source does not answer in time', async () => {
-    const service = await waiting({ 'fetch-timeout': '50ms' })
+  test('for a timeout of the source', async () => {
+    const service = await startHeld({ 'fetch-timeout': '50ms' })
     await ask(`${service.origin()}/secret`)
 
     expect(await audited(service)).toMatchObject([{ status: 504, reason: expect.stringContaining('50 ms') }])
   })
 
-  test('when the client did not wait, though the answer comes later', async () => {
-    const service = await waiting({ 'trust-proxy': 'true' })
+  test('for a client that disconnects before the response', async () => {
+    const service = await startHeld({ 'trust-proxy': 'true' })
     const connection = await RawConnection.open(portOf(service))
     connection.send('GET /secret HTTP/1.1', 'host: x', 'x-request-id: gone-1', 'x-forwarded-for: 203.0.113.7')
     connection.send('GET /secret HTTP/1.1', 'host: x', 'x-request-id: gone-2')
-    await expect.poll(service.asked).toBe(2)
+    await expect.poll(service.waiting).toBe(2)
     connection.socket.resetAndDestroy()
     await expect.poll(() => accessesIn(service).length).toBe(2)
 
-    service.letGo(item)
+    service.release(item)
     await ask(`${service.origin()}/secret`)
 
     expect(await audited(service)).toMatchObject([
@@ -164,7 +166,7 @@ describe('an access to a secret is one line of the log', () => {
     ])
   })
 
-  test('when there is no token, or one that is not known', async () => {
+  test('for a missing or unknown token', async () => {
     const service = await loaded({ 'log-level': 'trace' }, { SECRET_BUS_AUTH_TOKEN: token })
     const url = `${service.origin()}/secret/thedoctor`
     await ask(url)
@@ -175,15 +177,15 @@ describe('an access to a secret is one line of the log', () => {
     const lines = await audited(service)
 
     expect(lines).toMatchObject([
-      { client: '127.0.0.1', codeName: 'thedoctor', status: 401, reason: 'there is no token' },
-      { client: '127.0.0.1', codeName: 'thedoctor', status: 401, reason: 'the token is not known' },
+      { client: '127.0.0.1', codeName: 'thedoctor', status: 401, reason: 'Missing token' },
+      { client: '127.0.0.1', codeName: 'thedoctor', status: 401, reason: 'Unknown token' },
       { client: '127.0.0.1', codeName: 'thedoctor', status: 401 },
       { client: '127.0.0.1', codeName: 'thedoctor', status: 200, cache: hit },
     ])
     expect(service.lines.join('')).not.toMatch(new RegExp(`${token}|made-up`))
   })
 
-  test('when the request has no host', async () => {
+  test('for a missing Host header', async () => {
     const service = await loaded()
     const connection = await RawConnection.open(portOf(service))
     connection.send('GET /secret HTTP/1.1', 'x-request-id: odd-1')
@@ -192,13 +194,13 @@ describe('an access to a secret is one line of the log', () => {
     expect(await audited(service)).toMatchObject([{ reqId: 'odd-1', client: '127.0.0.1', status: 400 }])
   })
 
-  test('when there is too much to do', async () => {
-    const { promise: go, resolve: letGo } = Promise.withResolvers<void>()
-    let asked = 0
+  test('for an overloaded service', async () => {
+    const { promise: released, resolve: release } = Promise.withResolvers<void>()
+    let received = 0
     const source: Subscriber = (bus) =>
       bus.provide(getSecret, async ({ codeName }) => {
-        asked += 1
-        await go
+        received += 1
+        await released
         throw new SecretNotFound(codeName)
       })
     const { origin, records } = await startHttp({
@@ -208,21 +210,21 @@ describe('an access to a secret is one line of the log', () => {
       routes: secretRoutes({ codeNames: ['thedoctor'] }),
     })
     const first = ask(`${origin}/secret`)
-    await expect.poll(() => asked).toBe(1)
+    await expect.poll(() => received).toBe(1)
 
     await ask(`${origin}/secret/river`)
-    letGo()
+    release()
     await first
 
     const lines = () => records.filter(({ message }) => message === 'Secret accessed').map(({ fields }) => fields)
     await expect.poll(() => lines().length).toBe(2)
     expect(lines()).toMatchObject([
-      { client: '127.0.0.1', codeName: 'river', status: 503, reason: 'too many requests are under way' },
+      { client: '127.0.0.1', codeName: 'river', status: 503, reason: 'Too many concurrent requests' },
       { client: '127.0.0.1', codeName: 'thedoctor', status: 404 },
     ])
   })
 
-  test('whatever is logged beside it, and never with the value', async () => {
+  test('without the value, even at log level trace', async () => {
     const service = await loaded({ 'log-level': 'trace' })
     await ask(`${service.origin()}/secret`)
 
@@ -230,7 +232,7 @@ describe('an access to a secret is one line of the log', () => {
     expect(service.lines.join('')).not.toContain('the secret of')
   })
 
-  test('when 500 come at once, each of them', async () => {
+  test('for each of 500 concurrent requests', async () => {
     const service = await loaded()
     const ids = Array.from({ length: 500 }, (_, index) => `request-${index}`)
     const connections = await Promise.all(Array.from({ length: 50 }, () => RawConnection.open(portOf(service))))
@@ -247,7 +249,7 @@ describe('an access to a secret is one line of the log', () => {
   test.each([
     ['false', '127.0.0.1'],
     ['true', '203.0.113.7'],
-  ])('with the client that the proxy names, if it is trusted: %s', async (trusted, client) => {
+  ])('with the client address of the proxy only if the proxy is trusted: %s', async (trusted, client) => {
     const service = await loaded({ 'trust-proxy': trusted }, { SECRET_BUS_AUTH_TOKEN: token })
     const forwarded = { 'x-forwarded-for': '192.0.2.1, 203.0.113.7' }
     await ask(`${service.origin()}/secret`, { headers: forwarded })
@@ -260,7 +262,7 @@ describe('an access to a secret is one line of the log', () => {
   })
 })
 
-test('what is no access to a secret is no line of the audit trail', async () => {
+test('requests for other routes are not audited', async () => {
   const service = await loaded()
   for (const path of ['/health', '/ready', '/metrics', '/nothing', '/secrets']) await ask(`${service.origin()}${path}`)
   await ask(`${service.origin()}/secret`, { method: 'POST' })

@@ -1,11 +1,17 @@
-/** A DynamoDB that misbehaves, and what clients and operators see of it: the whole service, asked over HTTP. */
+/** The effects of a faulty DynamoDB on clients and operators, tested over HTTP against the whole service. */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { credentials, type Dynamodb, startDynamodb } from '../support/dynamodb/dynamodb.ts'
-import { type FaultRow, faultMatrix, renderMatrix, type Tries, withoutValue } from '../support/dynamodb/fault-matrix.ts'
+import {
+  type Attempts,
+  type FaultRow,
+  faultMatrix,
+  renderMatrix,
+  withoutValue,
+} from '../support/dynamodb/fault-matrix.ts'
 import { type FaultyDynamodb, startFaultyDynamodb } from '../support/dynamodb/faulty-dynamodb.ts'
 import { failing, silent, startFaultyServer } from '../support/http/faulty-server.ts'
 import { ask, problemIn, type RawReply } from '../support/http/http.ts'
@@ -13,9 +19,9 @@ import { assembled } from '../support/service/assembled.ts'
 
 const token = 'let-me-in'
 const maxAttempts = 3
-/** Long after what should be at once, and long before a timeout that should not be what ends it. In milliseconds. */
-const soon = 10_000
-const poll = { timeout: soon, interval: 25 }
+/** In milliseconds: far above an immediate response, and far below the timeouts that must not be reached. */
+const responseLimit = 10_000
+const poll = { timeout: responseLimit, interval: 25 }
 
 let table: Dynamodb
 
@@ -26,7 +32,7 @@ beforeAll(async () => {
 
 beforeEach(() => {
   for (const [name, value] of Object.entries(credentials)) vi.stubEnv(name, value)
-  // The SDK waits by chance between its tries, for up to seconds. The service has a chance of its own.
+  // Shortens the random delay between attempts of the SDK, which may be seconds. The service keeps the real function.
   vi.spyOn(Math, 'random').mockReturnValue(0.01)
 })
 
@@ -35,13 +41,13 @@ afterEach(() => {
   vi.unstubAllEnvs()
 })
 
-/** Gives each of these secrets this value. */
+/** Stores the value under each code name. */
 async function put(codeNames: readonly string[], value: string) {
   const items = codeNames.map((name) => ({ code_name: { S: name }, secret_code: { S: value }, number: { N: '42' } }))
   await Promise.all(items.map(table.put))
 }
 
-/** The service before a DynamoDB that may misbehave. What its timeouts end, if none are given, takes a minute. */
+/** Starts the service with a faulty DynamoDB, by default with timeouts of a minute. */
 async function startService(
   dynamodb: FaultyDynamodb,
   codeNames: readonly string[],
@@ -60,28 +66,28 @@ async function startService(
   )
   await bus.start()
   const headers = { authorization: `Bearer ${token}` }
-  const answer = async (codeName: string) => {
+  const get = async (codeName: string) => {
     const reply = await ask(`${origin()}/secret/${encodeURIComponent(codeName)}`, { headers })
-    return reply.status === 200 ? JSON.parse(reply.body).secret_code : problemInWords(reply)
+    return reply.status === 200 ? JSON.parse(reply.body).secret_code : describeProblem(reply)
   }
   return {
-    /** The value, or what is said where there is none. */
-    answer,
-    /** The same of all secrets, asked for at the same time. */
-    answers: async () =>
-      Object.fromEntries(await Promise.all(codeNames.map(async (name) => [name, await answer(name)]))),
+    /** Returns the value of a secret, or a description of the problem. */
+    get,
+    /** Requests all secrets concurrently. */
+    getAll: async () => Object.fromEntries(await Promise.all(codeNames.map(async (name) => [name, await get(name)]))),
     ready: async () => {
       const { status, body } = await ask(`${origin()}/ready`)
       return `${status} ${JSON.parse(body).status}`
     },
     reload: () => ask(`${origin()}/-/reload`, { method: 'POST', headers }),
-    /** The secrets of which a fetch has failed. */
-    lost: () => new Set(logged().flatMap(({ msg, codeName }) => (/was not fetched/.test(`${msg}`) ? [codeName] : []))),
+    /** The code names with a failed fetch in the log. */
+    failedFetches: () =>
+      new Set(logged().flatMap(({ msg, codeName }) => (/^Failed to fetch secret/.test(`${msg}`) ? [codeName] : []))),
   }
 }
 
-/** As the matrix has it. */
-function problemInWords(reply: RawReply): string {
+/** Describes a problem in the format of the matrix. */
+function describeProblem(reply: RawReply): string {
   const { status } = problemIn(reply)
   const retryAfter = reply.headers['retry-after']
   if (retryAfter === undefined) return `${status}`
@@ -89,93 +95,98 @@ function problemInWords(reply: RawReply): string {
   return `${status}, \`Retry-After\``
 }
 
-/** Each way of a fault is a secret of its own, so that all of them happen at the same time. */
-async function startWaysOf(row: FaultRow, flags: Record<string, string> = {}) {
-  const ways = Object.keys(row.ways)
-  await put(ways, 'first')
+/** Maps each variant of a fault to a secret, so that all of them are tested at the same time. */
+async function startVariants(row: FaultRow, flags: Record<string, string> = {}) {
+  const variants = Object.keys(row.variants)
+  await put(variants, 'first')
   const dynamodb = await startFaultyDynamodb(table.endpoint)
-  const timeouts = row.overAfter === 'fetchTimeout' ? { 'request-timeout': '150ms', 'fetch-timeout': '400ms' } : {}
+  const timeouts = row.endsAfter === 'fetchTimeout' ? { 'request-timeout': '150ms', 'fetch-timeout': '400ms' } : {}
   const negativeTtl = row.pause === 'negativeTtl' ? '50ms' : '60s'
   return {
-    ways,
+    variants,
     dynamodb,
-    start: () => startService(dynamodb, ways, { ...timeouts, 'negative-ttl': negativeTtl, ...flags }),
-    /** The answers, where they are the same in all ways. */
-    inAllWays: (answer: string) => Object.fromEntries(ways.map((way) => [way, answer])),
-    /** That each way took as many tries as it may. `index` counts the reads of a secret. */
-    expectTries: (index: number) => {
-      for (const way of ways) expect(counts[row.tries], way).toContain(dynamodb.tries(way)[index] ?? 0)
+    start: () => startService(dynamodb, variants, { ...timeouts, 'negative-ttl': negativeTtl, ...flags }),
+    /** The replies of `getAll` if all variants have the same. */
+    all: (reply: string) => Object.fromEntries(variants.map((variant) => [variant, reply])),
+    /** Checks the number of attempts of each variant in the read with this index. */
+    expectAttempts: (read: number) => {
+      for (const name of variants) expect(counts[row.attempts], name).toContain(dynamodb.attempts(name)[read] ?? 0)
     },
   }
 }
 
-/** How many tries that may be. */
-const counts: Record<Tries, readonly number[]> = { none: [0], one: [1], all: [maxAttempts], some: [1, 2, maxAttempts] }
+/** The allowed numbers of attempts. */
+const counts: Record<Attempts, readonly number[]> = {
+  none: [0],
+  one: [1],
+  all: [maxAttempts],
+  some: [1, 2, maxAttempts],
+}
 
-describe('DynamoDB, while nothing is in the cache,', () => {
+describe('with nothing cached, DynamoDB', () => {
   test.for(faultMatrix)('$fault', async (row) => {
-    const { dynamodb, start, inAllWays, expectTries } = await startWaysOf(row)
-    await dynamodb.break(row.ways)
+    const { dynamodb, start, all, expectAttempts } = await startVariants(row)
+    await dynamodb.injectFaults(row.variants)
     const service = await start()
-    const asked = performance.now()
+    const requestedAt = performance.now()
 
-    expect(await service.answers()).toEqual(inAllWays(withoutValue(row)))
+    expect(await service.getAll()).toEqual(all(withoutValue(row)))
 
-    expect(performance.now() - asked).toBeLessThan(soon)
+    expect(performance.now() - requestedAt).toBeLessThan(responseLimit)
     expect(await service.ready()).toBe('503 fail')
-    expectTries(0)
+    expectAttempts(0)
 
-    await dynamodb.mend()
+    await dynamodb.clearFaults()
 
     await expect.poll(service.ready, poll).toBe('200 pass')
-    expect(await service.answers()).toEqual(inAllWays('first'))
+    expect(await service.getAll()).toEqual(all('first'))
   })
 })
 
-describe('DynamoDB, while there is a value past its lifetime,', () => {
+describe('with a stale value cached, DynamoDB', () => {
   test.for(faultMatrix)('$fault', async (row) => {
-    const { ways, dynamodb, start, inAllWays, expectTries } = await startWaysOf(row, { 'cache-ttl': '1ms' })
+    const { variants, dynamodb, start, all, expectAttempts } = await startVariants(row, { 'cache-ttl': '1ms' })
     const service = await start()
     await expect.poll(service.ready, poll).toBe('200 warn')
-    await dynamodb.break(row.ways)
-    await put(ways, 'second')
+    await dynamodb.injectFaults(row.variants)
+    await put(variants, 'second')
 
-    expect(await service.answers()).toEqual(inAllWays('first'))
-    await expect.poll(service.lost, poll).toEqual(new Set(ways))
+    expect(await service.getAll()).toEqual(all('first'))
+    await expect.poll(service.failedFetches, poll).toEqual(new Set(variants))
 
-    expect(await service.answers()).toEqual(inAllWays(row.oldValue === 'kept' ? 'first' : withoutValue(row)))
+    expect(await service.getAll()).toEqual(all(row.oldValue === 'kept' ? 'first' : withoutValue(row)))
     expect(await service.ready()).toBe('200 warn')
-    expectTries(1)
+    expectAttempts(1)
 
-    await dynamodb.mend()
+    await dynamodb.clearFaults()
 
-    await expect.poll(service.answers, poll).toEqual(inAllWays('second'))
+    await expect.poll(service.getAll, poll).toEqual(all('second'))
   })
 })
 
-describe('DynamoDB, while a fresh value is reloaded,', () => {
+describe('during a reload of a fresh value, DynamoDB', () => {
   test.for(faultMatrix)('$fault', async (row) => {
-    const { ways, dynamodb, start, inAllWays, expectTries } = await startWaysOf(row)
+    const { variants, dynamodb, start, all, expectAttempts } = await startVariants(row)
     const service = await start()
     await expect.poll(service.ready, poll).toBe('200 pass')
-    await dynamodb.break(row.ways)
-    await put(ways, 'second')
-    const asked = performance.now()
+    await dynamodb.injectFaults(row.variants)
+    await put(variants, 'second')
+    const requestedAt = performance.now()
 
     const { status, body } = await service.reload()
 
-    expect(performance.now() - asked).toBeLessThan(soon)
+    expect(performance.now() - requestedAt).toBeLessThan(responseLimit)
     expect(status).toBe(500)
     expect(JSON.parse(body)).toMatchObject({ failed: [{ listener: 'secret-cache' }] })
-    expect(service.lost()).toEqual(new Set(ways))
-    expect(await service.answers()).toEqual(inAllWays(row.oldValue === 'kept' ? 'first' : withoutValue(row)))
+    expect(service.failedFetches()).toEqual(new Set(variants))
+    expect(await service.getAll()).toEqual(all(row.oldValue === 'kept' ? 'first' : withoutValue(row)))
     expect(await service.ready()).toBe(row.oldValue === 'kept' ? '200 pass' : '200 warn')
-    expectTries(1)
+    expectAttempts(1)
 
-    await dynamodb.mend()
+    await dynamodb.clearFaults()
     expect(await service.reload()).toMatchObject({ status: 200 })
 
-    expect(await service.answers()).toEqual(inAllWays('second'))
+    expect(await service.getAll()).toEqual(all('second'))
     expect(await service.ready()).toBe('200 pass')
   })
 })
@@ -189,63 +200,63 @@ describe('an outage', () => {
     return { dynamodb, service: await startService(dynamodb, [codeName], flags) }
   }
 
-  test('of a DynamoDB that never answers has nobody wait for a value past its lifetime, and causes one read', async () => {
+  test('with no response from DynamoDB does not delay stale values and causes one read', async () => {
     const { dynamodb, service } = await start({ 'cache-ttl': '1ms' })
     await expect.poll(service.ready, poll).toBe('200 warn')
-    await dynamodb.break({ [codeName]: silent })
-    const asked = performance.now()
+    await dynamodb.injectFaults({ [codeName]: silent })
+    const requestedAt = performance.now()
 
-    const answers = await Promise.all(Array.from({ length: 100 }, () => service.answer(codeName)))
+    const values = await Promise.all(Array.from({ length: 100 }, () => service.get(codeName)))
 
-    expect(performance.now() - asked).toBeLessThan(soon)
-    expect(new Set(answers)).toEqual(new Set(['first']))
-    expect(dynamodb.tries(codeName)).toHaveLength(2)
+    expect(performance.now() - requestedAt).toBeLessThan(responseLimit)
+    expect(new Set(values)).toEqual(new Set(['first']))
+    expect(dynamodb.attempts(codeName)).toHaveLength(2)
   })
 
-  test('is read ever less often, however many ask', async () => {
+  test('causes ever fewer reads, regardless of the number of requests', async () => {
     const { dynamodb, service } = await start({ 'cache-ttl': '0', 'max-attempts': '1' })
     await expect.poll(service.ready, poll).toBe('200 pass')
-    await dynamodb.break({ [codeName]: failing('InternalServerError', 500) })
+    await dynamodb.injectFaults({ [codeName]: failing('InternalServerError', 500) })
 
-    for (let asked = 0; asked < 100; asked += 1) expect(await service.answer(codeName)).toMatch(/^502/)
+    for (let request = 0; request < 100; request += 1) expect(await service.get(codeName)).toMatch(/^502/)
 
-    // At least 50, 100, 200, ... ms apart: in 25 s, ten.
-    expect(dynamodb.tries(codeName).length - 1).toBeLessThanOrEqual(10)
+    // The reads are at least 50, 100, 200, ... ms apart, which allows ten in 25 s.
+    expect(dynamodb.attempts(codeName).length - 1).toBeLessThanOrEqual(10)
   })
 
-  test('that outlasts --max-stale ends the old value, and the process is ready all the same', async () => {
+  test('longer than --max-stale drops the old value, but the service stays ready', async () => {
     const { dynamodb, service } = await start({ 'cache-ttl': '1ms', 'max-stale': '2s' })
     await expect.poll(service.ready, poll).toBe('200 warn')
-    await dynamodb.break({ [codeName]: failing('ThrottlingException') })
-    expect(await service.answer(codeName)).toBe('first')
+    await dynamodb.injectFaults({ [codeName]: failing('ThrottlingException') })
+    expect(await service.get(codeName)).toBe('first')
 
-    await expect.poll(() => service.answer(codeName), poll).toMatch(/^503/)
+    await expect.poll(() => service.get(codeName), poll).toMatch(/^503/)
 
     expect(await service.ready()).toBe('200 warn')
   })
 
-  test('of one try is over after --request-timeout, and the next try is the answer', async () => {
+  test('of one attempt ends after --request-timeout, and the next attempt succeeds', async () => {
     const { dynamodb, service } = await start({ 'cache-ttl': '0', 'request-timeout': '100ms' })
     await expect.poll(service.ready, poll).toBe('200 pass')
     let isFirst = true
-    await dynamodb.break({
-      [codeName]: (_request, _response, passOn) => {
-        if (!isFirst) return passOn({})
+    await dynamodb.injectFaults({
+      [codeName]: (_request, _response, forward) => {
+        if (!isFirst) return forward({})
         isFirst = false
         return undefined
       },
     })
 
-    expect(await service.answer(codeName)).toBe('first')
+    expect(await service.get(codeName)).toBe('first')
 
-    expect(dynamodb.tries(codeName)).toEqual([1, 2])
+    expect(dynamodb.attempts(codeName)).toEqual([1, 2])
   })
 
-  test('of whoever gives out the credentials leaves the old value, even if it denies them', async () => {
+  test('of the credentials provider keeps the old value, even if the provider denies access', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'secret-bus-'))
     onTestFinished(() => rm(directory, { recursive: true }))
     const tokenFile = join(directory, 'token')
-    await writeFile(tokenFile, 'who I am')
+    await writeFile(tokenFile, 'web-identity-token')
     const sts = await startFaultyServer((_, response) => {
       response.writeHead(200, { 'content-type': 'text/xml' }).end(roleCredentials(new Date(Date.now() + 1_000)))
     })
@@ -260,19 +271,19 @@ describe('an outage', () => {
       response.writeHead(403, { 'content-type': 'text/xml' }).end(stsError('AccessDenied'))
     }
 
-    // The SDK uses those that it has until they expire.
-    const lost = async () => {
-      expect(await service.answer(codeName)).toBe('first')
-      return service.lost()
+    // The SDK uses the old credentials until they expire.
+    const failedFetches = async () => {
+      expect(await service.get(codeName)).toBe('first')
+      return service.failedFetches()
     }
-    await expect.poll(lost, poll).toEqual(new Set([codeName]))
+    await expect.poll(failedFetches, poll).toEqual(new Set([codeName]))
 
-    expect(await service.answer(codeName)).toBe('first')
+    expect(await service.get(codeName)).toBe('first')
   })
 })
 
 const stsError = (code: string) =>
-  `<ErrorResponse><Error><Code>${code}</Code><Message>so it is</Message></Error></ErrorResponse>`
+  `<ErrorResponse><Error><Code>${code}</Code><Message>simulated failure</Message></Error></ErrorResponse>`
 
 function roleCredentials(expiration: Date): string {
   const credentials = [
@@ -285,11 +296,11 @@ function roleCredentials(expiration: Date): string {
   return `<${action}Response><${action}Result><Credentials>${credentials}</Credentials></${action}Result></${action}Response>`
 }
 
-test('docs/RELIABILITY.md shows the matrix; renew it with: npx vitest run test/service/faults.test.ts -u', async () => {
+test('docs/RELIABILITY.md shows the matrix; update with: npx vitest run test/service/faults.test.ts -u', async () => {
   const path = fileURLToPath(new URL('../../docs/RELIABILITY.md', import.meta.url))
-  const marked = /(?<=<!-- faults: .*-->\n).*?(?=<!-- \/faults -->)/s
+  const markedBlock = /(?<=<!-- faults: .*-->\n).*?(?=<!-- \/faults -->)/s
   const text = await readFile(path, 'utf8')
-  expect(text).toMatch(marked)
+  expect(text).toMatch(markedBlock)
 
-  await expect(text.replace(marked, () => `\n${renderMatrix()}\n\n`)).toMatchFileSnapshot(path)
+  await expect(text.replace(markedBlock, () => `\n${renderMatrix()}\n\n`)).toMatchFileSnapshot(path)
 })

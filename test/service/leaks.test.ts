@@ -1,4 +1,4 @@
-/** Nothing leaks: sentinels are looked for in all that leaves the service, whatever is done to it. */
+/** Searches all outputs of the service for sentinel values, to check that it leaks nothing. */
 import { writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Agent, request } from 'undici'
@@ -27,8 +27,8 @@ import { shown, waysToShow } from '../support/service/ways-to-show.ts'
 
 const sentinels = [secret, token, secretAccessKey, sessionToken]
 
-/** What a client is never told: where the secret is kept, what this is made of, in which version, and where it fails. */
-const behind = new RegExp(
+/** Internals that responses must not show: where the secret is stored, dependencies, versions, stack traces. */
+const internals = new RegExp(
   [
     'aws|amazon|dynamo|arn:|fastify|fst_|node_modules|file:|^(x-powered-by|server|via):',
     '\\.[cm]?[jt]s\\b|\\bat \\S+ \\(|\\bat \\S+:\\d+:\\d+|\\d+\\.\\d+\\.\\d+',
@@ -39,31 +39,31 @@ const behind = new RegExp(
   'gim',
 )
 
-/** What of that is in a reply, but for what /metrics says: the version of its format, our own name of the part that reads, and whose heap it is. */
-function behindIn(reply: string): string[] {
-  return reply.replaceAll(/text\/plain; version=0\.0\.4|by="dynamodb"|Node\.js/g, '').match(behind) ?? []
+/** The internals in a response, except those in /metrics: the format version, the subscriber's name and Node.js. */
+function internalsIn(response: string): string[] {
+  return response.replaceAll(/text\/plain; version=0\.0\.4|by="dynamodb"|Node\.js/g, '').match(internals) ?? []
 }
 
-function asking(what: string) {
+function authorized(request: string) {
   const head = ['host: x', 'connection: close', `authorization: Bearer ${token.value}`].join('\r\n')
-  return { bytes: Buffer.from(`${what} HTTP/1.1\r\n${head}\r\n\r\n`) }
+  return { bytes: Buffer.from(`${request} HTTP/1.1\r\n${head}\r\n\r\n`) }
 }
 
-describe('the search', () => {
-  test.each([...secret.forms])('finds a part of the secret as %s', (form, part) => {
+describe('leaksIn', () => {
+  test.each([...secret.forms])('finds a part of the secret in the form %s', (form, part) => {
     const found = leaksIn(`before ${part.slice(0, 4)}\n${part.slice(4)} after`, secret)
 
     expect(found).toContainEqual(expect.objectContaining({ sentinel: 'the secret', form }))
   })
 
-  test('finds nothing where there is less than that', () => {
+  test('ignores shorter parts', () => {
     expect(leaksIn(`before ${secret.value.slice(1, 6)} after`, ...sentinels)).toEqual([])
   })
 })
 
 describe('a secret', () => {
-  /** What `Sensitive` would be if it did not hide what it holds. */
-  class Open {
+  /** Like `Sensitive`, but without redaction. */
+  class Exposed {
     readonly value = secret.value
 
     toString() {
@@ -71,11 +71,11 @@ describe('a secret', () => {
     }
   }
 
-  test.each(Object.entries(waysToShow))('is seen where it is not wrapped: %s', (_, show) => {
-    expect(leaksIn(show(new Open()), secret)).not.toEqual([])
+  test.each(Object.entries(waysToShow))('is found if it is not wrapped: %s', (_, show) => {
+    expect(leaksIn(show(new Exposed()), secret)).not.toEqual([])
   })
 
-  test('is not seen where it is wrapped, whichever way', () => {
+  test('is not found if it is wrapped', () => {
     const wrapped = new Sensitive(secret.value)
     const deep = { list: [wrapped, new Error('x', { cause: { wrapped } })], map: new Map([[wrapped, wrapped]]) }
 
@@ -84,42 +84,42 @@ describe('a secret', () => {
 })
 
 describe('the service', () => {
-  test('lets out nothing but secrets to those who ask for them, whatever goes wrong before and behind it', async () => {
+  test('returns secrets to authorized requests and leaks nothing, despite faults of clients and DynamoDB', async () => {
     const dynamodb = await startSpillingDynamodb(secret.value, place['value-attribute'])
     const codeNames = ['thedoctor', ...dynamodb.cold, ...dynamodb.warm]
     const { bus, outlets, send, lookInside } = await watchedService(dynamodb, codeNames)
     const others = ['/secret', '/health', '/ready', '/metrics', '/nothing']
-    const everything = [...others, ...codeNames.map((name) => `/secret/${encodeURIComponent(name)}`)]
+    const allPaths = [...others, ...codeNames.map((name) => `/secret/${encodeURIComponent(name)}`)]
     const heap = { paths: [...others, '/-/reload'], token: token.value, strays: [secret.value, token.value] }
     await bus.start()
 
-    const given = await send(everything.map((path) => asking(`GET ${path}`)))
-    await send([asking('POST /-/reload')])
-    const givenThen = await send(everything.map((path) => asking(`GET ${path}`)))
+    const served = await send(allPaths.map((path) => authorized(`GET ${path}`)))
+    await send([authorized('POST /-/reload')])
+    const servedAfterReload = await send(allPaths.map((path) => authorized(`GET ${path}`)))
     await send(malformedRequests(heap))
-    await send([asking('GET /metrics')])
+    await send([authorized('GET /metrics')])
     await lookInside()
     await bus.exit()
 
     expect(outlets.leaks(...sentinels)).toEqual([])
-    expect(outlets.texts('reply').flatMap(behindIn)).toEqual([])
-    expect(given).toBeGreaterThan(0)
-    expect(givenThen).toBeGreaterThan(0)
+    expect(outlets.texts('reply').flatMap(internalsIn)).toEqual([])
+    expect(served).toBeGreaterThan(0)
+    expect(servedAfterReload).toBeGreaterThan(0)
     expect(outlets.texts('reply').filter((reply) => reply.startsWith('HTTP/1.1 4')).length).toBeGreaterThan(300)
-    // What AWS says of who may not read is for the operator.
+    // Operators need the identity that AWS denies access to.
     expect(outlets.texts('json log').join()).toContain(deniedTo)
   }, 60_000)
 
-  test('would be found out wherever it let something out', async () => {
+  test('shows a planted leak in every outlet', async () => {
     const dynamodb = await startSpillingDynamodb('harmless', place['value-attribute'])
-    // No secret is safe that is the name of one.
+    // A code name is not confidential.
     const { bus, outlets, send, lookInside } = await watchedService(dynamodb, [secret.value])
     Object.defineProperty(bus, 'hidden', { value: secret.value })
     bus.subscribe(checkHealth, () => ({ name: 'leak', status: 'warn', output: secret.value }))
     bus.subscribe(lifecycle.graceful, () => Promise.reject(new Error(secret.value)), { name: secret.value })
     await bus.start()
 
-    await send([asking('GET /secret'), asking('GET /ready')])
+    await send([authorized('GET /secret'), authorized('GET /ready')])
     await bus.graceful().catch(() => {})
     await lookInside()
 
@@ -129,16 +129,16 @@ describe('the service', () => {
   })
 })
 
-/** Where no DynamoDB is. */
-const nowhere = ['--dynamodb-endpoint=http://127.0.0.1:9', `--region=${place.region}`]
+/** Options with a DynamoDB endpoint that refuses connections. */
+const unreachable = ['--dynamodb-endpoint=http://127.0.0.1:9', `--region=${place.region}`]
 
-/** A process, and where to put what it lets out. */
+/** A process whose outputs are collected in outlets. */
 function watchedProcess(args: readonly string[], env: NodeJS.ProcessEnv = {}, ca = '') {
   const outlets = new Outlets()
   const service = startedService([...args, '--log-level=trace', '--log-format=json'], env)
   const dispatcher = new Agent({ connect: { ca } })
   onTestFinished(() => dispatcher.destroy())
-  /** @returns the secret, if it is where it belongs */
+  /** @returns the secret, if it is in the `secret_code` of a successful response */
   const ask = async (path: string, bearer: string, method: 'GET' | 'POST' = 'GET'): Promise<unknown> => {
     const url = new URL(path, await service.address())
     const reply = await request(url, { method, dispatcher, headers: { authorization: `Bearer ${bearer}` } })
@@ -157,29 +157,29 @@ function watchedProcess(args: readonly string[], env: NodeJS.ProcessEnv = {}, ca
   return { ...service, outlets, ask, exited }
 }
 
-/** Files for HTTPS and with a token. */
+/** A certificate, its key and a token file. `corrupt` makes them invalid. */
 async function files() {
   const certificate = await newCertificate()
   const { options, write } = await certificateFiles(certificate)
   const tokenFile = join(dirname(options.tlsKey), 'tokens')
-  const spoil = async () => {
+  const corrupt = async () => {
     await write({ key: certificate.key.replace('\n', `\n${token.value}`) })
     await writeFile(tokenFile, `${token.value}\nnot one but ${token.value}\n`)
   }
   await writeFile(tokenFile, token.value)
-  return { ...certificate, ...options, tokenFile, spoil }
+  return { ...certificate, ...options, tokenFile, corrupt }
 }
 
 describe('the process', () => {
-  test('lets out nothing but secrets, also when its files have become useless', async () => {
+  test('leaks nothing, even after its files have become invalid', async () => {
     const table = await startDynamodb()
     onTestFinished(table.close)
     await table.putSecret('thedoctor', secret.value)
     await table.put({ code_name: { S: 'bytes' }, secret_code: { B: Buffer.from(secret.value) } })
-    const { cert, key, tlsCert, tlsKey, tokenFile, spoil } = await files()
+    const { cert, key, tlsCert, tlsKey, tokenFile, corrupt } = await files()
     const { ask, line, child, exited, outlets } = watchedProcess(
       [
-        ...['thedoctor', 'bytes', 'nobody'].map((name) => `--code-name=${name}`),
+        ...['thedoctor', 'bytes', 'missing'].map((name) => `--code-name=${name}`),
         ...[`--tls-cert=${tlsCert}`, `--tls-key=${tlsKey}`, `--auth-token-file=${tokenFile}`],
         ...[`--dynamodb-endpoint=${table.endpoint}`, `--region=${place.region}`],
       ],
@@ -187,56 +187,56 @@ describe('the process', () => {
       cert,
     )
 
-    const given = await ask('/secret', token.value)
-    for (const path of ['/secret', '/secret/bytes', '/secret/nobody', '/health', '/ready', '/metrics', '/nothing']) {
+    const served = await ask('/secret', token.value)
+    for (const path of ['/secret', '/secret/bytes', '/secret/missing', '/health', '/ready', '/metrics', '/nothing']) {
       for (const bearer of [token.value, `${token.value}x`, '']) await ask(path, bearer)
     }
     await ask('/-/reload', token.value, 'POST')
-    await spoil()
+    await corrupt()
     await ask('/-/reload', token.value, 'POST')
     child.kill('SIGHUP')
     await line(/Bus graceful/)
     child.kill('SIGTERM')
     await exited()
 
-    expect(given).toBe(secret.value)
+    expect(served).toBe(secret.value)
     expect(outlets.leaks(...sentinels, ...pemSentinels('the key', key))).toEqual([])
-    expect(outlets.texts('reply').flatMap(behindIn)).toEqual([])
+    expect(outlets.texts('reply').flatMap(internalsIn)).toEqual([])
     expect(outlets.texts('stdout').join()).toMatch(/tokens failed on.*http-server failed on/)
   }, 60_000)
 
-  test('would be found out wherever it let something out', async () => {
-    // No secret is safe that is an option.
-    const loud = watchedProcess([`--code-name=${secret.value}`, `--container=${secret.value}`, ...nowhere])
-    const wrong = watchedProcess([`--host=${secret.value}`])
+  test('shows a planted leak in every outlet', async () => {
+    // Options are not confidential.
+    const leaking = watchedProcess([`--code-name=${secret.value}`, `--container=${secret.value}`, ...unreachable])
+    const failing = watchedProcess([`--host=${secret.value}`])
 
-    await loud.ask('/secret', '')
-    await loud.ask('/health', '')
-    loud.child.kill('SIGTERM')
-    await Promise.all([loud.exited(), wrong.exited()])
+    await leaking.ask('/secret', '')
+    await leaking.ask('/health', '')
+    leaking.child.kill('SIGTERM')
+    await Promise.all([leaking.exited(), failing.exited()])
 
-    const outletsOf = ({ outlets }: typeof loud) => outlets.leaks(secret).map(({ outlet }) => outlet)
-    expect(outletsOf(loud)).toEqual(expect.arrayContaining(['reply', 'stdout']))
-    expect(outletsOf(wrong)).toContain('stderr')
+    const outletsOf = ({ outlets }: typeof leaking) => outlets.leaks(secret).map(({ outlet }) => outlet)
+    expect(outletsOf(leaking)).toEqual(expect.arrayContaining(['reply', 'stdout']))
+    expect(outletsOf(failing)).toContain('stderr')
   }, 60_000)
 })
 
-describe('what cannot be used', () => {
-  test.each<[string, (spoilt: Awaited<ReturnType<typeof files>>) => Promise<unknown>]>([
-    ['a file with tokens', ({ tokenFile }) => started({ 'auth-token-file': tokenFile })],
-    ['a variable with tokens', () => started({}, { SECRET_BUS_AUTH_TOKEN: `not one but ${token.value}` })],
-    ['a key', ({ tlsCert, tlsKey }) => started({ 'tls-cert': tlsCert, 'tls-key': tlsKey })],
-    ['a key as the certificate', ({ tlsKey }) => started({ 'tls-cert': tlsKey, 'tls-key': tlsKey })],
-    ['a file with tokens as the configuration', ({ tokenFile }) => started({ config: tokenFile })],
-    ['a token as a flag', () => readCommandLine([`--auth-token=${token.value}`], '1.2.3')],
-  ])('is not told: %s', async (_, start) => {
-    const spoilt = await files()
-    await spoilt.spoil()
+describe('an invalid configuration', () => {
+  test.each<[string, (invalidFiles: Awaited<ReturnType<typeof files>>) => Promise<unknown>]>([
+    ['a token file', ({ tokenFile }) => started({ 'auth-token-file': tokenFile })],
+    ['a token variable', () => started({}, { SECRET_BUS_AUTH_TOKEN: `not one but ${token.value}` })],
+    ['a private key', ({ tlsCert, tlsKey }) => started({ 'tls-cert': tlsCert, 'tls-key': tlsKey })],
+    ['a private key as certificate', ({ tlsKey }) => started({ 'tls-cert': tlsKey, 'tls-key': tlsKey })],
+    ['a token file as configuration', ({ tokenFile }) => started({ config: tokenFile })],
+    ['a token as flag', () => readCommandLine([`--auth-token=${token.value}`], '1.2.3')],
+  ])('is reported without its content: %s', async (_, start) => {
+    const invalidFiles = await files()
+    await invalidFiles.corrupt()
 
-    const error: unknown = await start(spoilt).catch((thrown) => thrown)
+    const error: unknown = await start(invalidFiles).catch((thrown) => thrown)
 
     expect(error).toMatchObject({ exitCode: expect.any(Number) })
-    expect(leaksIn(shown(error), token, ...pemSentinels('the key', spoilt.key))).toEqual([])
+    expect(leaksIn(shown(error), token, ...pemSentinels('the key', invalidFiles.key))).toEqual([])
   })
 })
 

@@ -18,7 +18,7 @@ async function dynamodbFor(options?: Parameters<typeof startDynamodb>[0]): Promi
   return dynamodb
 }
 
-/** What it has logged so far, of these levels if given. */
+/** The log records so far, optionally only those of some levels. */
 function logged({ stdout }: ServiceProcess, ...levels: string[]): { msg: string; level: string; time: string }[] {
   const lines = stdout.map((line) => JSON.parse(line))
   return levels.length === 0 ? lines : lines.filter(({ level }) => levels.includes(level))
@@ -35,7 +35,7 @@ const status = async (url: string) => (await fetch(url)).status
 
 const secretOf = async (address: string) => JSON.parse(await (await fetch(`${address}/secret`)).text()).secret_code
 
-/** Neither the lines of a stack as they are printed, nor as the log has them. */
+/** Matches a stack trace as printed or as logged. */
 const stack = /"stack"|^ +at |\\n +at /
 
 describe('the embedded service', () => {
@@ -63,7 +63,7 @@ describe('the embedded service', () => {
     expect(await response.text()).toBe('{"status":"healthy","container":"image:1","project":"https://example.org"}')
   })
 
-  test('serves the links of its package where none are given', async () => {
+  test('serves the links of its package by default', async () => {
     const address = await startedService(['--embedded']).address()
 
     expect(Object.entries(JSON.parse(await (await fetch(`${address}/health`)).text()))).toEqual([
@@ -73,7 +73,7 @@ describe('the embedded service', () => {
     ])
   })
 
-  test('says in one line where it listens, and nothing that worries', async () => {
+  test('logs its address once, and no warnings', async () => {
     const service = startedService(['--embedded'])
     await service.line(/Bus STARTED/)
 
@@ -84,7 +84,7 @@ describe('the embedded service', () => {
     expect(service.stderr).toEqual([])
   })
 
-  test('takes its options from variables and from a file too', async () => {
+  test('reads options from variables and a file', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'secret-bus-'))
     onTestFinished(() => rm(folder, { recursive: true }))
     await writeFile(join(folder, 'options.json'), '{ "embedded": true, "code-name": "rose" }')
@@ -97,7 +97,7 @@ describe('the embedded service', () => {
 })
 
 describe('a signal', () => {
-  test.each(['SIGTERM', 'SIGINT'] as const)('%s ends the process in order', async (signal) => {
+  test.each(['SIGTERM', 'SIGINT'] as const)('%s shuts the process down gracefully', async (signal) => {
     const service = startedService(['--embedded'])
     await service.line(/Bus STARTED/)
     expect(await secretOf(await service.address())).toBe('the secret of thedoctor')
@@ -109,15 +109,15 @@ describe('a signal', () => {
     expect(logged(service, 'warn', 'error', 'fatal')).toEqual([])
   })
 
-  test('ends the process in order, and warns of nothing, while a secret is being fetched', async () => {
+  test('shuts the process down without warnings while a secret is being fetched', async () => {
     const silent = createServer((socket) => onTestFinished(() => void socket.destroy())).listen(0, '127.0.0.1')
     onTestFinished(() => void silent.close())
-    const asked = once(silent, 'connection')
+    const connected = once(silent, 'connection')
     await once(silent, 'listening')
     const { port } = silent.address() as AddressInfo
     const service = startWith({ endpoint: `http://127.0.0.1:${port}` }, '--request-timeout', '60s')
     await service.line(/Bus STARTED/)
-    await asked
+    await connected
 
     service.child.kill('SIGTERM')
 
@@ -126,7 +126,7 @@ describe('a signal', () => {
     expect(logged(service, 'warn', 'error', 'fatal')).toEqual([])
   })
 
-  test('is obeyed to the last line of a log for people', async () => {
+  test('is logged up to the last line in the pretty format', async () => {
     const service = startedService(['--embedded', '--log-format', 'pretty'])
     await service.line(/Bus STARTED/)
 
@@ -136,7 +136,7 @@ describe('a signal', () => {
     expect(service.stdout.at(-1)).toContain('Bus EXITED')
   })
 
-  test('does not end the process before it has drained', async () => {
+  test('keeps the service running while it drains', async () => {
     const service = startedService(['--embedded', '--drain', '60s'])
     const address = await service.address()
 
@@ -151,7 +151,7 @@ describe('a signal', () => {
   test.each([
     ['SIGINT', 'SIGINT'],
     ['SIGTERM', 'SIGINT'],
-  ] as const)('%s, and then %s, ends the process at once', async (first, second) => {
+  ] as const)('%s followed by %s ends the process immediately', async (first, second) => {
     const service = startedService(['--embedded', '--drain', '60s'])
     await service.line(/Bus STARTED/)
     service.child.kill(first)
@@ -161,10 +161,13 @@ describe('a signal', () => {
 
     expect(await service.exited).toBe(1)
     expect(transitions(service)).toEqual(['Bus STARTING', 'Bus STARTED', 'Bus STOPPING'])
-    expect(logged(service).at(-1)).toMatchObject({ level: 'warn', msg: `${second} again: ending at once` })
+    expect(logged(service).at(-1)).toMatchObject({
+      level: 'warn',
+      msg: `Received ${second} again, exiting immediately`,
+    })
   })
 
-  test('SIGHUP picks up what has changed, and the process goes on', async () => {
+  test('SIGHUP reloads the secrets, and the process keeps running', async () => {
     const dynamodb = await dynamodbFor()
     await dynamodb.putSecret('thedoctor', 'first')
     const service = startWith(dynamodb)
@@ -182,18 +185,23 @@ describe('a signal', () => {
   })
 })
 
-describe('a process that is startedService wrongly', () => {
+describe('a process that cannot start', () => {
   test.each([
-    ['an unknown option', ['--prot', '80'], {}, 'secret-bus: unknown argument: prot'],
-    ['a wrong value', ['--drain', '5'], {}, /^secret-bus: --drain is "5", but must be a time up to 24d, such as /],
+    ['an unknown option', ['--prot', '80'], {}, 'secret-bus: Unknown argument: prot'],
     [
-      'a wrong variable',
+      'an invalid value',
+      ['--drain', '5'],
+      {},
+      /^secret-bus: --drain must be a duration up to 24d, such as .*, received "5"$/,
+    ],
+    [
+      'an invalid variable',
       [],
       { SECRET_BUS_MAX_ATTEMPTS: '0' },
-      /^secret-bus: SECRET_BUS_MAX_ATTEMPTS is "0", but must be /,
+      /^secret-bus: SECRET_BUS_MAX_ATTEMPTS must be .*, received "0"$/,
     ],
-    ['a repeated option', ['--table', 'abc', '--table', 'abc'], {}, 'secret-bus: --table may be given only once'],
-  ])('with %s says so in one line, and exits with 64', async (_what, args, env, line) => {
+    ['a repeated option', ['--table', 'abc', '--table', 'abc'], {}, 'secret-bus: --table must be given only once'],
+  ])('because of %s prints one line and exits with 64', async (_what, args, env, line) => {
     const service = startedService(['--embedded', ...args], env)
 
     expect(await service.exited).toBe(64)
@@ -201,15 +209,17 @@ describe('a process that is startedService wrongly', () => {
     expect(service.stdout).toEqual([])
   })
 
-  test('with a file of options that is not there says so in one line, and exits with 78', async () => {
+  test('because its config file is missing prints one line and exits with 78', async () => {
     const service = startedService(['--config', '/no/such/file.json'])
 
     expect(await service.exited).toBe(78)
-    expect(service.stderr).toEqual([expect.stringMatching(/^secret-bus: --config .*\/no\/such\/file\.json/)])
+    expect(service.stderr).toEqual([
+      expect.stringMatching(/^secret-bus: Failed to read --config .*\/no\/such\/file\.json/),
+    ])
     expect(service.stdout).toEqual([])
   })
 
-  test('with a file of options that is not JSON does not quote it, and exits with 78', async () => {
+  test('because its config file is not JSON does not quote it and exits with 78', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'secret-bus-'))
     onTestFinished(() => rm(folder, { recursive: true }))
     const file = join(folder, 'options.json')
@@ -218,11 +228,11 @@ describe('a process that is startedService wrongly', () => {
     const service = startedService(['--config', file])
 
     expect(await service.exited).toBe(78)
-    expect(service.stderr).toEqual([`secret-bus: --config ${file} does not hold a JSON object`])
+    expect(service.stderr).toEqual([`secret-bus: --config ${file} must contain a JSON object`])
     expect(service.stdout).toEqual([])
   })
 
-  test('on a port in use names the port in one line, and exits with 70', async () => {
+  test('because its port is in use logs one line with the port and exits with 70', async () => {
     const other = createServer().listen(0, '127.0.0.1')
     onTestFinished(() => void other.close())
     await once(other, 'listening')
@@ -239,20 +249,20 @@ describe('a process that is startedService wrongly', () => {
     expect(service.stdout.concat(service.stderr).filter((line) => stack.test(line))).toEqual([])
   })
 
-  test('without a region says how to give one in one line, and exits with 64', async () => {
+  test('because it has no region logs one line that says how to set it and exits with 64', async () => {
     const service = startedService([], { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test' })
 
     expect(await service.exited).toBe(64)
     expect(logged(service, 'warn', 'error', 'fatal')).toEqual([
-      expect.objectContaining({ level: 'error', msg: expect.stringMatching(/no region .*--region.*AWS_REGION/) }),
+      expect.objectContaining({ level: 'error', msg: expect.stringMatching(/No AWS region .*--region.*AWS_REGION/) }),
     ])
     expect(service.stdout.concat(service.stderr).filter((line) => stack.test(line))).toEqual([])
   })
 })
 
-describe('a process that cannot have its secret', () => {
-  /** What anybody can see of it: alive, not ready, one clear warning. */
-  async function expectPatience(service: ServiceProcess, warning: RegExp) {
+describe('a process that cannot fetch its secret', () => {
+  /** Expects a process that is alive but not ready, and that has logged one warning. */
+  async function expectNotReady(service: ServiceProcess, warning: RegExp) {
     const address = await service.address()
     await service.line(/"level":"warn"/)
     expect(await status(`${address}/health`)).toBe(200)
@@ -265,17 +275,17 @@ describe('a process that cannot have its secret', () => {
     expect(service.child.exitCode).toBeNull()
   }
 
-  test('for want of credentials stays up, and warns once', async () => {
+  test('because it has no credentials keeps running and warns once', async () => {
     const service = startedService([], { AWS_REGION: 'eu-central-1' })
 
-    await expectPatience(service, /thedoctor was not fetched: .*credentials/)
+    await expectNotReady(service, /Failed to fetch secret thedoctor: .*credentials/)
   })
 
-  test('for want of the table stays up, warns once, and has it as soon as the table is there', async () => {
+  test('because the table is missing keeps running, warns once, and recovers when the table exists', async () => {
     const dynamodb = await dynamodbFor({ withTable: false })
     const service = startWith(dynamodb, '--negative-ttl', '50ms')
     const address = await service.address()
-    await expectPatience(service, /thedoctor was not fetched: .*ResourceNotFound/)
+    await expectNotReady(service, /Failed to fetch secret thedoctor: .*ResourceNotFound/)
 
     await expect.poll(() => dynamodb.reads.length, { timeout: 10_000 }).toBeGreaterThan(2)
     expect(logged(service, 'warn')).toHaveLength(1)
@@ -285,28 +295,28 @@ describe('a process that cannot have its secret', () => {
 
     await expect.poll(() => status(`${address}/ready`), { timeout: 15_000 }).toBe(200)
     expect(await secretOf(address)).toBe('late')
-    await service.line(/thedoctor is fetched again/)
+    await service.line(/Recovered: fetched secret thedoctor/)
   })
 })
 
-describe('an error that nobody caught', () => {
-  /** A module that runs this code in a timer of the service when SIGUSR2 comes. */
+describe('an uncaught error', () => {
+  /** Preloads a module that runs the code in a timer on SIGUSR2. */
   const onSigusr2 = (code: string) => {
     const module = `process.on('SIGUSR2', () => setTimeout(() => { ${code} }))`
     return { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(module)}` }
   }
 
   test.each([
-    ['an exception', `throw new Error('boom')`, 'Nobody caught: boom'],
-    ['a rejection', `Promise.reject(new Error('boom'))`, 'Nobody caught: boom'],
-    ['a rejection without a reason', 'Promise.reject()', 'Nobody caught: undefined'],
-    ['a parse error', `JSON.parse('senti' + 'nel {')`, 'Nobody caught: unreadable text'],
+    ['an exception', `throw new Error('boom')`, 'Uncaught exception: boom'],
+    ['a rejection', `Promise.reject(new Error('boom'))`, 'Uncaught exception: boom'],
+    ['a rejection without a reason', 'Promise.reject()', 'Uncaught exception: undefined'],
+    ['a parse error', `JSON.parse('senti' + 'nel {')`, 'Uncaught exception: parse error'],
     [
       'an error that is its own cause',
       `const error = new Error('round'); error.cause = error; throw error`,
-      'Nobody caught: round',
+      'Uncaught exception: round',
     ],
-    ['what cannot be made a string', 'throw Object.create(null)', expect.stringMatching(/^Nobody caught: /)],
+    ['an object without a prototype', 'throw Object.create(null)', expect.stringMatching(/^Uncaught exception: /)],
   ])('is logged as fatal and ends the process with 70: %s', async (_what, code, msg) => {
     const service = startedService(['--embedded'], onSigusr2(code))
     await service.line(/Bus STARTED/)
@@ -322,28 +332,28 @@ describe('an error that nobody caught', () => {
 })
 
 describe('the log of the process', () => {
-  test('has at debug who on the bus answered a request, under its id', async () => {
+  test('has one line per call on the bus at level debug, with the request id', async () => {
     const service = startedService(['--embedded', '--cache-ttl', '0', '--log-level', 'debug'])
     const address = await service.address()
-    await service.line(/answered secret\.fetch/) // what is fetched at start is not for this request
+    await service.line(/handled secret\.fetch/) // the fetch at start belongs to no request
 
     await fetch(`${address}/secret`, { headers: { 'x-request-id': 'r-1' } })
 
     const fields = { level: 'debug', reqId: 'r-1', ms: expect.any(Number) }
-    expect(JSON.parse(await service.line(/"reqId":"r-1".*answered secret\.fetch/))).toMatchObject({
+    expect(JSON.parse(await service.line(/"reqId":"r-1".*handled secret\.fetch/))).toMatchObject({
       ...fields,
       channel: 'secret.fetch',
       by: 'dynamodb',
-      msg: 'dynamodb answered secret.fetch',
+      msg: 'dynamodb handled secret.fetch',
     })
-    expect(JSON.parse(await service.line(/"reqId":"r-1".*answered secret\.get/))).toMatchObject({
+    expect(JSON.parse(await service.line(/"reqId":"r-1".*handled secret\.get/))).toMatchObject({
       ...fields,
       channel: 'secret.get',
       by: 'secret-cache',
     })
   })
 
-  test('has no bus activity at info', async () => {
+  test('has no bus calls at level info', async () => {
     const service = startedService(['--embedded', '--cache-ttl', '0'])
     await fetch(`${await service.address()}/secret`)
 
@@ -352,7 +362,7 @@ describe('the log of the process', () => {
     expect(logged(service, 'debug', 'trace')).toEqual([])
   })
 
-  test('never has the secret, however much is logged', async () => {
+  test('does not contain the secret at level trace', async () => {
     const dynamodb = await dynamodbFor()
     await dynamodb.putSecret('thedoctor', 'sentinel')
     const service = startWith(dynamodb, '--log-level', 'trace')
@@ -365,30 +375,42 @@ describe('the log of the process', () => {
     expect(service.stdout.concat(service.stderr).join()).not.toContain('sentinel')
   })
 
-  test.each(['json', 'pretty'])(
-    'may have lost its reader: the process serves on, and ends as it should (%s)',
-    async (format) => {
-      const service = startedService(['--embedded', '--log-format', format, '--log-level', 'debug'])
-      const listening = await service.line(/Listening on/)
-      const address = /http:[\w.:/]+/.exec(listening)?.[0]
-      await service.line(/Bus STARTED/)
+  test.each(['json', 'pretty'])('can lose its reader without affecting the process (%s)', async (format) => {
+    const service = startedService(['--embedded', '--log-format', format, '--log-level', 'debug'])
+    const listening = await service.line(/Listening on/)
+    const address = /http:[\w.:/]+/.exec(listening)?.[0]
+    await service.line(/Bus STARTED/)
 
-      service.child.stdout?.destroy()
+    service.child.stdout?.destroy()
 
-      expect(await status(`${address}/secret`)).toBe(200)
-      expect(await status(`${address}/secret`)).toBe(200)
-      service.child.kill('SIGTERM')
-      expect(await service.exited).toBe(0)
-      expect(service.stderr).toEqual([])
-    },
-  )
+    expect(await status(`${address}/secret`)).toBe(200)
+    expect(await status(`${address}/secret`)).toBe(200)
+    service.child.kill('SIGTERM')
+    expect(await service.exited).toBe(0)
+    expect(service.stderr).toEqual([])
+  })
 })
 
-test('an older Node.js is told so in one line', async () => {
-  const older = `data:text/javascript,Object.defineProperty(process,'versions',{value:{node:'20.1.0'}})`
+describe('the Node.js version', () => {
+  /** Preloads a module that pretends to be this version of Node.js. */
+  const pretend = (version: string) => {
+    const module = `
+      const versions = { ...process.versions, node: '${version}' }
+      Object.defineProperties(process, { version: { value: 'v${version}' }, versions: { value: versions } })`
+    return { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(module)}` }
+  }
 
-  const { exited, stderr } = startedService([], { NODE_OPTIONS: `--import=${older}` })
+  test.each(['20.1.0', '24.11.1'])('%s is rejected in one line', async (version) => {
+    const { exited, stderr } = startedService(['--version'], pretend(version))
 
-  expect(await exited).toBe(64)
-  expect(stderr).toEqual([expect.stringMatching('^secret-bus: needs Node.js 24 or newer; this is v')])
+    expect(await exited).toBe(64)
+    expect(stderr).toEqual([`secret-bus: Node.js must be version 24.12 or later, received v${version}`])
+  })
+
+  test.each(['24.12.0', '25.0.0'])('%s is accepted', async (version) => {
+    const { exited, stderr } = startedService(['--version'], pretend(version))
+
+    expect(await exited).toBe(0)
+    expect(stderr).toEqual([])
+  })
 })

@@ -8,7 +8,7 @@ import { type Assembled, assembled, ownPackage } from '../support/service/assemb
 const token = 'a-token'
 const authorization = `Bearer ${token}`
 
-/** The service with these secrets, all of them there, for whoever has the token. */
+/** Starts the service with authentication and waits until these secrets are loaded. */
 async function loaded(...codeNames: string[]): Promise<Assembled> {
   const service = await assembled({ embedded: 'true', 'code-name': codeNames }, { SECRET_BUS_AUTH_TOKEN: token })
   await service.bus.start()
@@ -18,7 +18,7 @@ async function loaded(...codeNames: string[]): Promise<Assembled> {
 }
 
 describe('a scrape of the service', () => {
-  test('has what Prometheus wants of names, units and labels', async () => {
+  test('follows the Prometheus conventions for names, units and labels', async () => {
     const { origin } = await loaded('thedoctor')
 
     const { families } = await scrape(origin(), { authorization })
@@ -31,7 +31,7 @@ describe('a scrape of the service', () => {
     }
   })
 
-  test('has these metrics of ours, and those of the process', async () => {
+  test('contains the metrics of the service and of the process', async () => {
     const { origin } = await loaded('thedoctor')
     await ask(origin())
 
@@ -60,7 +60,7 @@ describe('a scrape of the service', () => {
     )
   })
 
-  test('tells of no version', async () => {
+  test('does not reveal versions', async () => {
     const { origin } = await loaded('thedoctor')
 
     const { body } = await ask(`${origin()}/metrics`, { headers: { authorization } })
@@ -70,7 +70,7 @@ describe('a scrape of the service', () => {
     expect(body).not.toContain(ownPackage.version)
   })
 
-  test('has every code name as it is', async () => {
+  test('preserves code names with special characters', async () => {
     const names = ['"quoted"', 'two\nlines', 'back\\slash\\n', 'a="b",c="d"} 1', 'ünï 日本']
     const { origin } = await loaded(...names)
 
@@ -79,7 +79,7 @@ describe('a scrape of the service', () => {
     expect(Object.keys(scraped.values('secret_bus_secret_age_seconds'))).toEqual(names)
   })
 
-  test('has the numbers of what was done', async () => {
+  test('counts requests, calls, reads and fetches', async () => {
     const began = Date.now()
     const { bus, origin } = await loaded('thedoctor', 'river')
     const known = { headers: { authorization } }
@@ -103,7 +103,7 @@ describe('a scrape of the service', () => {
     for (const [path, init] of requests) await ask(`${origin()}${path}`, init)
     const raw = await RawConnection.open(Number(new URL(origin()).port))
     raw.send('GET /secret HTTP/1.1')
-    await raw.reply() // 400, for it has no host
+    await raw.reply() // 400 because the Host header is missing
     raw.send('NO HTTP')
     await raw.reply()
     await scrape(origin(), known.headers)
@@ -154,12 +154,12 @@ describe('a scrape of the service', () => {
     expect(scraped.values('secret_bus_state')).toMatchObject({ [bus.state]: 1, STOPPED: 0 })
   })
 
-  test('has a series more for nothing that a client makes up', async () => {
+  test('has no additional series for values chosen by clients', async () => {
     const { origin } = await loaded('thedoctor')
     const port = Number(new URL(origin()).port)
-    const methods = METHODS.filter((method) => method !== 'CONNECT' && method !== 'HEAD') // whose replies have no body
+    const methods = METHODS.filter((method) => method !== 'CONNECT' && method !== 'HEAD') // their replies have no body
     const paths = ['/~', '/secret/~', '/health?~', '/%~']
-    /** One of everything, and a request that is none. */
+    /** Sends one request per method and path, and a malformed one. */
     const send = async (madeUp: string, given = madeUp) => {
       const [connection, faulty] = [await RawConnection.open(port), await RawConnection.open(port)]
       const requests = methods.flatMap((method) =>

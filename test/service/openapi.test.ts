@@ -1,4 +1,4 @@
-/** docs/openapi.json is what the service says of itself, and it is so: each example of a reply is made to happen. */
+/** Compares docs/openapi.json with the service, and reproduces every documented example. */
 import type { FastifyInstance } from 'fastify'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { request } from '../../src/bus/channel.ts'
@@ -26,7 +26,7 @@ import { temporaryFile } from '../support/temporary-file.ts'
 const token = 'let-me-in'
 const headers = { authorization: `Bearer ${token}`, 'x-request-id': exampleId }
 
-/** The whole service behind a token, with these subscribers and without those; it is stopped when the test is finished. */
+/** Starts the whole service with authentication. It stops at the end of the test. */
 async function startService(subscribers: Record<string, Subscriber>, without: string[], flags = {}) {
   const service = await start(subscribers, { 'auth-token-file': await temporaryFile(token), without, ...flags })
   onTestFinished(async () => {
@@ -43,37 +43,37 @@ const source = fakeProvider(fetchSecret, ({ codeName }) => ({
 
 const failing = (error: Error) => fakeProvider(fetchSecret, () => Promise.reject(error))
 
-/** Fails where a header says so. */
+/** Fails requests that have the header `x-fail`. */
 const faulty: Subscriber = (bus) => {
   bus.subscribe(httpRoutes, (app) => {
     app.addHook('onRequest', async ({ headers }) => {
-      if (headers['x-fail']) throw new Error('as it was told to')
+      if (headers['x-fail']) throw new Error('oops')
     })
   })
 }
 
-/** A service that has a source, once it is as ready as this. */
+/** Starts a service with a source, and waits for this readiness status. */
 async function startReady(flags: Record<string, string>, status = 'pass') {
   const service = await startService({ source, faulty }, ['dynamodb'], flags)
   await expect.poll(async () => JSON.parse((await ask(`${service.origin}/ready`)).body)).toMatchObject({ status })
   return service
 }
 
-/** A service that was told to exit, and is kept from it as long as the test. */
-async function startLeaving() {
+/** Starts a service that keeps shutting down until the end of the test. */
+async function startExiting() {
   const service = await startReady({})
-  const { promise: over, resolve } = Promise.withResolvers<void>()
-  service.bus.subscribe(lifecycle.stop, () => over, { priority: 0 })
+  const { promise: testFinished, resolve } = Promise.withResolvers<void>()
+  service.bus.subscribe(lifecycle.stop, () => testFinished, { priority: 0 })
   onTestFinished(() => resolve())
   void service.bus.exit()
   return service
 }
 
-/** Has somebody else answer for the cache, who waits in vain. */
-const waiting: Subscriber = (bus) => {
-  const hear = request<void, never>('silence', { timeout: 1 })
-  bus.provide(hear, () => new Promise<never>(() => {}))
-  bus.provide(getSecret, (_query, { id }) => bus.request(hear, undefined, id === undefined ? {} : { id }))
+/** Replaces the cache with a provider whose own request times out. */
+const hanging: Subscriber = (bus) => {
+  const getNothing = request<void, never>('nothing.get', { timeout: 1 })
+  bus.provide(getNothing, () => new Promise<never>(() => {}))
+  bus.provide(getSecret, (_query, { id }) => bus.request(getNothing, undefined, id === undefined ? {} : { id }))
 }
 
 type Ask = (service: HttpService, operation: DocumentedOperation) => Promise<RawReply>
@@ -86,7 +86,7 @@ const asking =
 const withoutToken: Ask = ({ origin }, { method, path }) =>
   ask(`${origin}${path}`, { method, headers: { 'x-request-id': exampleId } })
 
-/** Sends what fetch would not. */
+/** Sends headers that `fetch` does not allow. */
 const sending =
   (...lines: string[]): Ask =>
   async ({ port }, { method, path }) => {
@@ -103,26 +103,26 @@ const secrets = ['getSecret', 'getSecretByCodeName']
 const ofEach = (operationIds: readonly string[], reply: string, ask: Ask) =>
   operationIds.map((operationId) => [`${operationId} ${reply}`, ask] as const)
 
-interface Situation {
-  readonly situation: string
+interface Scenario {
+  readonly scenario: string
   readonly start: () => Promise<HttpService>
-  /** What is answered then, by the keys of examples, in this order. */
+  /** Requests in this order, with the key of the expected example. */
   readonly replies: readonly (readonly [key: string, ask: Ask])[]
 }
 
-const withFailure = (failure: SourceFailureCode, reply: string): Situation => ({
-  situation: `a source that fails with ${failure}`,
+const withFailure = (failure: SourceFailureCode, reply: string): Scenario => ({
+  scenario: `a source that fails with ${failure}`,
   start: () => startService({ source: failing(new SourceFailure(failure, 'x')) }, ['dynamodb']),
   replies: ofEach(secrets, reply, asking()),
 })
 
-const situations: readonly Situation[] = [
+const scenarios: readonly Scenario[] = [
   {
-    situation: 'nothing that fails',
+    scenario: 'a healthy service',
     start: () => startReady({}),
     replies: [
       ['getSecret 200 secret', asking()],
-      ['getMetrics 200 readings', asking()], // one, so far
+      ['getMetrics 200 reads', asking()], // the example has one read
       ['getSecretByCodeName 200 secret', asking()],
       ['getHealth 200 healthy', asking()],
       ['getReadiness 200 ready', asking()],
@@ -132,7 +132,7 @@ const situations: readonly Situation[] = [
     ],
   },
   {
-    situation: 'requests that are at fault',
+    scenario: 'invalid requests',
     start: () => startReady({}),
     replies: [
       ...ofEach(every, '400 bad-request', sending()),
@@ -146,12 +146,12 @@ const situations: readonly Situation[] = [
     ],
   },
   {
-    situation: 'a source without the secret',
+    scenario: 'a source without the secret',
     start: () => startService({ source: failing(new SecretNotFound('thedoctor')) }, ['dynamodb']),
     replies: ofEach(secrets, '404 secret-not-found', asking()),
   },
   {
-    situation: 'a source that cannot be reached',
+    scenario: 'an unreachable source',
     start: () => startService({ source: failing(new SourceFailure('SOURCE_UNAVAILABLE', 'x')) }, ['dynamodb']),
     replies: [
       ...ofEach(secrets, '502 source-unavailable', asking()),
@@ -164,17 +164,17 @@ const situations: readonly Situation[] = [
   withFailure('SOURCE_THROTTLED', '503 source-throttled'),
   withFailure('SOURCE_TIMEOUT', '504 source-timeout'),
   {
-    situation: 'a part that waits in vain',
-    start: () => startService({ waiting }, ['dynamodb', 'secret-cache']),
+    scenario: 'a bus request that times out',
+    start: () => startService({ hanging }, ['dynamodb', 'secret-cache']),
     replies: ofEach(secrets, '504 timeout', asking()),
   },
   {
-    situation: 'a value past its lifetime',
+    scenario: 'a stale secret',
     start: () => startReady({ 'cache-ttl': '1ms' }, 'warn'),
     replies: [['getReadiness 200 stale', asking()]],
   },
   {
-    situation: 'more requests than are served at a time',
+    scenario: 'an overloaded service',
     start: () =>
       startService({ source, 'fewer-requests': loadShedding({ ...defaultLimits, requests: 0 }) }, [
         'dynamodb',
@@ -183,8 +183,8 @@ const situations: readonly Situation[] = [
     replies: ofEach(guarded, '503 overloaded', asking()),
   },
   {
-    situation: 'an exit',
-    start: startLeaving,
+    scenario: 'a shutdown',
+    start: startExiting,
     replies: [
       ['getReadiness 503 draining', asking()],
       ['reload 503 stopping', asking()],
@@ -192,8 +192,8 @@ const situations: readonly Situation[] = [
   },
 ]
 
-describe('what the document says', () => {
-  test('is what the service says; renew docs/openapi.json with: npx vitest run test/service/openapi.test.ts -u', async () => {
+describe('the OpenAPI document', () => {
+  test('matches docs/openapi.json; update with: npx vitest run test/service/openapi.test.ts -u', async () => {
     const { origin } = await startService({ source }, ['dynamodb'])
 
     const { body } = await ask(`${origin}/openapi.json`, { headers })
@@ -201,7 +201,7 @@ describe('what the document says', () => {
     await expect(`${JSON.stringify(JSON.parse(body), undefined, 2)}\n`).toMatchFileSnapshot(documentFile)
   })
 
-  test('is of every route but the pages for people', async () => {
+  test('contains every route except the HTML pages', async () => {
     const routes: string[] = []
     const watch: Subscriber = (bus) => {
       const addHook = (app: FastifyInstance) => {
@@ -217,13 +217,13 @@ describe('what the document says', () => {
     expect(others.map((route) => route.replace(/:(\w+)/, '{$1}')).toSorted()).toEqual(documented.toSorted())
   })
 
-  test('has an example of each reply, and each of them happens in one of the situations below', () => {
-    const keys = situations.flatMap(({ replies }) => replies.map(([key]) => key))
+  test('has an example of each reply, and each is covered by a scenario below', () => {
+    const keys = scenarios.flatMap(({ replies }) => replies.map(([key]) => key))
 
     expect(keys.toSorted()).toEqual(exampleKeys.toSorted())
   })
 
-  test.for(situations)('happens, with $situation', async ({ start, replies }) => {
+  test.for(scenarios)('matches the replies of $scenario', async ({ start, replies }) => {
     const service = await start()
 
     for (const [key, ask] of replies) {
@@ -233,7 +233,7 @@ describe('what the document says', () => {
     }
   })
 
-  test('of headers has examples that are of their form', () => {
+  test('has valid examples of headers', () => {
     for (const [name, { example, examples = {} }] of Object.entries(document.components.headers)) {
       const values = [example, ...Object.values(examples).map(({ value }) => value)].filter(
         (value) => value !== undefined,
@@ -246,13 +246,13 @@ describe('what the document says', () => {
   const get = (path: string, ...lines: string[]) => [`GET ${path} HTTP/1.1`, 'host: x', ...lines, '', ''].join('\r\n')
 
   test.for([
-    ['is no HTTP', 400, 'garbage\r\n\r\n'],
-    ['has no path', 400, get('/%zz')],
-    ['has a path where nothing is', 404, get('/nothing')],
-    ['has a method that nothing answers', 404, get('/secret').replace('GET', 'DELETE')],
-    ['does not come whole', 408, 'GET / HTTP/1.1\r\n'],
-    ['has too long a head', 431, get('/', `x: ${'x'.repeat(20_000)}`)],
-  ] as const)('of what comes to no operation since it %s has the status, which is %i', async ([, status, sent]) => {
+    ['is not HTTP', 400, 'garbage\r\n\r\n'],
+    ['has a malformed path', 400, get('/%zz')],
+    ['has an unknown path', 404, get('/nothing')],
+    ['has an unsupported method', 404, get('/secret').replace('GET', 'DELETE')],
+    ['is incomplete', 408, 'GET / HTTP/1.1\r\n'],
+    ['has an oversized head', 431, get('/', `x: ${'x'.repeat(20_000)}`)],
+  ] as const)('describes the status of a request that %s: %i', async ([, status, sent]) => {
     const { port } = await startHttp({}, { limits: { headTimeout: 100, requestTimeout: 100, checkInterval: 20 } })
     const connection = await RawConnection.open(port)
 

@@ -17,15 +17,15 @@ afterEach(() => {
   vi.unstubAllEnvs()
 })
 
-function wiring(bus: ProcessBus) {
+function handlersOf(bus: ProcessBus) {
   return Object.fromEntries(bus.topology().map(({ channel, handlers }) => [channel, handlers.map(({ name }) => name)]))
 }
 
 describe('assembly', () => {
-  test('its subscribers start and stop in this order, and answer these requests', async () => {
+  test('wires the built-in subscribers in this order', async () => {
     const { bus } = await assembled()
 
-    expect(wiring(bus)).toMatchObject({
+    expect(handlersOf(bus)).toMatchObject({
       'lifecycle.log': ['log'],
       'lifecycle.start': ['signals', 'dynamodb', 'http-server'],
       'lifecycle.stop': ['http-server', 'secret-cache', 'dynamodb'],
@@ -38,13 +38,14 @@ describe('assembly', () => {
       'health.check': ['secret-cache', 'http-server'],
       'metrics.collect': ['bus-metrics', 'secret-cache'],
       'http.routes': ['docs', 'metrics-routes', 'load-shedding', 'no-authentication', 'health-routes', 'secret-routes'],
+      'http.listening': [],
     })
   })
 
-  test('a token has every request asked for it, and brings the route that reloads', async () => {
+  test('adds authentication and the reload route if a token is configured', async () => {
     const { bus } = await assembled({ 'auth-token-file': '/some/file' })
 
-    expect(wiring(bus)).toMatchObject({
+    expect(handlersOf(bus)).toMatchObject({
       'token.check': ['tokens'],
       'lifecycle.graceful': ['secret-cache', 'tokens', 'http-server'],
       'http.routes': [
@@ -59,17 +60,17 @@ describe('assembly', () => {
     })
   })
 
-  test('an embedded DynamoDB is started first and stopped last, if asked for', async () => {
+  test('starts an embedded DynamoDB first and stops it last', async () => {
     const { bus } = await assembled({ embedded: 'true' })
 
-    expect(wiring(bus)).toMatchObject({
+    expect(handlersOf(bus)).toMatchObject({
       'lifecycle.start': ['signals', 'embedded-dynamodb', 'dynamodb', 'http-server'],
       'lifecycle.stop': ['http-server', 'secret-cache', 'dynamodb', 'embedded-dynamodb'],
       'dynamodb.locate': ['embedded-dynamodb'],
     })
   })
 
-  test('nothing runs until it is started', async () => {
+  test('runs nothing before the start', async () => {
     const { bus, lines } = await assembled({ embedded: 'true' })
 
     expect(bus.state).toBe('STOPPED')
@@ -78,7 +79,7 @@ describe('assembly', () => {
 })
 
 describe('the service', () => {
-  test('with an embedded DynamoDB serves a secret, its health and its readiness', async () => {
+  test('serves a secret from an embedded DynamoDB, its health and its readiness', async () => {
     const { bus, origin } = await assembled({ embedded: 'true' })
 
     await bus.start()
@@ -94,7 +95,7 @@ describe('the service', () => {
     expect(await ask(`${origin()}/ready`)).toMatchObject({ status: 200 })
   })
 
-  test('says what it is as the options say', async () => {
+  test('shows the container and project of the options in its health', async () => {
     const { bus, origin } = await assembled({ embedded: 'true', container: 'my-image', project: 'my-project' })
 
     await bus.start()
@@ -104,7 +105,7 @@ describe('the service', () => {
     )
   })
 
-  test('logs lines of JSON, and a secret in none of them', async () => {
+  test('logs JSON lines without the secret', async () => {
     const { bus, origin, lines, logged } = await assembled({ embedded: 'true', 'log-level': 'trace' })
     await bus.start()
 
@@ -114,7 +115,7 @@ describe('the service', () => {
     expect(lines.join('')).not.toContain('the secret of')
   })
 
-  test('tells a client nothing of a table that is not there, and the log all', async () => {
+  test('logs that the table is missing, but does not reveal it to clients', async () => {
     const { endpoint, close } = await startDynamodb({ withTable: false })
     onTestFinished(close)
     const { bus, origin, logged } = await assembled({ 'dynamodb-endpoint': endpoint })
@@ -132,17 +133,17 @@ describe('the service', () => {
     expect((await ask(`${origin()}/ready`)).status).toBe(503)
   })
 
-  test('asks DynamoDB once, however many ask at once while it knows nothing', async () => {
+  test('reads DynamoDB once for any number of concurrent requests with an empty cache', async () => {
     const clients = 2_000
     const table = await startDynamodb()
     onTestFinished(table.close)
     await table.putSecret('thedoctor', 'run')
-    const { promise: allCame, resolve: letGo } = Promise.withResolvers<void>()
-    // Holds the answer back until every client has come.
-    const slowTable = await startFaultyServer(async (asked, response) => {
-      const { host: _, ...headers } = asked.headers
-      const body = await text(asked)
-      await allCame
+    const { promise: allArrived, resolve: release } = Promise.withResolvers<void>()
+    // Delays the response until every request has arrived.
+    const slowTable = await startFaultyServer(async (incoming, response) => {
+      const { host: _, ...headers } = incoming.headers
+      const body = await text(incoming)
+      await allArrived
       const answer = await request(table.endpoint, { method: 'POST', headers, body })
       response.writeHead(answer.statusCode, answer.headers).end(await answer.body.text())
     })
@@ -150,13 +151,13 @@ describe('the service', () => {
       'dynamodb-endpoint': slowTable.endpoint,
       'request-timeout': '1m',
       'fetch-timeout': '1m',
-      without: 'load-shedding', // the clients are in this process too, and may keep it busy for longer than that allows
+      without: 'load-shedding', // the clients share this process and may overload it
     })
-    let came = 0
+    let arrived = 0
     bus.subscribe(httpRoutes, (app) => {
       app.addHook('onRequest', async () => {
-        came += 1
-        if (came === clients) letGo()
+        arrived += 1
+        if (arrived === clients) release()
       })
     })
     await bus.start()
@@ -178,7 +179,7 @@ describe('the service', () => {
 })
 
 describe('shutting down', () => {
-  test('takes the drain and the shutdown timeout together at most', async () => {
+  test('takes at most the sum of the drain and the shutdown timeout', async () => {
     const { bus, logged } = await assembled({ embedded: 'true', drain: '50ms', 'shutdown-timeout': '100ms' })
     await bus.start()
     bus.subscribe(lifecycle.stop, () => new Promise(() => {}), { name: 'hanging', priority: 0 })
@@ -190,14 +191,14 @@ describe('shutting down', () => {
     )
   })
 
-  test('a drain that is longer than the shutdown timeout is an orderly exit', async () => {
+  test('exits cleanly after a drain that is longer than the shutdown timeout', async () => {
     const { bus } = await assembled({ embedded: 'true', drain: '600ms', 'shutdown-timeout': '500ms' })
     await bus.start()
 
     expect(await bus.exit()).toBe(0)
   })
 
-  test('everything is let go of, and the process could go on', async () => {
+  test('releases all resources and signal handlers', async () => {
     const before = process.listenerCount('SIGTERM')
     const { bus, origin } = await assembled({ embedded: 'true' })
     await bus.start()

@@ -20,18 +20,18 @@ async function ask(options: Partial<IdentityOptions>) {
   return { answer: await bus.request(getIdentity), records, warnings: messages('warn') }
 }
 
-test('without anything else, the container is the image that the package is published as', async () => {
+test('uses the links of the package by default', async () => {
   const { answer, warnings } = await ask({})
 
   expect(answer).toEqual(own)
   expect(warnings).toEqual([])
 })
 
-test('the project of the options is taken', async () => {
+test('prefers the project option', async () => {
   expect((await ask({ project: 'given' })).answer).toEqual({ container: own.container, project: 'given' })
 })
 
-test('the container of the options is taken, and ECS is not asked', async () => {
+test('prefers the container option and does not query ECS', async () => {
   const { endpoint, requests } = await startFaultyServer(saying('{"Image":"from-ecs"}'))
 
   const { answer } = await ask({ container: 'given', ecsMetadataUri: endpoint })
@@ -40,7 +40,7 @@ test('the container of the options is taken, and ECS is not asked', async () => 
   expect(requests).toHaveLength(0)
 })
 
-test('in ECS the container is the image that its metadata name', async () => {
+test('uses the image from the ECS metadata', async () => {
   const { endpoint, requests } = await startFaultyServer(saying('{"Image":"registry/team/image:1.2","Labels":{}}'))
 
   const { answer, warnings } = await ask({ ecsMetadataUri: `${endpoint}/v4/0123-4567` })
@@ -51,28 +51,28 @@ test('in ECS the container is the image that its metadata name', async () => {
 })
 
 test.each<[string, FaultyServer['answer']]>([
-  ['an error', failing('InternalServerError', 500, 'classified reply')],
-  ['a status that is no success', saying('{"Image":"classified reply"}', 404)],
-  ['no JSON', saying('classified reply')],
-  ['JSON that is no object', saying('"classified reply"')],
+  ['an error', failing('InternalServerError', 500, 'classified response')],
+  ['an error status', saying('{"Image":"classified response"}', 404)],
+  ['invalid JSON', saying('classified response')],
+  ['JSON that is not an object', saying('"classified response"')],
   ['null', saying('null')],
-  ['no image', saying('{"Labels":"classified reply"}')],
-  ['an image that is no string', saying('{"Image":["classified reply"]}')],
-  ['an empty image', saying('{"Image":"","Labels":"classified reply"}')],
-  ['nothing, and closes', resetting],
-  ['nothing at all', silent],
-  ['half a reply', stalling],
-])('when ECS answers with %s, the own image is taken, with a warning that does not quote', async (_, answer) => {
+  ['no image', saying('{"Labels":"classified response"}')],
+  ['an image that is not a string', saying('{"Image":["classified response"]}')],
+  ['an empty image', saying('{"Image":"","Labels":"classified response"}')],
+  ['a connection reset', resetting],
+  ['no response', silent],
+  ['a partial response', stalling],
+])('falls back to the image of the package on %s, and warns without quoting the response', async (_, answer) => {
   const { endpoint } = await startFaultyServer(answer)
 
-  const told = await ask({ ecsMetadataUri: endpoint })
+  const result = await ask({ ecsMetadataUri: endpoint })
 
-  expect(told.answer).toEqual(own)
-  expect(told.warnings).toEqual([expect.stringContaining('ECS')])
-  expect(inspect(told.records, { depth: 10, showHidden: true })).not.toContain('classified')
+  expect(result.answer).toEqual(own)
+  expect(result.warnings).toEqual([expect.stringMatching(/^Failed to read the image from the ECS metadata: /)])
+  expect(inspect(result.records, { depth: 10, showHidden: true })).not.toContain('classified')
 })
 
-test('when nobody listens where ECS should be, the own image is taken, with a warning', async () => {
+test('falls back to the image of the package with a warning if ECS refuses the connection', async () => {
   const server = await startFaultyServer(silent)
   await server.close()
 

@@ -19,7 +19,7 @@ async function newFolder(): Promise<string> {
   return folder
 }
 
-/** A file of tokens, which can be written anew. */
+/** A token file that can be rewritten. */
 async function tokenFile(content: string) {
   const file = join(await newFolder(), 'tokens')
   const write = (content: string) => writeFile(file, content)
@@ -27,8 +27,8 @@ async function tokenFile(content: string) {
   return { file, write }
 }
 
-/** A bus on which these tokens are checked, not started yet. */
-function holder(options: TokensOptions) {
+/** A bus with these tokens that has not started yet. */
+function stopped(options: TokensOptions) {
   const recorded = recordedBus({ tokens: tokens(options) })
   onTestFinished(async () => {
     await recorded.bus.exit()
@@ -39,23 +39,23 @@ function holder(options: TokensOptions) {
 }
 
 async function started(options: TokensOptions) {
-  const held = holder(options)
-  await held.bus.start()
-  return held
+  const service = stopped(options)
+  await service.bus.start()
+  return service
 }
 
-/** What the start fails with. */
-async function refusal(options: TokensOptions) {
-  const { bus, logged } = holder(options)
+/** The error of a failing start, and all that it exposes. */
+async function failedStart(options: TokensOptions) {
+  const { bus, logged } = stopped(options)
   const error: Error = await bus.start().then(
-    () => expect.unreachable('it has started'),
+    () => expect.unreachable('the bus started'),
     (error) => error,
   )
-  return { error, told: `${inspect(error, { depth: 10, showHidden: true })}${logged()}` }
+  return { error, exposed: `${inspect(error, { depth: 10, showHidden: true })}${logged()}` }
 }
 
-describe('tokens of a file', () => {
-  test('give access, each of them, and nothing else does', async () => {
+describe('a token file', () => {
+  test('accepts each of its tokens and nothing else', async () => {
     const { file } = await tokenFile('first\nsecond\nthird\n')
     const { accepts } = await started({ authTokenFile: file })
 
@@ -66,10 +66,10 @@ describe('tokens of a file', () => {
   })
 
   test.each([
-    ['no end of the last line', 'first\nsecond'],
+    ['no trailing newline', 'first\nsecond'],
     ['blank lines', '\n\nfirst\n \n\t\nsecond\n\n'],
-    ['lines that end as on Windows', 'first\r\n\r\nsecond\r\n'],
-    ['spaces around', '  first\t\n \tsecond  '],
+    ['CRLF line endings', 'first\r\n\r\nsecond\r\n'],
+    ['surrounding white space', '  first\t\n \tsecond  '],
     ['a byte order mark', '\uFEFFfirst\nsecond'],
   ])('may have %s', async (_, content) => {
     const { file } = await tokenFile(content)
@@ -79,7 +79,7 @@ describe('tokens of a file', () => {
     expect([await accepts('first'), await accepts('second'), await accepts('')]).toEqual([true, true, false])
   })
 
-  test.each(['azAZ09-._~+/==', '0', `${'x'.repeat(10_000)}=`])('may look like %.20s', async (token) => {
+  test.each(['azAZ09-._~+/==', '0', `${'x'.repeat(10_000)}=`])('may contain %.20s', async (token) => {
     const { file } = await tokenFile(token)
 
     const { accepts } = await started({ authTokenFile: file })
@@ -87,14 +87,14 @@ describe('tokens of a file', () => {
     expect(await accepts(token)).toBe(true)
   })
 
-  test('give no access before the start', async () => {
+  test('accepts nothing before the start', async () => {
     const { file } = await tokenFile('first')
-    const { accepts } = holder({ authTokenFile: file })
+    const { accepts } = stopped({ authTokenFile: file })
 
     expect(await accepts('first')).toBe(false)
   })
 
-  test('are all compared, whichever it is', async () => {
+  test('compares a token with all of its tokens, whichever matches', async () => {
     const { file } = await tokenFile('first\nsecond\nthird')
     const { accepts } = await started({ authTokenFile: file })
 
@@ -106,7 +106,7 @@ describe('tokens of a file', () => {
   })
 })
 
-describe('a file of tokens that cannot be used', () => {
+describe('an unusable token file', () => {
   test.each([
     'two classified',
     'classified,other',
@@ -118,80 +118,83 @@ describe('a file of tokens that cannot be used', () => {
     'classified\u0000',
     'Bearer classified',
     'c\u0000l\u0000a\u0000',
-  ])('for the line %j names the line, never the text, and calls for exit code 78', async (line) => {
+  ])('with the line %j fails the start with exit code 78 and names the line, not its text', async (line) => {
     const { file } = await tokenFile(`classified-1\r\n\r\n${line}`)
 
-    const { error, told } = await refusal({ authTokenFile: file })
+    const { error, exposed } = await failedStart({ authTokenFile: file })
 
     expect(error).toMatchObject({
       name: 'UnusableFile',
       exitCode: 78,
-      message: `--auth-token-file ${file} does not hold one bearer token a line: see line 3`,
+      message: `--auth-token-file ${file} must contain one bearer token per line, see line 3`,
     })
-    expect(told).not.toContain('classi')
+    expect(exposed).not.toContain('classi')
   })
 
-  test.each(['', '\n', ' \r\n\t\r\n'])('for it is empty (%j) says so', async (content) => {
+  test.each(['', '\n', ' \r\n\t\r\n'])('without tokens (%j) fails the start', async (content) => {
     const { file } = await tokenFile(content)
 
-    const { error } = await refusal({ authTokenFile: file })
+    const { error } = await failedStart({ authTokenFile: file })
 
-    expect(error).toMatchObject({ exitCode: 78, message: `--auth-token-file ${file} holds no bearer token` })
+    expect(error).toMatchObject({
+      exitCode: 78,
+      message: `--auth-token-file ${file} must contain at least one bearer token`,
+    })
   })
 
-  test('for it is missing says so', async () => {
+  test('that does not exist fails the start', async () => {
     const file = join(await newFolder(), 'missing')
 
-    const { error } = await refusal({ authTokenFile: file })
+    const { error } = await failedStart({ authTokenFile: file })
 
     expect(error).toMatchObject({ name: 'UnusableFile', exitCode: 78 })
-    expect(error.message).toMatch(`--auth-token-file ${file} cannot be read: ENOENT`)
+    expect(error.message).toMatch(`Failed to read --auth-token-file ${file}: ENOENT`)
   })
 
   test.each([
-    ['it is a folder', 'EISDIR', (file: string) => mkdir(file)],
-    ['it is a link to itself', 'ELOOP', (file: string) => symlink(file, file)],
-  ])('for %s says so', async (_, code, make) => {
+    ['is a directory', 'EISDIR', (file: string) => mkdir(file)],
+    ['is a link to itself', 'ELOOP', (file: string) => symlink(file, file)],
+  ])('that %s fails the start', async (_, code, make) => {
     const file = join(await newFolder(), 'tokens')
     await make(file)
 
-    const { error } = await refusal({ authTokenFile: file })
+    const { error } = await failedStart({ authTokenFile: file })
 
     expect(error).toMatchObject({ name: 'UnusableFile', exitCode: 78 })
-    expect(error.message).toMatch(`--auth-token-file ${file} cannot be read: ${code}`)
+    expect(error.message).toMatch(`Failed to read --auth-token-file ${file}: ${code}`)
   })
 
-  test('ends a process with 78 and one clear line, before it listens', async () => {
+  test('ends the process with exit code 78 and one log line before it listens', async () => {
     const file = join(await newFolder(), 'missing')
 
     const service = startedService(['--embedded', '--auth-token-file', file])
 
     expect(await service.exited).toBe(78)
     const lines = service.stdout.filter((line) => /"level":"(warn|error|fatal)"/.test(line)).concat(service.stderr)
-    expect(lines).toEqual([expect.stringContaining(`--auth-token-file ${file} cannot be read: ENOENT`)])
+    expect(lines).toEqual([expect.stringContaining(`Failed to read --auth-token-file ${file}: ENOENT`)])
     expect(service.stdout.join()).not.toContain('Listening')
     expect(lines.join()).not.toMatch(/"stack"|\\n +at /)
   })
 })
 
-describe('tokens of the environment', () => {
-  test('give access, each of them', async () => {
+describe('tokens in the environment', () => {
+  test('are all accepted', async () => {
     const { accepts } = await started({ authToken: new Sensitive('first\r\n\n second \n') })
 
     expect([await accepts('first'), await accepts('second'), await accepts('third')]).toEqual([true, true, false])
   })
 
   test.each([
-    ['classified-1\n\nnot classified', 'does not hold one bearer token a line: see line 3'],
-    [' \n', 'holds no bearer token'],
-  ])('that are none (%j) are a mistake in use, whose text is not told', async (text, problem) => {
-    const { error, told } = await refusal({ authToken: new Sensitive(text) })
+    ['classified-1\n\nnot classified', 'must contain one bearer token per line, see line 3'],
+    [' \n', 'must contain at least one bearer token'],
+  ])('fail the start with a usage error that does not quote them if they are invalid (%j)', async (text, problem) => {
+    const { error, exposed } = await failedStart({ authToken: new Sensitive(text) })
 
     expect(error).toMatchObject({ name: 'UsageError', exitCode: 64, message: `SECRET_BUS_AUTH_TOKEN ${problem}` })
-    expect(told).not.toContain('classified')
+    expect(exposed).not.toContain('classified')
   })
 
-  test('stay as they are in a reload', async () => {
+  test('stay the same after a reload', async () => {
     const { bus, accepts } = await started({ authToken: new Sensitive('first\nsecond') })
 
     expect(await bus.graceful()).toEqual([{ tokens: 2 }])
@@ -201,7 +204,7 @@ describe('tokens of the environment', () => {
 })
 
 describe('a reload', () => {
-  test('lets a new token be given out before the old one is withdrawn', async () => {
+  test('rotates tokens without rejecting either one', async () => {
     const { file, write } = await tokenFile('old')
     const { bus, accepts } = await started({ authTokenFile: file })
 
@@ -216,20 +219,21 @@ describe('a reload', () => {
   })
 
   test.each([
-    ['is gone', (file: string) => rm(file), 'cannot be read: ENOENT'],
-    ['is empty', (file: string) => writeFile(file, ''), 'holds no bearer token'],
-    ['is broken', (file: string) => writeFile(file, 'new\nnot classified'), 'does not hold one .*: see line 2'],
-  ])('when the file %s keeps the old tokens, and says so without the text', async (_, change, problem) => {
+    ['is deleted', (file: string) => rm(file), 'Failed to read FILE: ENOENT'],
+    ['is empty', (file: string) => writeFile(file, ''), 'FILE must contain at least one bearer token'],
+    ['is invalid', (file: string) => writeFile(file, 'new\nnot classified'), 'FILE must contain one .*, see line 2'],
+  ])('keeps the old tokens if the file %s, and logs an error that does not quote it', async (_, change, problem) => {
     const { file, write } = await tokenFile('old')
     const { bus, accepts, messages, logged } = await started({ authTokenFile: file })
     await change(file)
+    const message = expect.stringMatching(problem.replace('FILE', `--auth-token-file ${file}`))
 
     await expect(bus.graceful()).rejects.toMatchObject({
-      failures: [{ listener: 'tokens', error: { name: 'UnusableFile', message: expect.stringMatching(problem) } }],
+      failures: [{ listener: 'tokens', error: { name: 'UnusableFile', message } }],
     })
 
     expect([await accepts('old'), await accepts('new')]).toEqual([true, false])
-    expect(messages('error')).toEqual([expect.stringMatching(`--auth-token-file ${file} ${problem}`)])
+    expect(messages('error')).toEqual([message])
     expect(logged()).not.toContain('classified')
 
     await write('new')
@@ -238,7 +242,7 @@ describe('a reload', () => {
   })
 })
 
-test('tokens are nowhere to be seen on the bus', async () => {
+test('the bus does not expose tokens', async () => {
   const { bus, accepts, logged } = await started({ authToken: new Sensitive('classified-1\nclassified-2') })
   const activities: unknown[] = []
   bus.tap((activity) => activities.push(activity))

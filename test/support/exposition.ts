@@ -1,4 +1,4 @@
-/** What Prometheus reads at `/metrics`: https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format */
+/** Parses the Prometheus text format: https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format */
 import { expect } from 'vitest'
 import { ask } from './http/http.ts'
 
@@ -8,7 +8,7 @@ export interface Sample {
   readonly value: number
 }
 
-/** The samples under one `HELP` and one `TYPE`. */
+/** The samples of one metric, with its `HELP` and `TYPE`. */
 export interface Family {
   readonly name: string
   readonly help: string
@@ -19,19 +19,19 @@ export interface Family {
 export class Exposition {
   readonly families: readonly Family[]
 
-  /** @throws Error if a line is not of the format, or stands where it must not */
+  /** @throws Error if a line is malformed or misplaced */
   constructor(text: string) {
     const blocks = text.trimEnd().split(/\n{2,}/)
     this.families = blocks.map((block) => familyIn(block.split('\n')))
   }
 
-  /** The values of a name by those of its labels, as in `{ '/secret 200': 1 }`. */
+  /** The values of a metric by label values, such as `{ '/secret 200': 1 }`. */
   values(name: string): Record<string, number> {
     const samples = this.families.flatMap(({ samples }) => samples).filter((sample) => sample.name === name)
     return Object.fromEntries(samples.map(({ labels, value }) => [Object.values(labels).join(' '), value]))
   }
 
-  /** What tells the samples from one another: their names and labels. */
+  /** The identities of the samples: name and labels. */
   get series(): string[] {
     return this.families.flatMap(({ samples }) =>
       samples.map(({ name, labels }) => `${name} ${JSON.stringify(labels)}`),
@@ -39,7 +39,7 @@ export class Exposition {
   }
 }
 
-/** Asks for the metrics, and fails unless they come as Prometheus wants them. */
+/** Fetches the metrics and asserts the format that Prometheus expects. */
 export async function scrape(origin: string, headers: Record<string, string> = {}): Promise<Exposition> {
   const reply = await ask(`${origin}/metrics`, { headers })
   expect(reply.status).toBe(200)
@@ -53,34 +53,34 @@ export async function scrape(origin: string, headers: Record<string, string> = {
 }
 
 function familyIn([helpLine = '', typeLine = '', ...lines]: string[]): Family {
-  const [, name = '', help = ''] = taken(/^# HELP (\S+) (\S.*)$/, helpLine)
-  const [, typed, type = ''] = taken(/^# TYPE (\S+) (counter|gauge|histogram)$/, typeLine)
+  const [, name = '', help = ''] = matched(/^# HELP (\S+) (\S.*)$/, helpLine)
+  const [, typed, type = ''] = matched(/^# TYPE (\S+) (counter|gauge|histogram)$/, typeLine)
   const samples = lines.map(sampleIn)
   const suffixes = type === 'histogram' ? ['_bucket', '_sum', '_count'] : ['']
   const names = suffixes.map((suffix) => name + suffix)
-  const strangers = samples.filter((sample) => !names.includes(sample.name))
-  if (typed !== name || strangers.length > 0) throw new Error(`not all of this is ${name}:\n${lines.join('\n')}`)
+  const others = samples.filter((sample) => !names.includes(sample.name))
+  if (typed !== name || others.length > 0) throw new Error(`Expected only samples of ${name}:\n${lines.join('\n')}`)
   return { name, help, type, samples }
 }
 
 function sampleIn(line: string): Sample {
-  const [, name = '', , labels = '', value = ''] = taken(/^([^\s{]+)(\{(.*)\})? (\S+)$/s, line)
-  // `Nan` is how prom-client writes what has no value; Prometheus does not mind.
-  taken(/^(-?\d+(\.\d+)?(e[+-]\d+)?|[+-]Inf|Nan)$/, value)
+  const [, name = '', , labels = '', value = ''] = matched(/^([^\s{]+)(\{(.*)\})? (\S+)$/s, line)
+  // prom-client writes NaN as `Nan`, which Prometheus accepts.
+  matched(/^(-?\d+(\.\d+)?(e[+-]\d+)?|[+-]Inf|Nan)$/, value)
   return { name, labels: labelsIn(labels), value: Number(value.replace('Inf', 'Infinity')) }
 }
 
 function labelsIn(text: string): Record<string, string> {
   const label = /([^=,"]+)="((?:[^"\\]|\\["\\n])*)"/
-  taken(new RegExp(`^(${label.source}(,(?!$)|$))*$`), text)
+  matched(new RegExp(`^(${label.source}(,(?!$)|$))*$`), text)
   const pairs = Array.from(text.matchAll(new RegExp(label, 'g')), ([, name = '', value = '']) => [name, value] as const)
-  if (new Set(pairs.map(([name]) => name)).size < pairs.length) throw new Error(`a label stands twice in ${text}`)
+  if (new Set(pairs.map(([name]) => name)).size < pairs.length) throw new Error(`Duplicate label in ${text}`)
   return Object.fromEntries(
     pairs.map(([name, value]) => [name, value.replace(/\\(.)/g, (_, escaped) => (escaped === 'n' ? '\n' : escaped))]),
   )
 }
 
-function taken(pattern: RegExp, line: string): RegExpExecArray {
+function matched(pattern: RegExp, line: string): RegExpExecArray {
   const match = pattern.exec(line)
   if (!match) throw new Error(`${JSON.stringify(line)} does not match ${pattern}`)
   return match

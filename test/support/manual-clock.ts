@@ -1,8 +1,8 @@
-/** Time that moves only when told to, and chance that is what it is set to. */
+/** A clock that tests advance manually, with a fixed random number. */
 import type { Clock } from '../../src/sources/clock.ts'
 
 export class ManualClock implements Clock {
-  /** What `random` answers with. In the middle, so that a jitter around a value is none. */
+  /** The result of `random`. The default is the middle, where a symmetric jitter is 0. */
   chance = 0.5
   #now = Date.UTC(2025, 0, 1)
   readonly #sleepers = new Set<{ readonly until: number; readonly wake: () => void }>()
@@ -23,12 +23,12 @@ export class ManualClock implements Clock {
     })
   }
 
-  /** How long each sleeper has still to sleep, in milliseconds. */
+  /** The remaining time of each sleep, in milliseconds. */
   get sleeping(): number[] {
     return [...this.#sleepers].map(({ until }) => until - this.#now)
   }
 
-  /** Moves the time, and lets everything happen that does not wait for more of it. */
+  /** Advances the time by `ms` milliseconds and resolves when everything that it triggers has run. */
   async advance(ms: number): Promise<void> {
     this.#now += ms
     for (const { until, wake } of this.#sleepers) if (until <= this.#now) wake()
@@ -36,7 +36,7 @@ export class ManualClock implements Clock {
   }
 }
 
-/** Resolves when all has happened that waits for nothing but its turn. */
+/** Resolves when all pending microtasks have run. */
 export function settled(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
 }

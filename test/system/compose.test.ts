@@ -1,4 +1,4 @@
-/** Everything brought up by compose, with nothing configured and with an `.env`. */
+/** Docker Compose, with the defaults and with an `.env` file. */
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
@@ -7,7 +7,7 @@ import { compose, engine, freshTree, run } from '../support/project/docker.ts'
 describe.runIf(engine)('compose', () => {
   let tree = ''
   let removeTree = () => {}
-  const composed = (...args: string[]) => {
+  const runCompose = (...args: string[]) => {
     const [command = '', ...words] = [...compose, '--project-name=secret-bus-test', ...args]
     return run(command, words, { cwd: tree })
   }
@@ -16,15 +16,15 @@ describe.runIf(engine)('compose', () => {
     const { folder, remove } = await freshTree()
     tree = folder
     removeTree = remove
-    await composed('build')
+    await runCompose('build')
   }, 600_000)
 
   afterAll(() => removeTree())
 
-  test('brings everything up with nothing configured, and down again', async () => {
-    onTestFinished(async () => void (await composed('down', '--volumes', '--remove-orphans')))
+  test('starts without configuration, and stops', async () => {
+    onTestFinished(async () => void (await runCompose('down', '--volumes', '--remove-orphans')))
 
-    await composed('up', '--detach')
+    await runCompose('up', '--detach')
 
     const secret = () =>
       fetch('http://127.0.0.1:5000/secret').then(
@@ -36,27 +36,27 @@ describe.runIf(engine)('compose', () => {
     expect(Object.keys(JSON.parse(await health.text()))).toEqual(['status', 'container', 'project'])
 
     const began = performance.now()
-    await composed('down')
+    await runCompose('down')
     process.stdout.write(`docker-compose down took ${Math.round(performance.now() - began)} ms.\n`)
     await expect(fetch('http://127.0.0.1:5000/health')).rejects.toThrow()
   })
 
-  test('has two services, and the port of the one on loopback alone', async () => {
-    const config = await composed('config')
+  test('has two services, of which one publishes its port on loopback only', async () => {
+    const config = await runCompose('config')
 
-    expect((await composed('config', '--services')).split('\n').toSorted()).toEqual(['dynamodb', 'secret-bus'])
+    expect((await runCompose('config', '--services')).split('\n').toSorted()).toEqual(['dynamodb', 'secret-bus'])
     expect(config.match(/127\.0\.0\.1:5000:5000|host_ip: 127\.0\.0\.1/)).not.toBeNull()
   })
 
-  test('asks AWS with an .env, and not the emulator', async () => {
-    const emulated = await composed('config')
+  test('uses AWS instead of the emulator if an .env file configures it', async () => {
+    const emulated = await runCompose('config')
     writeFileSync(
       join(tree, '.env'),
       'SECRET_BUS_DYNAMODB_ENDPOINT=\nAWS_REGION=eu-west-3\nAWS_ACCESS_KEY_ID=AKIAEXAMPLE\n',
     )
     onTestFinished(() => rmSync(join(tree, '.env')))
 
-    const config = await composed('config')
+    const config = await runCompose('config')
 
     expect(emulated).toContain('http://dynamodb:8000')
     expect(config).not.toContain('http://dynamodb:8000')
@@ -64,11 +64,11 @@ describe.runIf(engine)('compose', () => {
     expect(config).toContain('AWS_ACCESS_KEY_ID: AKIAEXAMPLE')
   })
 
-  test('takes the template of the .env as it stands', async () => {
+  test('accepts the unmodified .env.example', async () => {
     await run('cp', ['.env.example', '.env'], { cwd: tree })
     onTestFinished(() => rmSync(join(tree, '.env')))
 
-    const config = await composed('config')
+    const config = await runCompose('config')
 
     expect(config).toMatch(/SECRET_BUS_DYNAMODB_ENDPOINT: ('|")\1/)
   })

@@ -1,14 +1,14 @@
-/** The documentation of the API in a browser: what a person sees of it. */
+/** The API documentation in a browser. */
 import { describe, expect, test } from 'vitest'
 import { hasBrowser, useBrowser } from '../support/http/browser.ts'
 import { readyService } from '../support/service/ready-service.ts'
 
 const token = 'classified'
 
-describe.runIf(hasBrowser)('in a browser, the documentation', () => {
+describe.runIf(hasBrowser)('the API documentation in a browser', () => {
   const { openPage } = useBrowser()
 
-  test('shows the operations, in the colours that the reader prefers', async () => {
+  test('shows the operations in the preferred color scheme', async () => {
     const { origin } = await readyService({}, { SECRET_BUS_AUTH_TOKEN: token })
     const { page, problems } = await openPage({
       colorScheme: 'light',
@@ -23,7 +23,7 @@ describe.runIf(hasBrowser)('in a browser, the documentation', () => {
     await expect.poll(() => page.locator('.opblock-summary-path').allInnerTexts()).toContain('/health')
     await expect.poll(() => page.locator('.response-col_status').allInnerTexts()).toContain('401')
     const columns = await page.locator('table.headers td').evaluateAll((cells) => cells.map((cell) => cell.clientWidth))
-    expect(Math.min(...columns)).toBeGreaterThan(300) // a phone has no place for several
+    expect(Math.min(...columns)).toBeGreaterThan(300) // one column on a phone
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(390)
     expect(await background()).toBe('rgba(0, 0, 0, 0)')
     await page.emulateMedia({ colorScheme: 'dark' })

@@ -1,4 +1,4 @@
-/** What the documents have one type for Docker, typed as it stands, in a fresh clone. */
+/** Runs the documented Docker commands in a fresh clone. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -17,7 +17,7 @@ describe.runIf(engine).for(['docs/INSTRUCTIONS.md', 'docs/EXTENDING.md'])('%s', 
     tree = folder
     writeFiles(tree, blocks)
     return async () => {
-      // All is gone already if all went well.
+      // Has an effect only if a command failed.
       const [command = '', ...words] = compose
       await run(command, [...words, 'down', '--volumes', '--remove-orphans'], { cwd: tree })
       await docker('rm', '--force', 'hello').catch(() => {})
@@ -26,7 +26,7 @@ describe.runIf(engine).for(['docs/INSTRUCTIONS.md', 'docs/EXTENDING.md'])('%s', 
   })
 
   test.for(blocks.filter(needsDocker).map((block) => [block.line, block] as const))(
-    'prints what is shown, line %i',
+    'prints the documented output, line %i',
     { timeout: 600_000 },
     async ([, block], { signal }) => {
       for (const { command, shown } of commandsIn(block, blocks)) {

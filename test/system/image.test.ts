@@ -1,4 +1,4 @@
-/** The image, built and run by a real engine. */
+/** The container image, built and run with Docker. */
 import { randomUUID } from 'node:crypto'
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -8,13 +8,13 @@ import { docker, engine, freshTree, inspect, run } from '../support/project/dock
 const image = `secret-bus-test:${randomUUID()}`
 const base = 'node:24-bookworm-slim'
 const megabyte = 1_000_000
-/** Stands in files that no image may hold. */
+/** Content of files that the image must not include. */
 const sentinel = `sentinel-${randomUUID()}`
 const labels = { VERSION: '1.2.3', REVISION: 'abc123', SOURCE: 'https://example.com/source' }
 
-if (!engine) process.stdout.write('No Docker engine here: the tests of the image are skipped.\n')
+if (!engine) process.stdout.write('Docker is not available: skipping the tests of the image.\n')
 
-/** Starts a container as a careful operator would, and removes it when the test is finished. */
+/** Starts a hardened container and removes it when the test finishes. */
 async function start(...options: string[]) {
   const hardened = ['--read-only', '--cap-drop=ALL', '--security-opt=no-new-privileges', '--publish=127.0.0.1::5000']
   const region = '--env=AWS_REGION=eu-central-1'
@@ -49,16 +49,18 @@ describe.runIf(engine)('the image', () => {
     await docker('rmi', '--force', image)
   })
 
-  test('adds less than 5 MB to its base', async () => {
+  test('adds less than 5 MB to its base image', async () => {
     const [size, baseSize] = await Promise.all([inspect<number>(image, '.Size'), inspect<number>(base, '.Size')])
 
     const added = (size - baseSize) / megabyte
-    process.stdout.write(`The image has ${(size / megabyte).toFixed(1)} MB, ${added.toFixed(2)} MB over its base.\n`)
+    process.stdout.write(
+      `The image has ${(size / megabyte).toFixed(1)} MB, ${added.toFixed(2)} MB more than its base.\n`,
+    )
     expect(added).toBeGreaterThan(0)
     expect(added).toBeLessThan(5)
   })
 
-  test('holds the program and its pages, and nothing else of the project', async () => {
+  test('contains the program and its pages, and no other file of the project', async () => {
     const id = await docker('create', image)
     onTestFinished(async () => void (await docker('rm', id)))
 
@@ -71,14 +73,14 @@ describe.runIf(engine)('the image', () => {
       ...readdirSync('src/handlers/pages/browser').map((file) => `bundle/browser/${file}`),
       ...swaggerUi.map((file) => `bundle/node_modules/${file}`),
     ]
-    const known = [...program, ...pages].map((file) => `app/${file}`)
-    expect(files).toEqual(expect.arrayContaining(known))
-    // What is loaded later lies beside main.js, by names that the bundler gives.
-    const others = files.filter((file) => !known.includes(file) && !/^app\/bundle\/[^/]+\.js(\.map)?$/.test(file))
+    const expected = [...program, ...pages].map((file) => `app/${file}`)
+    expect(files).toEqual(expect.arrayContaining(expected))
+    // The bundler generates the names of chunks that are loaded on demand.
+    const others = files.filter((file) => !expected.includes(file) && !/^app\/bundle\/[^/]+\.js(\.map)?$/.test(file))
     expect(others).toEqual([])
   })
 
-  test('holds nothing of what lies beside the project, in no layer and no word of its history', async () => {
+  test('does not contain excluded files in any layer or in its history', async () => {
     const found = (text: string) => run('sh', ['-c', `docker save ${image} | grep --count --text '${text}' || true`])
 
     expect(Number(await found('org.opencontainers.image'))).toBeGreaterThan(0)
@@ -87,7 +89,7 @@ describe.runIf(engine)('the image', () => {
     expect(await docker('inspect', image)).not.toContain(sentinel)
   })
 
-  test('runs without a shell, and not as root', async () => {
+  test('runs without a shell as an unprivileged user', async () => {
     const config = await inspect<Record<string, unknown>>(image, '.Config')
 
     expect(config).toMatchObject({
@@ -97,25 +99,25 @@ describe.runIf(engine)('the image', () => {
     })
   })
 
-  test('says where it is from', async () => {
-    const said = await inspect<Record<string, string>>(image, '.Config.Labels')
+  test('has labels with its source, version and revision', async () => {
+    const actual = await inspect<Record<string, string>>(image, '.Config.Labels')
 
-    expect(said).toMatchObject({
+    expect(actual).toMatchObject({
       'org.opencontainers.image.source': labels.SOURCE,
       'org.opencontainers.image.version': labels.VERSION,
       'org.opencontainers.image.revision': labels.REVISION,
     })
   })
 
-  test('serves with a file system that is read-only, and without any capability', async () => {
+  test('serves with a read-only file system and no capabilities', async () => {
     const { id, took } = await start()
 
-    process.stdout.write(`From docker run to the first 200: ${Math.round(took)} ms.\n`)
+    process.stdout.write(`Time from docker run to the first 200: ${Math.round(took)} ms.\n`)
     expect(await docker('exec', id, 'node', '--print', 'process.getuid()')).toBe('1000')
     await expect(docker('exec', id, 'node', '--eval', 'fs.writeFileSync("/app/x", "")')).rejects.toThrow('EROFS')
   })
 
-  test('has all that its pages load', async () => {
+  test('contains all files that its pages load', async () => {
     const { origin } = await start('--env=SECRET_BUS_INSPECTOR=true')
 
     for (const path of ['/docs', '/-/bus']) {
@@ -133,16 +135,16 @@ describe.runIf(engine)('the image', () => {
     await expect.poll(() => inspect<string>(id, '.State.Health.Status')).toBe('healthy')
   })
 
-  test('says why it is not healthy', async () => {
+  test('reports why it is unhealthy', async () => {
     const { id } = await start()
 
     const check = docker('exec', id, 'node', '/app/bundle/main.js', 'healthcheck', '--port', '5001')
 
-    await expect(check).rejects.toThrow(/not healthy.*ECONNREFUSED/)
+    await expect(check).rejects.toThrow(/Unhealthy.*ECONNREFUSED/)
   })
 
   test.for([['as the first process'], ['behind an init', '--init']])(
-    'ends with 0 on SIGTERM, %s',
+    'exits with 0 on SIGTERM, %s',
     async ([, ...init]) => {
       const { id } = await start(...init)
 
@@ -153,7 +155,7 @@ describe.runIf(engine)('the image', () => {
     },
   )
 
-  test('does not show the token of a file to whoever may inspect the container', async () => {
+  test("does not disclose a token file in the container's configuration or log", async () => {
     const { folder, remove } = await freshTree()
     onTestFinished(remove)
     writeFileSync(join(folder, 'token'), sentinel, { mode: 0o644 })

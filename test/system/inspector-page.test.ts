@@ -1,4 +1,4 @@
-/** The bus in a browser: what a person sees of it. */
+/** The bus inspector in a browser. */
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -7,15 +7,15 @@ import { hasBrowser, useBrowser } from '../support/http/browser.ts'
 import { ask } from '../support/http/http.ts'
 import { readyService } from '../support/service/ready-service.ts'
 
-/** Where the pictures go, to be looked at. `docs/inspector.png` is a copy of one. */
-const pictures = fileURLToPath(new URL('../../node_modules/.cache/secret-bus/screenshots', import.meta.url))
+/** Folder of the screenshots. `docs/inspector.png` is a copy of one of them. */
+const screenshots = fileURLToPath(new URL('../../node_modules/.cache/secret-bus/screenshots', import.meta.url))
 
 const inspected = (flags: Readonly<Record<string, string>> = {}) => readyService({ inspector: 'true', ...flags })
 
-describe.runIf(hasBrowser)('in a browser, the inspector', () => {
+describe.runIf(hasBrowser)('the inspector in a browser', () => {
   const { openPage } = useBrowser()
 
-  test('shows who is wired to whom', async () => {
+  test('shows the topology', async () => {
     const { origin, bus } = await inspected()
     const { page, problems } = await openPage()
 
@@ -24,17 +24,17 @@ describe.runIf(hasBrowser)('in a browser, the inspector', () => {
     await page.locator('.channel').first().waitFor()
 
     const names = (kind: string) => page.locator(`#wiring .${kind} title`).allTextContents()
-    const wired = bus.topology()
-    const parties = wired.flatMap(({ usedBy, handlers }) => [...usedBy, ...handlers.map(({ name }) => name)])
-    expect(new Set(await names('subscriber'))).toEqual(new Set(parties))
-    expect((await names('channel')).toSorted()).toEqual(wired.map(({ channel }) => channel).toSorted())
-    const lines = wired.reduce((sum, { usedBy, handlers }) => sum + usedBy.length + handlers.length, 0)
+    const topology = bus.topology()
+    const subscribers = topology.flatMap(({ usedBy, handlers }) => [...usedBy, ...handlers.map(({ name }) => name)])
+    expect(new Set(await names('subscriber'))).toEqual(new Set(subscribers))
+    expect((await names('channel')).toSorted()).toEqual(topology.map(({ channel }) => channel).toSorted())
+    const lines = topology.reduce((sum, { usedBy, handlers }) => sum + usedBy.length + handlers.length, 0)
     expect(await page.locator('#wiring path').count()).toBe(lines)
     expect(await page.locator('#state').textContent()).toBe('STARTED')
     expect(problems).toEqual([])
   })
 
-  test('shows what passes, marks what fails, and never what is carried', async () => {
+  test('shows calls and marks failures, without payloads', async () => {
     const { origin } = await inspected()
     const { page, problems } = await openPage()
     await page.goto(`${origin}/-/bus`)
@@ -58,7 +58,7 @@ describe.runIf(hasBrowser)('in a browser, the inspector', () => {
     expect(problems).toEqual([])
   })
 
-  test('shows the messages of one channel alone, or those that failed, and pauses', async () => {
+  test('filters messages by channel and outcome, and pauses', async () => {
     const { origin } = await inspected()
     const { page } = await openPage()
     await page.goto(`${origin}/-/bus`)
@@ -69,7 +69,7 @@ describe.runIf(hasBrowser)('in a browser, the inspector', () => {
 
     await page.locator('.channel', { has: page.locator('title:text-is("secret.get")') }).click()
     await expect.poll(rows).toEqual(['secret.get → secret-cache'])
-    expect(await page.locator('#chosen').textContent()).toContain('Asked by: secret-routes')
+    expect(await page.locator('#chosen').textContent()).toContain('Requested by: secret-routes')
     await page.locator('#channel').selectOption('secret.fetch')
     await expect.poll(rows).toEqual(['secret.fetch → dynamodb'])
     await page.locator('#failures').check()
@@ -80,25 +80,25 @@ describe.runIf(hasBrowser)('in a browser, the inspector', () => {
     await page.locator('#pause').click()
     await ask(`${origin}/secret/classified`)
     const counted = page.locator('.channel.failing .numbers')
-    await expect.poll(() => counted.textContent()).toBe('2 of 2 failed') // it has come, and is not shown
+    await expect.poll(() => counted.textContent()).toBe('2 of 2 failed') // received, but not shown
     expect(await rows()).toHaveLength(1)
     await page.locator('#pause').click()
     await expect.poll(rows).toHaveLength(2)
   })
 
-  test('comes to life again after a reply that is no stream', async () => {
+  test('reconnects after a response that is not a stream', async () => {
     const { origin } = await inspected()
     const { page } = await openPage()
     await page.route('**/events', (route) => route.fulfill({ status: 503 }), { times: 1 })
 
     await page.goto(`${origin}/-/bus`)
-    await page.locator('#connection:not(.live)', { hasText: 'trying again' }).waitFor()
+    await page.locator('#connection:not(.live)', { hasText: 'reconnecting' }).waitFor()
 
     await page.locator('#connection.live').waitFor()
     await page.locator('#state.STARTED').waitFor()
   })
 
-  test('says when the process stops, and that it is gone', async () => {
+  test('shows that the process stops, and that the connection is lost', async () => {
     const { origin, bus } = await inspected({ drain: '500ms' })
     const { page } = await openPage()
     await page.goto(`${origin}/-/bus`)
@@ -111,16 +111,16 @@ describe.runIf(hasBrowser)('in a browser, the inspector', () => {
     `)
     await bus.exit()
 
-    await page.locator('#connection:not(.live)', { hasText: 'trying again' }).waitFor()
+    await page.locator('#connection:not(.live)', { hasText: 'reconnecting' }).waitFor()
     expect(await page.evaluate('states')).toEqual(['STOPPING', '…'])
   })
 
-  test('is read on a desk and on a phone, by day and by night', async () => {
+  test('fits a desktop and a phone, in light and dark mode', async () => {
     const { origin } = await inspected()
-    mkdirSync(pictures, { recursive: true })
+    mkdirSync(screenshots, { recursive: true })
     const { page, problems } = await openPage({ reducedMotion: 'reduce' })
     await page.goto(`${origin}/-/bus`)
-    for (const path of ['/secret', '/ready', '/secret/nobody', '/secret']) await ask(origin + path)
+    for (const path of ['/secret', '/ready', '/secret/unknown', '/secret']) await ask(origin + path)
     await page.locator('#messages .failed').first().waitFor()
     const sizes = { desktop: { width: 1400, height: 980 }, phone: { width: 390, height: 844 } }
 
@@ -135,7 +135,7 @@ describe.runIf(hasBrowser)('in a browser, the inspector', () => {
       expect(overflowing).toBe(0)
       for (const colorScheme of ['light', 'dark'] as const) {
         await page.emulateMedia({ colorScheme })
-        await page.screenshot({ path: join(pictures, `inspector-${size}-${colorScheme}.png`) })
+        await page.screenshot({ path: join(screenshots, `inspector-${size}-${colorScheme}.png`) })
       }
     }
     expect(problems).toEqual([])

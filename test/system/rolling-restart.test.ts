@@ -4,14 +4,14 @@ import { constantLoad } from '../support/http/constant-load.ts'
 import { haproxyInstalled, startHaproxy, steadyPort } from '../support/http/haproxy.ts'
 import { startService } from '../support/service/process.ts'
 
-/** A busy machine takes its time. */
-const patience = { timeout: 30_000 }
+/** Allows for a busy machine. */
+const slowPoll = { timeout: 30_000 }
 vi.setConfig({ testTimeout: 150_000 })
 
 const behindHaproxy = test.skipIf(!haproxyInstalled)
-if (!haproxyInstalled) process.stdout.write('HAProxy is not installed: rolling restarts are not tested\n')
+if (!haproxyInstalled) process.stdout.write('HAProxy is not installed: skipping the tests of rolling restarts\n')
 
-/** An instance of the service that is started on the same port again and again. */
+/** Starts an instance of the service that can be restarted on the same port. */
 async function startInstance(args: string[], env: NodeJS.ProcessEnv) {
   const port = await steadyPort()
   const start = () => startService(['--port', `${port}`, ...args], env)
@@ -23,53 +23,53 @@ async function startInstance(args: string[], env: NodeJS.ProcessEnv) {
   await running.line(/Bus STARTED/)
   return {
     port,
-    end: () => {
+    stop: () => {
       running.child.kill('SIGTERM')
       return running.exited
     },
-    startAgain: async () => {
+    restart: async () => {
       running = start()
       await running.line(/Bus STARTED/)
     },
   }
 }
 
-/** Two instances that share a table. */
+/** Starts two instances that share a table. */
 async function startInstances(drain: string) {
   const dynamodb = await startDynamodb()
   onTestFinished(dynamodb.close)
   await dynamodb.putSecret('thedoctor', 'run')
   const args = ['--dynamodb-endpoint', dynamodb.endpoint, '--drain', drain]
   const instances = { a: await startInstance(args, credentials), b: await startInstance(args, credentials) }
-  await expect.poll(() => dynamodb.reads.length, patience).toBe(2)
+  await expect.poll(() => dynamodb.reads.length, slowPoll).toBe(2)
   return instances
 }
 
 interface Rolling {
   readonly restarts: number
   readonly drain: string
-  /** How often HAProxy asks whether an instance is ready, in milliseconds. */
+  /** Interval of HAProxy's readiness checks, in milliseconds. */
   readonly checkInterval: number
 }
 
-/** Restarts two instances behind HAProxy in turn, while clients ask all the time. */
+/** Restarts two instances behind HAProxy alternately under constant load. */
 async function rollingRestart({ restarts, drain, checkInterval }: Rolling) {
   const instances = await startInstances(drain)
   const haproxy = await startHaproxy({ a: instances.a.port, b: instances.b.port }, { checkInterval })
   const load = constantLoad(haproxy.origin, 8, 'run')
   const expectTrafficOn = async (name: string) => {
     const before = await haproxy.answeredBy(name)
-    await expect.poll(() => haproxy.answeredBy(name), patience).toBeGreaterThan(before + 10)
+    await expect.poll(() => haproxy.answeredBy(name), slowPoll).toBeGreaterThan(before + 10)
   }
 
   for (let restart = 1; restart <= restarts; restart += 1) {
     await Promise.all(['a', 'b'].map(expectTrafficOn))
     const name = restart % 2 === 1 ? 'a' : 'b'
-    load.phase = `restart ${restart}, ${name} ends`
-    expect(await instances[name].end()).toBe(0)
+    load.phase = `restart ${restart}, ${name} stops`
+    expect(await instances[name].stop()).toBe(0)
     load.phase = `restart ${restart}, ${name} starts`
-    await instances[name].startAgain()
-    await expect.poll(() => haproxy.isUp(name), patience).toBe(true)
+    await instances[name].restart()
+    await expect.poll(() => haproxy.isUp(name), slowPoll).toBe(true)
     load.phase = `restart ${restart}, ${name} is back`
   }
   await Promise.all(['a', 'b'].map(expectTrafficOn))
@@ -81,16 +81,16 @@ async function rollingRestart({ restarts, drain, checkInterval }: Rolling) {
   return { answered, failures, connections }
 }
 
-behindHaproxy('no request fails while two instances behind HAProxy are restarted in turn', async () => {
+behindHaproxy('no request fails while two instances behind HAProxy restart alternately', async () => {
   const { answered, failures, connections } = await rollingRestart({ restarts: 20, drain: '500ms', checkInterval: 50 })
 
   expect(failures).toEqual([])
-  // Both sides keep their connections: on new ones only, this would be easy.
+  // Connections are reused on both sides, which is the difficult case.
   expect(connections.fromClients).toBeLessThan(answered / 10)
   expect(connections.toInstances).toBeLessThan(answered / 10)
 })
 
-behindHaproxy('requests fail where an instance does not drain and HAProxy does not look', async () => {
+behindHaproxy('requests fail if an instance does not drain and HAProxy does not check readiness', async () => {
   const { failures } = await rollingRestart({ restarts: 1, drain: '0s', checkInterval: 600_000 })
 
   expect(failures).toContainEqual(expect.stringMatching(/restart 1, a starts: \/secret: Error: 503/))

@@ -1,6 +1,6 @@
 /**
- * The process as a state machine on a bus. The work of each transition is done by listeners of the `lifecycle` channels;
- * this class decides when they run. The process begins in STOPPED, and from every state `exit()` leads to EXITING:
+ * The process as a state machine on a bus. Listeners of the `lifecycle` channels do the work of each transition; this
+ * class decides when they run. The process begins in STOPPED, and from every state `exit()` leads to EXITING:
  * ```
  *        ┌─────────────────────── start() ───────────────────────┐
  *        ▼                                                       │

@@ -6,8 +6,8 @@ import { ShutdownTimeout } from '../errors.ts'
 const gracePeriod = 1_000
 
 /**
- * The call context of every lifecycle event. Each listener reads the signal when its turn comes, so the listener that is
- * running at the deadline is abandoned, and the remaining ones share the grace period.
+ * The call context of every lifecycle event. Each listener reads the signal when its turn comes, so the listener that
+ * is running at the deadline is abandoned, and the remaining ones share the grace period.
  */
 export class ShutdownDeadline implements Call {
   #controller = new AbortController()

@@ -4,8 +4,8 @@ import { lifecycle } from './lifecycle.ts'
 import type { Subscriber } from './process-bus.ts'
 
 /**
- * SIGTERM and SIGINT shut down; a second one ends the process immediately with code 1. SIGHUP reloads. After an uncaught
- * exception the state of the process is undefined, so it exits with 70 (`EX_SOFTWARE` of sysexits.h).
+ * SIGTERM and SIGINT shut down; a second one ends the process immediately with code 1. SIGHUP reloads. After an
+ * uncaught exception the state of the process is undefined, so it exits with 70 (`EX_SOFTWARE` of sysexits.h).
  */
 export const signals =
   (process: NodeJS.Process): Subscriber =>

@@ -1,6 +1,6 @@
 /**
- * The topology: which subscribers use each channel and which handle it. The registry knows only the handlers; this module
- * adds the declared users.
+ * The topology: which subscribers use each channel and which handle it. The registry knows only the handlers; this
+ * module adds the declared users.
  */
 import type { Channel } from '../channel.ts'
 import { DuplicateChannel, type MissingProvider } from '../errors.ts'
@@ -48,8 +48,9 @@ export class TopologyRecorder {
 
   /**
    * Records the channel and, if given, the subscriber that publishes or requests on it.
-   * @param kind the kind that the caller expects, which JavaScript callers have not had checked by a compiler
-   * @throws DuplicateChannel if another channel object with this name is known; TypeError if it is not a channel of this kind
+   * @param kind the expected kind; checked at run time for callers written in JavaScript
+   * @throws DuplicateChannel if another channel object with this name is known; TypeError if the channel is not of this
+   *   kind
    */
   record(channel: AnyChannel | undefined, kind: AnyChannel['kind'], user?: string): void {
     if (typeof channel?.key !== 'symbol')

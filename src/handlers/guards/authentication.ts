@@ -1,18 +1,18 @@
-/** Who may read: every route asks for a bearer token (RFC 6750) but those that are open to anybody. */
+/** Bearer token authentication (RFC 6750) of all routes except open ones. */
 import type { Subscriber } from '../../bus/process/process-bus.ts'
 import { checkToken, httpRoutes } from '../../channels.ts'
 import { Sensitive } from '../../secret.ts'
 
-/** No token, or one that is not known. */
+/** The request has no token, or an unknown one. */
 class Unauthorized extends Error {
   readonly code = 'UNAUTHORIZED'
 }
 
-/** What a refusal asks for: https://www.rfc-editor.org/rfc/rfc6750#section-3. */
+/** https://www.rfc-editor.org/rfc/rfc6750#section-3 */
 const bearerChallenge = 'Bearer realm="secret-bus"'
 
 /**
- * What it also asks for where a browser opens a page: the token as the password of any user.
+ * Additional challenge of pages: browsers prompt for a password, which is the token. The user name is ignored.
  * https://www.rfc-editor.org/rfc/rfc7617#section-2
  */
 const basicChallenge = 'Basic realm="secret-bus", charset="UTF-8"'
@@ -26,10 +26,10 @@ export const authentication = (): Subscriber => (bus) => {
       if (open) return done()
       const { scheme, token } = credentialsIn(request.headers.authorization, browser)
       const refuse = () => {
-        // https://www.rfc-editor.org/rfc/rfc6750#section-3.1: an error only where a token was given, not for another scheme.
+        // No error code unless the request has a bearer token: https://www.rfc-editor.org/rfc/rfc6750#section-3.1
         const challenge = scheme === 'bearer' ? `${bearerChallenge}, error="invalid_token"` : bearerChallenge
         reply.header('www-authenticate', browser ? [challenge, basicChallenge] : challenge)
-        done(new Unauthorized(token ? 'the token is not known' : 'there is no token'))
+        done(new Unauthorized(token ? 'Unknown token' : 'Missing token'))
       }
       if (!token) return refuse()
       check({ token: new Sensitive(token) }, { id: request.id }).then((isKnown) => (isKnown ? done() : refuse()), done)
@@ -42,7 +42,7 @@ interface Credentials {
   readonly token?: string | undefined
 }
 
-/** The name of the scheme may be written in any case: https://www.rfc-editor.org/rfc/rfc9110#section-11.1. */
+/** The scheme is case-insensitive: https://www.rfc-editor.org/rfc/rfc9110#section-11.1. */
 function credentialsIn(authorization = '', browser: boolean): Credentials {
   const [, token] = /^bearer +(.+)/i.exec(authorization) ?? []
   if (token) return { scheme: 'bearer', token }

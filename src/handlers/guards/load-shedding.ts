@@ -1,4 +1,4 @@
-/** Refuses what comes beyond the limits, before it costs those who are being served. Open routes are served all the same. */
+/** Load shedding: rejects requests above the limits with 503. Open routes, such as health checks, are exempt. */
 import type { Socket } from 'node:net'
 import underPressure from '@fastify/under-pressure'
 import type { FastifyInstance } from 'fastify'
@@ -6,7 +6,7 @@ import type { Subscriber } from '../../bus/process/process-bus.ts'
 import { httpRoutes } from '../../channels.ts'
 import { defaultLimits, type Limits } from '../server/limits.ts'
 
-/** There is more to do than can be done. */
+/** A limit on connections, concurrent requests or event loop delay is reached. */
 export class Overloaded extends Error {
   readonly code = 'OVERLOADED'
 }
@@ -16,27 +16,27 @@ export const loadShedding =
   (bus) => {
     bus.subscribe(httpRoutes, async (app) => {
       const isUnderPressure = await watchPressure(app, limits)
-      const hasPlace = places(limits.connections)
-      let underWay = 0
-      const leave = () => {
-        underWay -= 1
+      const admits = connectionSlots(limits.connections)
+      let inProgress = 0
+      const release = () => {
+        inProgress -= 1
       }
       app.addHook('onRequest', (request, reply, done) => {
         if (request.routeOptions.config.open) return done()
-        if (isUnderPressure()) return done(new Overloaded('the event loop is late'))
-        if (underWay >= limits.requests) return done(new Overloaded('too many requests are under way'))
-        if (!hasPlace(request.raw.socket)) {
+        if (isUnderPressure()) return done(new Overloaded('The event loop delay is too high'))
+        if (inProgress >= limits.requests) return done(new Overloaded('Too many concurrent requests'))
+        if (!admits(request.raw.socket)) {
           reply.header('connection', 'close')
-          return done(new Overloaded('too many connections are served'))
+          return done(new Overloaded('Too many connections'))
         }
-        underWay += 1
-        reply.raw.on('close', leave)
+        inProgress += 1
+        reply.raw.on('close', release)
         done()
       })
     })
   }
 
-/** A hook of the plug-in itself would be one more for each request, so it stays with a child that has no routes. */
+/** Registers the plugin in a child scope without routes, so that its hook does not run on every request. */
 async function watchPressure(app: FastifyInstance, { eventLoopDelay }: Limits): Promise<() => boolean> {
   let isUnderPressure = () => false
   await app.register(async (child) => {
@@ -47,10 +47,10 @@ async function watchPressure(app: FastifyInstance, { eventLoopDelay }: Limits): 
 }
 
 /**
- * A place for each connection, until there are none left. It is taken with the first request, so that who only opens
- * connections takes none, and is free again when the connection closes.
+ * Returns a function that reports whether a connection may be served. A connection takes one of `count` slots with its
+ * first request, so that idle connections take none, and frees it when it closes.
  */
-function places(count: number): (socket: Socket) => boolean {
+function connectionSlots(count: number): (socket: Socket) => boolean {
   const taken = new Set<Socket>()
   return (socket) => {
     if (taken.has(socket)) return true

@@ -1,4 +1,4 @@
-/** `GET /-/bus`: the bus in a browser. Who is wired to whom, and what passes, as it passes; never what is carried. */
+/** `GET /-/bus`: shows the topology of the bus and its calls live in a browser, but never payloads or replies. */
 import { Exiting } from '../../bus/errors.ts'
 import type { Subscriber } from '../../bus/process/process-bus.ts'
 import { httpRoutes } from '../../channels.ts'
@@ -27,19 +27,19 @@ export const inspector = (): Subscriber => (bus) => {
 
     const events = { config: { browser: true }, schema: { hide: true }, exposeHeadRoute: false }
     app.get('/-/bus/events', events, async (_request, reply) => {
-      if (closing) throw new Exiting() // nobody would end it
+      if (closing) throw new Exiting() // `preClose` has run already and would not end this stream
       return reply
         .header('cache-control', 'no-store')
-        .header('x-accel-buffering', 'no') // nginx would wait for more
+        .header('x-accel-buffering', 'no') // disables response buffering in nginx
         .header('x-content-type-options', 'nosniff')
         .type('text/event-stream')
         .send(watchers.add(reply.raw))
     })
 
-    // They never end by themselves, and the server waits for what is under way.
+    // The streams never end on their own, and closing the server waits for open responses.
     app.addHook('preClose', (done) => {
       closing = true
-      watchers.dismiss()
+      watchers.endAll()
       done()
     })
   })

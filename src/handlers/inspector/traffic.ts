@@ -1,47 +1,47 @@
-/** What has passed on the bus: numbers for each channel, and the last messages. Never what they carried. */
+/** Statistics of each channel and the most recent calls. Payloads, replies and error messages are not recorded. */
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks'
 import { codeOf } from '../../bus/errors.ts'
 import { type Activity, type Outcome, outcomeOf } from '../../bus/taps.ts'
 
-/** One listener or provider was called. */
+/** A finished call of a listener or provider. */
 export interface Message {
-  /** They are numbered as they end, from 1 on. */
+  /** Sequence number in the order of completion, starting at 1. */
   readonly number: number
-  /** When it was called, in milliseconds since the epoch. */
+  /** The start of the call, in milliseconds since the epoch. */
   readonly at: number
   readonly channel: string
   readonly by: string
   /** The call's id. */
   readonly id: string | undefined
-  /** How long it took, in milliseconds. */
+  /** The duration in milliseconds. */
   readonly ms: number
   readonly outcome: Outcome
-  /** The `code` or name of the error, if it failed. Its message may have told what was carried. */
+  /** The `code` or name of the error, if the call failed. Its message is omitted because it may quote the payload. */
   readonly error: string | undefined
 }
 
 export interface ChannelTraffic {
   readonly channel: string
-  /** How many calls there were, and how many of them failed. */
+  /** The number of calls, and of those that failed. */
   readonly count: number
   readonly failed: number
-  /** Half of the calls, and 99% of them, took no longer than this, in milliseconds. */
+  /** Percentiles of the duration in milliseconds. */
   readonly p50: number
   readonly p99: number
 }
 
-/** How many of the last messages are kept. */
-const kept = 200
+/** The number of recent messages to keep. */
+const maxMessages = 200
 
-/** Microseconds, up to an hour; two digits are enough to look at, and little to keep. */
+/** Durations in microseconds, up to one hour. Two significant digits keep the histograms small. */
 const range = { lowest: 1, highest: 3_600_000_000, figures: 2 }
 
 export class BusTraffic {
   readonly #channels = new Map<string, { failed: number; readonly times: RecordableHistogram }>()
-  readonly #last: Message[] = []
+  readonly #recent: Message[] = []
   #count = 0
 
-  /** How many messages there were. */
+  /** The number of messages so far, including those no longer kept. */
   get count(): number {
     return this.#count
   }
@@ -49,20 +49,20 @@ export class BusTraffic {
   add(activity: Activity): void {
     const { channel, by, id, ms } = activity
     const outcome = outcomeOf(activity)
-    const numbers = this.#channels.get(channel) ?? { failed: 0, times: createHistogram(range) }
-    this.#channels.set(channel, numbers)
-    numbers.times.record(Math.min(range.highest, Math.max(range.lowest, Math.round(ms * 1_000))))
-    if (outcome !== 'ok') numbers.failed += 1
+    const stats = this.#channels.get(channel) ?? { failed: 0, times: createHistogram(range) }
+    this.#channels.set(channel, stats)
+    stats.times.record(Math.min(range.highest, Math.max(range.lowest, Math.round(ms * 1_000))))
+    if (outcome !== 'ok') stats.failed += 1
 
     this.#count += 1
     const error = outcome === 'ok' ? undefined : nameOf(activity.error)
-    this.#last.push({ number: this.#count, at: Date.now() - ms, channel, by, id, ms, outcome, error })
-    if (this.#last.length > kept) this.#last.shift()
+    this.#recent.push({ number: this.#count, at: Date.now() - ms, channel, by, id, ms, outcome, error })
+    if (this.#recent.length > maxMessages) this.#recent.shift()
   }
 
-  /** Those that are kept of the messages after the one of this number, in order. */
+  /** The kept messages after the given sequence number, oldest first. */
   since(number: number): readonly Message[] {
-    return this.#last.filter((message) => message.number > number)
+    return this.#recent.filter((message) => message.number > number)
   }
 
   channels(): ChannelTraffic[] {

@@ -1,4 +1,4 @@
-/** What the bus does, in numbers: the calls of listeners and providers, and the state of the process. */
+/** Metrics of the bus: calls of listeners and providers, and the state of the process. */
 import { type State, states } from '../../bus/process/lifecycle.ts'
 import type { Subscriber } from '../../bus/process/process-bus.ts'
 import { type Outcome, outcomeOf } from '../../bus/taps.ts'
@@ -12,18 +12,18 @@ interface Calls {
 
 export const busMetrics = (): Subscriber => (bus) => {
   const all: Calls[] = []
-  // A table in a table costs less than to make one key of names.
+  // Nested maps cost less per call than building a composite key.
   const byChannel = new Map<string, Map<string, Partial<Record<Outcome, Calls>>>>()
 
   const callsOf = (channel: string, by: string, outcome: Outcome): Calls => {
-    const byHearer = byChannel.get(channel) ?? new Map<string, Partial<Record<Outcome, Calls>>>()
-    const byOutcome = byHearer.get(by) ?? {}
+    const byHandler = byChannel.get(channel) ?? new Map<string, Partial<Record<Outcome, Calls>>>()
+    const byOutcome = byHandler.get(by) ?? {}
     const known = byOutcome[outcome]
     if (known) return known
     const calls = { labels: { channel, by, outcome }, count: 0, seconds: 0 }
     all.push(calls)
     byOutcome[outcome] = calls
-    byChannel.set(channel, byHearer.set(by, byOutcome))
+    byChannel.set(channel, byHandler.set(by, byOutcome))
     return calls
   }
 
@@ -40,13 +40,13 @@ function callMetrics(calls: Calls[]): Metric[] {
   return [
     {
       name: 'secret_bus_calls_total',
-      help: 'Calls on the bus by channel, by listener or provider, and by outcome: ok, error or timeout.',
+      help: 'Bus calls by channel, listener or provider, and outcome (ok, error or timeout).',
       type: 'counter',
       values: calls.map(({ labels, count }) => ({ labels, value: count })),
     },
     {
       name: 'secret_bus_call_seconds_total',
-      help: 'Time that calls on the bus took, by channel, by listener or provider, and by outcome.',
+      help: 'Total duration of bus calls by channel, listener or provider, and outcome.',
       type: 'counter',
       values: calls.map(({ labels, seconds }) => ({ labels, value: seconds })),
     },
@@ -56,7 +56,7 @@ function callMetrics(calls: Calls[]): Metric[] {
 function stateMetric(current: State): Metric {
   return {
     name: 'secret_bus_state',
-    help: 'The state of the process: 1 for the one that it is in.',
+    help: 'Process state: 1 for the current state, 0 for all others.',
     type: 'gauge',
     values: states.map((state) => ({ labels: { state }, value: state === current ? 1 : 0 })),
   }

@@ -1,68 +1,68 @@
 /**
- * Numbers in the text format of Prometheus, as prom-client writes it:
+ * Renders metrics in the Prometheus text format with prom-client:
  * https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format
  */
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry, register } from 'prom-client'
+import { Counter, collectDefaultMetrics, Gauge, register as globalRegistry, Histogram, Registry } from 'prom-client'
 import type { Distribution, Metric } from '../../channels.ts'
 
 /**
- * The metrics, and with them those of the process.
- * @param onFault is told of what cannot be shown, and is left out
+ * Renders the metrics, together with those of the process.
+ * @param onError is called for each invalid metric, which is omitted
  */
 export async function exposition(
   metrics: readonly Metric[],
-  onFault: (metric: Metric, error: unknown) => void,
+  onError: (metric: Metric, error: unknown) => void,
 ): Promise<{ readonly contentType: string; readonly text: string }> {
-  const shown = Registry.merge([processMetrics()])
+  const registry = Registry.merge([processMetrics()])
   const names = new Set<string>()
   for (const metric of metrics) {
     try {
-      // The first has it, even if there is nothing to show of it yet.
-      if (names.has(metric.name)) throw new Error(`a metric with the name ${metric.name} has already been given`)
+      // Checked here, because a metric without values is not registered.
+      if (names.has(metric.name)) throw new Error('duplicate name')
       names.add(metric.name)
-      show(metric, shown)
+      register(metric, registry)
     } catch (error) {
-      onFault(metric, error)
+      onError(metric, error)
     }
   }
-  return { contentType: shown.contentType, text: await shown.metrics() }
+  return { contentType: registry.contentType, text: await registry.metrics() }
 }
 
-/** What prom-client counts of every process, and is not shown. */
+/** Default metrics of prom-client that are not exposed. */
 const unwanted = [
-  'nodejs_version_info', // which holes there are to look for is nobody's business
-  // Gauges, whatever the name says, and no more than the sums of others.
+  'nodejs_version_info', // would reveal known vulnerabilities
+  // Gauges despite their names, and only the sums of other metrics.
   'nodejs_active_handles_total',
   'nodejs_active_requests_total',
   'nodejs_active_resources_total',
 ]
 
 /**
- * There is one process, however often a server starts in it, and prom-client cannot stop watching: so it is told to once,
- * with the registry that it has for this.
+ * Collects the process metrics in prom-client's global registry, once per process: prom-client cannot stop collecting
+ * them, and a server may start several times.
  */
 function processMetrics(): Registry {
-  if (register.getSingleMetric('process_cpu_seconds_total')) return register
+  if (globalRegistry.getSingleMetric('process_cpu_seconds_total')) return globalRegistry
   collectDefaultMetrics()
-  for (const name of unwanted) register.removeSingleMetric(name)
-  return register
+  for (const name of unwanted) globalRegistry.removeSingleMetric(name)
+  return globalRegistry
 }
 
-/** @throws Error if there is one of this name, or names and values are not what Prometheus takes */
-function show(metric: Metric, registry: Registry): void {
-  if (metric.values.length === 0) return // it would be shown as 0, which is a value
+/** @throws Error if the name is taken, or a name, label or value is invalid */
+function register(metric: Metric, registry: Registry): void {
+  if (metric.values.length === 0) return // prom-client would render it as 0
   if (metric.type === 'histogram') {
     registry.registerMetric(new CountedHistogram(metric))
     return
   }
   const { name, help, type, values } = metric
   const labelNames = [...new Set(values.flatMap(({ labels = {} }) => Object.keys(labels)))]
-  const shown = new (type === 'counter' ? Counter : Gauge)({ name, help, labelNames, registers: [] })
-  for (const { labels = {}, value } of values) shown.inc(labels, value)
-  registry.registerMetric(shown) // now that it is whole
+  const registered = new (type === 'counter' ? Counter : Gauge)({ name, help, labelNames, registers: [] })
+  for (const { labels = {}, value } of values) registered.inc(labels, value)
+  registry.registerMetric(registered) // last, so that an invalid value leaves nothing behind
 }
 
-/** One whose values were counted elsewhere. prom-client has no other way to be given them than what it asks itself. */
+/** A histogram that is counted elsewhere. prom-client cannot set the values of one, so this overrides their getter. */
 class CountedHistogram extends Histogram {
   readonly #distribution: Distribution
 

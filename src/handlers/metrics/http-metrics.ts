@@ -1,17 +1,17 @@
-/** The HTTP server in numbers. It is watched from below the routes, so that requests without a route count as well. */
+/** Metrics of the HTTP server, recorded below the routes so that requests without a route are counted as well. */
 import type { Server } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
 import type { Metric } from '../../channels.ts'
 import { finalStatus, type WatchedResponse } from '../server/node/response.ts'
 
-/** From what the cache answers to what a slow source takes, in seconds. */
+/** Upper bounds in seconds, from a cache hit to a slow source. */
 const buckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 
-/** What is known of a route. */
-class RouteNumbers {
+/** The statistics of one route. */
+class RouteStatistics {
   readonly #statuses = new Map<number, { count: number }>()
-  /** Requests that took no longer than the bucket of this place, and longer than the one before it. */
+  /** Requests per bucket, not cumulative. */
   readonly #counts = buckets.map(() => 0)
   #seconds = 0
   #count = 0
@@ -22,33 +22,36 @@ class RouteNumbers {
     else this.#statuses.set(status, { count: 1 })
     this.#seconds += seconds
     this.#count += 1
-    const place = buckets.findIndex((atMost) => seconds <= atMost)
-    if (place >= 0) this.#counts[place] = (this.#counts[place] ?? 0) + 1
+    const bucket = buckets.findIndex((atMost) => seconds <= atMost)
+    if (bucket >= 0) this.#counts[bucket] = (this.#counts[bucket] ?? 0) + 1
   }
 
-  /** Requests by their status. */
+  /** Requests by status. */
   get statuses(): [status: number, count: number][] {
     return Array.from(this.#statuses, ([status, { count }]) => [status, count])
   }
 
   get times() {
-    let sofar = 0
-    const upTo = buckets.map((atMost, place) => {
-      sofar += this.#counts[place] ?? 0
-      return { atMost, count: sofar }
+    let total = 0
+    const cumulative = buckets.map((atMost, index) => {
+      total += this.#counts[index] ?? 0
+      return { atMost, count: total }
     })
-    return { buckets: upTo, sum: this.#seconds, count: this.#count }
+    return { buckets: cumulative, sum: this.#seconds, count: this.#count }
   }
 }
 
-/** Counts and times from now on whatever comes, and answers with what it has. Nothing that a client makes up is a label. */
+/**
+ * Starts recording and returns a function that collects the metrics. Labels never contain values chosen by clients, so
+ * the number of series is bounded.
+ */
 export function httpMetrics(app: FastifyInstance): () => Metric[] {
   const routes = watchRequests(app)
-  const malformed = watchRefusals(app.server)
+  const malformed = watchRejections(app.server)
   return () => [
     {
       name: 'secret_bus_http_requests_total',
-      help: 'HTTP requests by route, and by status, which is 499 where the client did not wait.',
+      help: 'HTTP requests by route and status; 499 if the client disconnected before the response.',
       type: 'counter',
       values: [...routes].flatMap(([route, { statuses }]) =>
         statuses.map(([status, value]) => ({ labels: { route, status: String(status) }, value })),
@@ -56,27 +59,27 @@ export function httpMetrics(app: FastifyInstance): () => Metric[] {
     },
     {
       name: 'secret_bus_http_request_duration_seconds',
-      help: 'Time from the head of an HTTP request to the end of its reply, by route.',
+      help: 'Time from the request head to the end of the response, by route.',
       type: 'histogram',
       values: Array.from(routes, ([route, { times }]) => ({ labels: { route }, ...times })),
     },
     {
       name: 'secret_bus_http_malformed_requests_total',
-      help: 'Connections refused because what came was no HTTP, too much or too slow.',
+      help: 'Connections rejected because of a malformed, oversized or slow request.',
       type: 'counter',
       values: [{ value: malformed() }],
     },
   ]
 }
 
-function watchRequests(app: FastifyInstance): ReadonlyMap<string, RouteNumbers> {
-  const routes = new Map<string, RouteNumbers>()
-  const numbersOf = (route: string) => {
+function watchRequests(app: FastifyInstance): ReadonlyMap<string, RouteStatistics> {
+  const routes = new Map<string, RouteStatistics>()
+  const statisticsOf = (route: string) => {
     const known = routes.get(route)
     if (known) return known
-    const numbers = new RouteNumbers()
-    routes.set(route, numbers)
-    return numbers
+    const statistics = new RouteStatistics()
+    routes.set(route, statistics)
+    return statistics
   }
 
   app.addHook('onRequest', ({ routeOptions: { url } }, reply, done) => {
@@ -84,23 +87,23 @@ function watchRequests(app: FastifyInstance): ReadonlyMap<string, RouteNumbers> 
     done()
   })
 
-  // One function for all: it is added to every reply.
+  // Shared by all responses, to avoid a closure per request.
   function onClose(this: WatchedResponse) {
-    numbersOf(this.route).add(finalStatus(this), (performance.now() - this.began) / 1_000)
+    statisticsOf(this.route).add(finalStatus(this), (performance.now() - this.began) / 1_000)
   }
-  // Before the routes, which may have answered when they return.
+  // Before the routes, because they may respond synchronously.
   app.server.prependListener('request', (_request, response) => response.on('close', onClose))
   return routes
 }
 
-function watchRefusals(server: Server): () => number {
-  const refused = new WeakSet<Duplex>()
+function watchRejections(server: Server): () => number {
+  const rejected = new WeakSet<Duplex>()
   let count = 0
 
   server.on('clientError', ({ code }: NodeJS.ErrnoException, socket) => {
-    // Clients may go when they like, and may send more before they see that they are refused.
-    if (code === 'ECONNRESET' || refused.has(socket)) return
-    refused.add(socket)
+    // A reset is not an error of the request, and a rejected client may send more before it reads the response.
+    if (code === 'ECONNRESET' || rejected.has(socket)) return
+    rejected.add(socket)
     count += 1
   })
   return () => count

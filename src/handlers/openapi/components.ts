@@ -1,63 +1,66 @@
-/** What replies have in common, in the words of OpenAPI: https://spec.openapis.org/oas/v3.1.1.html#components-object. */
+/** The shared parts of the OpenAPI document: https://spec.openapis.org/oas/v3.1.1.html#components-object. */
 
-/** The id of a request, in examples. */
+/** The request id in examples. */
 export const exampleId = '0b6f3a1e4a514c8e-1f'
 
 export const requestIdParameter = {
   name: 'X-Request-Id',
   in: 'header',
-  description: 'Is kept as the id of the request, in the reply and in the log, if it can stand anywhere as it is.',
+  description:
+    'Request id for the response and the log; replaced if it does not match the pattern of the response header.',
   required: false,
   schema: { type: 'string', examples: [exampleId] },
 }
 
-/** The headers of replies, as OpenAPI has them. One that is not required says when it is there. */
+/** The response headers. The description of an optional header says when it is present. */
 export const headers = {
   'X-Request-Id': {
-    description: "The id of the request: the client's own if it can stand anywhere, else a new one.",
+    description: 'Request id: the one from the request if it is valid, otherwise a generated one.',
     required: true,
     schema: { type: 'string', pattern: '^[\\w.~+/=@-]{1,128}$' },
     example: exampleId,
   },
   'Cache-Control': {
-    description:
-      'That nobody keeps the reply: `no-store`. `no-cache` allows to keep it, if it is asked for again each time.',
+    description: '`no-store` forbids caching; `no-cache` requires revalidation before each use.',
     required: true,
     schema: { type: 'string', enum: ['no-store', 'no-cache'] },
     example: 'no-store',
   },
   'Cache-Status': {
     description: [
-      'How the secret was answered (RFC 9211): from the cache (`hit`), where a negative `ttl` is that of a stale one; fetched for',
-      'this request (`fwd=uri-miss`), or with the fetch of another (`collapsed`).',
+      'How the cache handled the request (RFC 9211): `hit`, with a negative `ttl` if the secret is stale;',
+      '`fwd=uri-miss` if it was fetched; `collapsed` if the fetch was shared with another request.',
     ].join(' '),
     required: true,
     schema: { type: 'string', pattern: '^secret-bus; (hit(; ttl=-?\\d+)?|fwd=uri-miss(; collapsed)?)$' },
     examples: {
-      hit: { summary: 'From the cache', value: 'secret-bus; hit' },
-      lifetime: { summary: 'From the cache, for 57 seconds more', value: 'secret-bus; hit; ttl=57' },
-      miss: { summary: 'Fetched for this request', value: 'secret-bus; fwd=uri-miss' },
-      collapsed: { summary: 'Fetched for another request', value: 'secret-bus; fwd=uri-miss; collapsed' },
+      hit: { summary: 'Cache hit', value: 'secret-bus; hit' },
+      lifetime: { summary: 'Cache hit, valid for 57 more seconds', value: 'secret-bus; hit; ttl=57' },
+      miss: { summary: 'Cache miss', value: 'secret-bus; fwd=uri-miss' },
+      collapsed: {
+        summary: 'Cache miss, fetch shared with another request',
+        value: 'secret-bus; fwd=uri-miss; collapsed',
+      },
     },
   },
   'Retry-After': {
-    description: 'When to ask again, in seconds. It comes with 503, and elsewhere if it is known.',
+    description: 'Delay before the next attempt, in seconds. Always present with 503, otherwise if known.',
     schema: { type: 'integer', minimum: 1 },
     example: 1,
   },
   'WWW-Authenticate': {
     description:
-      'How to say who one is: with a bearer token (RFC 6750); what a browser opens takes it as a password, too.',
+      'Authentication schemes: bearer token (RFC 6750); routes for browsers also accept the token as a Basic password.',
     required: true,
     schema: {
       type: 'string',
       pattern: '^Bearer realm="secret-bus"(, error="invalid_token")?(, Basic realm="secret-bus", charset="UTF-8")?$',
     },
     examples: {
-      none: { summary: 'There is no token', value: 'Bearer realm="secret-bus"' },
-      unknown: { summary: 'The token is not known', value: 'Bearer realm="secret-bus", error="invalid_token"' },
+      none: { summary: 'No token', value: 'Bearer realm="secret-bus"' },
+      unknown: { summary: 'Unknown token', value: 'Bearer realm="secret-bus", error="invalid_token"' },
       browser: {
-        summary: 'A browser may open it',
+        summary: 'Route for browsers',
         value: 'Bearer realm="secret-bus", Basic realm="secret-bus", charset="UTF-8"',
       },
     },
@@ -69,17 +72,17 @@ export type HeaderName = keyof typeof headers
 /** https://www.rfc-editor.org/rfc/rfc9457#section-3.1 */
 export const problemSchema = {
   type: 'object',
-  description: 'What went wrong (RFC 9457).',
+  description: 'Problem details (RFC 9457).',
   required: ['type', 'title', 'status', 'detail', 'instance'],
   properties: {
     type: {
       type: 'string',
       format: 'uri',
-      description: 'Tells problems apart; `about:blank` is what the status says.',
+      description: 'Identifies the type of problem; `about:blank` means that the status code describes it.',
     },
-    title: { type: 'string', description: 'The same, for people.' },
-    status: { type: 'integer', minimum: 400, maximum: 599, description: 'The status of the reply.' },
-    detail: { type: 'string', description: 'What can be said of it to a client.' },
-    instance: { type: 'string', description: 'The id of the request, under which the log has the cause.' },
+    title: { type: 'string', description: 'Summary of the type of problem.' },
+    status: { type: 'integer', minimum: 400, maximum: 599, description: 'HTTP status code of the response.' },
+    detail: { type: 'string', description: 'Explanation of this problem.' },
+    instance: { type: 'string', description: 'Request id, for finding the cause in the log.' },
   },
 }

@@ -1,11 +1,11 @@
-/** The OpenAPI document of routes: what their schemas say, what they say of their replies, and what all of them have in common. */
+/** Builds the OpenAPI document from the routes' schemas, their documented replies, and the replies common to all. */
 import swagger, { formatParamUrl } from '@fastify/swagger'
 import fastify, { type FastifyContextConfig, type FastifyInstance, type FastifySchema } from 'fastify'
 import { RequestError } from '../server/problem.ts'
 import { type HeaderName, headers, problemSchema, requestIdParameter } from './components.ts'
 import { type DocumentedProblem, type DocumentedReply, problemReply } from './route-documentation.ts'
 
-/** What the document says of the service as a whole. */
+/** The properties of the service as a whole. */
 export interface ApiOptions {
   readonly own: {
     readonly name: string
@@ -14,21 +14,21 @@ export interface ApiOptions {
     readonly license: string
     readonly project: string
   }
-  /** Whether routes need a token, but those that are open. */
+  /** Whether routes require a token, except open ones. */
   readonly guarded: boolean
 }
 
-/** A route, as somebody has added it. */
+/** A route of the running server. */
 export interface AddedRoute {
   readonly method: string
   readonly url: string
   readonly schema: FastifySchema
   readonly config: FastifyContextConfig
-  /** Knows what the schema refers to. */
+  /** Contains the shared schemas that `schema` refers to. */
   readonly instance: FastifyInstance
 }
 
-/** As much of it as is added to here. */
+/** The parts of the generated document that this module completes. */
 interface ApiDocument {
   readonly components: { readonly schemas?: object }
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>
@@ -47,31 +47,32 @@ interface Response {
 }
 
 const tags = [
-  { name: 'Secrets', description: 'What the service is there for.' },
-  { name: 'Health', description: 'What orchestrators and load balancers ask. Open to anybody.' },
-  { name: 'Operation', description: 'For those who run the service.' },
-  { name: 'Documentation', description: 'What you read here.' },
+  { name: 'Secrets', description: 'Reading secrets.' },
+  { name: 'Health', description: 'Health checks for orchestrators and load balancers. No token required.' },
+  { name: 'Operation', description: 'Monitoring and administration.' },
+  { name: 'Documentation', description: 'This document.' },
 ]
 
-const about = `Errors are problem details (RFC 9457): \`type\` tells them apart, and \`instance\` is the id of the request. \`HEAD\` is
-answered wherever \`GET\` is.
+const about = `Errors are problem details (RFC 9457): \`type\` identifies the problem, \`instance\` is the request id.
+Every \`GET\` operation also supports \`HEAD\`.
 
-What is refused before it comes to one of the operations is told in the same way, with the type \`about:blank\`: 400 for what
-cannot be read as HTTP or as a path, 404 for a path and method where nothing is, 408 for a request that does not come whole in
-time, 431 for a head that is too long. Who comes when far too many connections are open is told nothing.`
+Requests rejected before they reach an operation get the same format with type \`about:blank\`: 400 for malformed HTTP
+or a malformed path, 404 for an unknown path or an unsupported method, 408 for a request that is not received completely
+in time, and 431 for a request head that is too large. If far too many connections are open, new ones are closed without
+a response.`
 
 const bearerToken = {
   type: 'http',
   scheme: 'bearer',
-  description: 'One of the tokens that the service was given (RFC 6750).',
+  description: 'One of the configured bearer tokens (RFC 6750).',
 } as const
 
-/** @throws Error if the schema of a route cannot be described */
+/** @throws Error if the schema of a route is invalid or has an unresolvable reference */
 export async function apiDocument(added: readonly AddedRoute[], options: ApiOptions): Promise<object> {
   const { paths, components, ...document } = await describedBySchemas(added, options)
   for (const { method, url, config } of added) {
     const operation = paths[formatParamUrl(url)]?.[method.toLowerCase()]
-    if (operation) complete(operation, config, options.guarded) // there is none where it is hidden
+    if (operation) complete(operation, config, options.guarded) // hidden routes have none
   }
   const schemas = { ...components.schemas, Problem: problemSchema }
   return {
@@ -81,7 +82,7 @@ export async function apiDocument(added: readonly AddedRoute[], options: ApiOpti
   }
 }
 
-/** The document as far as schemas go. It is made from a second app, which has the same routes and never listens. */
+/** Generates the document from the schemas alone, with a second app that has the same routes and never listens. */
 async function describedBySchemas(added: readonly AddedRoute[], { own, guarded }: ApiOptions): Promise<ApiDocument> {
   const app = fastify({ exposeHeadRoutes: false })
   app.setValidatorCompiler(() => () => true).setSerializerCompiler(() => () => '')
@@ -108,18 +109,18 @@ async function describedBySchemas(added: readonly AddedRoute[], { own, guarded }
   await app.ready()
   const document: unknown = app.swagger()
   await app.close()
-  return document as ApiDocument // it is told above which kind to make
+  return document as ApiDocument // `openapi` above selects OpenAPI 3
 }
 
 function addRoute(app: FastifyInstance, { method, url, schema, config, instance }: AddedRoute): void {
   for (const [id, shared] of Object.entries(instance.getSchemas())) if (!app.getSchema(id)) app.addSchema(shared)
-  if (!app.supportedMethods.includes(method)) return // nor does OpenAPI know it
-  if (app.hasRoute({ method, url })) return // its parameters only have other names
+  if (!app.supportedMethods.includes(method)) return // OpenAPI does not support it either
+  if (app.hasRoute({ method, url })) return // differs only in its parameter names
   const { params } = config.documentation ?? {}
   app.route({ method, url, schema: { ...schema, ...(params && { params }) }, handler: async () => undefined })
 }
 
-/** Adds what the route says of its replies, and what it has in common with every other. */
+/** Adds the documented replies of the route, and the parameters and problems common to all routes. */
 function complete(operation: Operation, config: FastifyContextConfig, guarded: boolean): void {
   const { replies = [], problems = [] } = config.documentation ?? {}
   const failures = [...problems, ...commonProblems(config, guarded)].map(problemReply)
@@ -132,18 +133,18 @@ function complete(operation: Operation, config: FastifyContextConfig, guarded: b
   ])
 }
 
-/** What may become of a request to any route. */
+/** The problems that may occur on any route. */
 function commonProblems({ open = false }: FastifyContextConfig, guarded: boolean): DocumentedProblem[] {
   return [
-    new RequestError(400, 'The request has no Host header.'),
-    new RequestError(413, 'The body of the request is too long.'),
-    new Error('what nobody foresaw'),
+    new RequestError(400, 'The Host header is missing.'),
+    new RequestError(413, 'The request body is too large.'),
+    new Error('unexpected'),
     ...(open ? [] : ['OVERLOADED' as const]),
     ...(open || !guarded ? [] : ['UNAUTHORIZED' as const]),
   ]
 }
 
-/** Replies of one status. */
+/** Combines the replies with the same status. */
 function responseOf(replies: readonly DocumentedReply[]): Response {
   const names = new Set(replies.flatMap((reply) => reply.headers))
   const byMediaType = Map.groupBy(replies, ({ mediaType }) => mediaType)

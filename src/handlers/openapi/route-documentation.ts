@@ -1,8 +1,7 @@
 /**
- * What a route says of its replies, for the API's documentation. It is apart from the route's schema because nothing is checked
- * or written by it: a schema of a reply would drop whatever it does not name.
+ * The documentation of a route's replies. It is separate from the response schema, because Fastify serializes with that
+ * schema and drops all properties that it does not declare.
  */
-
 import { type Problem, type ProblemCode, problemOf } from '../server/problem.ts'
 import { exampleId, type HeaderName } from './components.ts'
 
@@ -13,10 +12,10 @@ declare module 'fastify' {
 }
 
 export interface RouteDocumentation {
-  /** The names in the path, as a schema. */
+  /** Schema of the path parameters. */
   readonly params?: object
   readonly replies?: readonly DocumentedReply[]
-  /** What it may fail with, beside what every route may. */
+  /** The problems of this route, in addition to those common to all. */
   readonly problems?: readonly DocumentedProblem[]
 }
 
@@ -25,9 +24,9 @@ export interface DocumentedReply {
   readonly description: string
   readonly mediaType: string
   readonly schema: object
-  /** By name. */
+  /** Examples by name. */
   readonly examples: Readonly<Record<string, Example>>
-  /** Beside `X-Request-Id`, which every reply has. */
+  /** Headers in addition to `X-Request-Id`, which every reply has. */
   readonly headers: readonly HeaderName[]
 }
 
@@ -36,19 +35,19 @@ export interface Example {
   readonly value: unknown
 }
 
-/** The code of an error, or an error such as is thrown; if its type of problem has members of its own, together with them. */
+/** The code of an error, an example of the error, or a code with the additional members of its problem type. */
 export type DocumentedProblem = ProblemCode | Error | ProblemWithMembers
 
 interface ProblemWithMembers {
   readonly code: ProblemCode
-  /** Their schemas, by name. */
+  /** Schemas by name. */
   readonly members: Readonly<Record<string, object>>
   readonly example: object
 }
 
 const anyProblem = { $ref: '#/components/schemas/Problem' }
 
-/** The reply to a request that fails like this. */
+/** Documents the reply to a request that fails with this error. */
 export function problemReply(documented: DocumentedProblem): DocumentedReply {
   const error = typeof documented === 'string' ? { code: documented } : documented
   const problem = problemOf(error, exampleId)
@@ -63,7 +62,7 @@ export function problemReply(documented: DocumentedProblem): DocumentedReply {
   }
 }
 
-/** Of one status there may be several examples. `about:blank` is one type of many problems. */
+/** A name for the example, unique per status. `about:blank` is shared by many problems, so these are named by title. */
 function nameOf({ type, title }: Problem): string {
   return type === 'about:blank' ? title.toLowerCase().replaceAll(' ', '-') : type.slice(type.lastIndexOf(':') + 1)
 }

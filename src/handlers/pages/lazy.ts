@@ -1,13 +1,11 @@
-/** What is made when it is first asked for, and kept. */
-
-/** Answers with the means to ask. Who asks while it is being made waits for that; where it failed, the next one may have more luck. */
-export function lazy<Thing>(make: () => Promise<Thing>): () => Promise<Thing> {
-  let made: Promise<Thing> | undefined
+/** Returns a function that creates a value on the first call and keeps it. After a failure, the next call retries. */
+export function lazy<Value>(create: () => Promise<Value>): () => Promise<Value> {
+  let value: Promise<Value> | undefined
   return () => {
-    made ??= make().catch((error) => {
-      made = undefined
+    value ??= create().catch((error) => {
+      value = undefined
       throw error
     })
-    return made
+    return value
   }
 }

@@ -1,4 +1,4 @@
-/** Pages for people: the files that a browser loads, and what they may do there. */
+/** Serves the files of the HTML pages, with a strict content security policy. */
 import { readFile } from 'node:fs/promises'
 import { extname } from 'node:path'
 import { promisify } from 'node:util'
@@ -7,7 +7,7 @@ import type {} from '@fastify/swagger' // the type of `hide`
 import type { FastifyInstance } from 'fastify'
 import { lazy } from './lazy.ts'
 
-/** Nothing from elsewhere, nothing inline, in nobody's frame: https://www.w3.org/TR/CSP3/. */
+/** Forbids other origins, inline code and framing: https://www.w3.org/TR/CSP3/. */
 const policy = [
   "default-src 'none'",
   "script-src 'self'",
@@ -33,22 +33,22 @@ const types: Readonly<Record<string, string>> = {
   '.js': 'text/javascript; charset=utf-8',
 }
 
-/** Not where it is refused: https://www.rfc-editor.org/rfc/rfc9110#section-12.5.3. */
+/** Does not match `gzip;q=0`, which forbids it: https://www.rfc-editor.org/rfc/rfc9110#section-12.5.3. */
 const acceptsGzip = /(?:^|,)\s*gzip\s*(?:;\s*q=(?!0(?:\.0*)?\s*(?:,|$))[\d.]+\s*)?(?:,|$)/i
 
-/** A file of ours. It lies in `browser/` beside this module; beside the bundle too, where that is all there is. */
+/** The URL of a page's file, in the folder `browser` next to this module or to the bundle. */
 export const ownFile = (name: string): URL => new URL(`./browser/${name}`, import.meta.url)
 
-/** Serves each file at its path. It is read when it is first asked for. */
+/** Serves each file at its path. A file is read on the first request and kept compressed. */
 export function serveFiles(app: FastifyInstance, files: Readonly<Record<string, URL>>): void {
   for (const [path, file] of Object.entries(files)) {
-    const pack = lazy(async () => promisify(gzip)(await readFile(file)))
+    const compress = lazy(async () => promisify(gzip)(await readFile(file)))
 
     app.get(path, { config: { browser: true }, schema: { hide: true } }, async (request, reply) => {
-      const packed = await pack()
+      const compressed = await compress()
       reply.headers(headers).type(types[extname(file.pathname)] ?? 'application/octet-stream')
-      if (!acceptsGzip.test(String(request.headers['accept-encoding']))) return promisify(gunzip)(packed)
-      return reply.header('content-encoding', 'gzip').send(packed)
+      if (!acceptsGzip.test(String(request.headers['accept-encoding']))) return promisify(gunzip)(compressed)
+      return reply.header('content-encoding', 'gzip').send(compressed)
     })
   }
 }

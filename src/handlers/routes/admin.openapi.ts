@@ -2,12 +2,14 @@
 import type { RouteShorthandOptions } from 'fastify'
 import { RequestError } from '../server/problem.ts'
 
-const listener = { type: 'string', description: 'The name of a part of the service.' }
+const listener = { type: 'string', description: 'Name of the subscriber.' }
 const listOf = (properties: object) => ({
   type: 'array',
   items: { type: 'object', required: ['listener'], properties: { listener, ...properties } },
 })
-const reloaded = listOf({ result: { description: 'What it says of what it has reloaded.' } })
+const reloaded = listOf({
+  result: { description: 'Summary of the reloaded data; its form depends on the subscriber.' },
+})
 const failed = listOf({ detail: { type: 'string' } })
 
 const others = [{ listener: 'tokens', result: { tokens: 1 } }, { listener: 'http-server' }]
@@ -15,8 +17,8 @@ const others = [{ listener: 'tokens', result: { tokens: 1 } }, { listener: 'http
 export const route = {
   schema: {
     operationId: 'reload',
-    summary: 'Reload secrets, tokens and the certificate',
-    description: 'As SIGHUP does. Connections stay open. There is no such operation where no token protects it.',
+    summary: 'Reload secrets, tokens and the TLS certificate',
+    description: 'Same as SIGHUP. Open connections stay open. Available only if authentication is enabled.',
     tags: ['Operation'],
   },
   config: {
@@ -24,7 +26,7 @@ export const route = {
       replies: [
         {
           status: 200,
-          description: 'Everybody has reloaded, and what each of them said.',
+          description: 'All subscribers have reloaded; the result of each.',
           mediaType: 'application/json',
           schema: { type: 'object', required: ['reloaded'], properties: { reloaded } },
           examples: {
@@ -41,7 +43,7 @@ export const route = {
           code: 'RELOAD_FAILED',
           members: { failed, reloaded },
           example: {
-            failed: [{ listener: 'secret-cache', detail: 'The source cannot be reached.' }],
+            failed: [{ listener: 'secret-cache', detail: 'The source is unreachable.' }],
             reloaded: others,
           },
         },

@@ -1,24 +1,24 @@
-/** `POST /-/reload`: everybody reloads what they hold. There is no such route where no token protects it. */
+/** `POST /-/reload`: reloads secrets, tokens and the certificate. Registered only if authentication is enabled. */
 import { Exiting, messageOf } from '../../bus/errors.ts'
 import type { Subscriber } from '../../bus/process/process-bus.ts'
 import { httpRoutes } from '../../channels.ts'
 import { problemOf, replyWithProblem } from '../server/problem.ts'
 import { route } from './admin.openapi.ts'
 
-/** Not everybody could. What could not be read anew is kept, unless its source has withdrawn it. */
+/** Some subscribers failed to reload. They keep their previous data, unless the source has withdrawn it. */
 class ReloadFailed extends Error {
   readonly code = 'RELOAD_FAILED'
 }
 
 export const adminRoutes = (): Subscriber => (bus) => {
   bus.subscribe(httpRoutes, async (app) => {
-    // By itself, for whatever is in the body does not matter here alone.
+    // Encapsulated, because only this route ignores the content of the request body.
     await app.register(async (admin) => {
       admin.removeAllContentTypeParsers()
       admin.addContentTypeParser('*', { parseAs: 'buffer' }, async () => undefined)
 
       admin.post('/-/reload', route, async (request, reply) => {
-        // It would wait for the stop, and the stop for this request.
+        // A reload would wait for the stop, which waits for this request.
         if (bus.state !== 'STARTED' || bus.exiting) throw new Exiting()
         reply.header('cache-control', 'no-store')
         const outcomes = await bus.gracefulSettled()

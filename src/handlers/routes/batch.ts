@@ -1,30 +1,30 @@
 /**
- * What need not be done at once is done a moment later, together. Done in between other things, each costs several times as
- * much, since its code and data have left the processor's caches meanwhile.
+ * Handles items in batches, after a short delay. Handling each item on its own, between other work, costs several times
+ * as much, because its code and data have left the processor caches by then.
  */
 export class Batch<Item> {
-  #waiting: Item[] = []
+  #items: Item[] = []
   readonly #handle: (item: Item) => Promise<unknown>
-  readonly #patience: number
+  readonly #delay: number
 
   /**
-   * @param handle says itself where it fails
-   * @param patience how long an item may wait for others, in milliseconds
+   * @param handle must report its failures itself: rejections are ignored
+   * @param delay maximum delay of an item, in milliseconds
    */
-  constructor(handle: (item: Item) => Promise<unknown>, patience: number) {
+  constructor(handle: (item: Item) => Promise<unknown>, delay: number) {
     this.#handle = handle
-    this.#patience = patience
+    this.#delay = delay
   }
 
   add(item: Item): void {
-    this.#waiting.push(item)
-    if (this.#waiting.length === 1) setTimeout(() => void this.flush(), this.#patience)
+    this.#items.push(item)
+    if (this.#items.length === 1) setTimeout(() => void this.flush(), this.#delay)
   }
 
-  /** Handles at once whatever waits; resolves when that is done. */
+  /** Handles the pending items immediately. Resolves when all have been handled. */
   async flush(): Promise<void> {
-    const items = this.#waiting
-    this.#waiting = []
+    const items = this.#items
+    this.#items = []
     await Promise.allSettled(items.map(this.#handle))
   }
 }

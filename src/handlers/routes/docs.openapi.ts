@@ -3,8 +3,8 @@ import type { RouteDocumentation } from '../openapi/route-documentation.ts'
 
 export const schema = {
   operationId: 'getOpenApi',
-  summary: 'Describe the API',
-  description: 'This document. A browser may send the token as the password of any user.',
+  summary: 'Get the OpenAPI document',
+  description: 'This document. Browsers may send the token as a Basic password, with any user name.',
   tags: ['Documentation'],
 }
 
@@ -12,7 +12,7 @@ export const documentation: RouteDocumentation = {
   replies: [
     {
       status: 200,
-      description: 'The document, in the words of OpenAPI 3.1. Routes of plug-ins are in it.',
+      description: 'The OpenAPI 3.1 document, including the routes of plugins.',
       mediaType: 'application/json',
       schema: {
         type: 'object',
@@ -21,7 +21,7 @@ export const documentation: RouteDocumentation = {
       },
       examples: {
         document: {
-          summary: 'The beginning',
+          summary: 'Excerpt',
           value: { openapi: '3.1.1', info: { title: 'secret-bus', license: { name: 'MIT' } }, paths: {} },
         },
       },

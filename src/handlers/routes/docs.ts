@@ -1,4 +1,4 @@
-/** `GET /openapi.json`: what the service answers, as OpenAPI has it. `GET /docs`: the same for people, and to be tried. */
+/** `GET /openapi.json`: the OpenAPI document. `GET /docs`: the same document in Swagger UI. */
 import { createRequire } from 'node:module'
 import { pathToFileURL } from 'node:url'
 import type { FastifyInstance } from 'fastify'
@@ -9,7 +9,7 @@ import { lazy } from '../pages/lazy.ts'
 import { ownFile, serveFiles } from '../pages/static-files.ts'
 import { documentation, schema } from './docs.openapi.ts'
 
-/** Where the package is: with the bundle of the image, beside it. */
+/** The URL of a file in the Swagger UI package, which is not bundled: the image installs it next to the bundle. */
 const swaggerUi = (name: string) =>
   pathToFileURL(createRequire(import.meta.url).resolve(`@fastify/swagger-ui/static/${name}`))
 
@@ -18,7 +18,7 @@ export const docs =
   (bus) => {
     const addRoutes = (app: FastifyInstance) => {
       const added = routesOf(app)
-      // Made when it is first asked for, and loaded then what makes it: whoever asks for secrets need not wait for that.
+      // Built on the first request. The import is deferred as well, so that it does not slow down the start.
       const document = lazy(async () => (await import('../openapi/document.ts')).apiDocument(added, options))
 
       app.get('/openapi.json', { schema, config: { browser: true, documentation } }, async (_request, reply) => {
@@ -37,11 +37,14 @@ export const docs =
       })
     }
 
-    // First of all, since a server tells of those routes alone that are added from then on.
+    // First, because the `onRoute` hook sees only the routes that are added after it.
     bus.subscribe(httpRoutes, addRoutes, { priority: 0 })
   }
 
-/** The routes that are added from now on. Another of the same path is for another host or version, which no document tells apart. */
+/**
+ * Collects the routes that are added from now on. Of several routes with the same method and path, which differ in host
+ * or version, it keeps the first, because OpenAPI cannot distinguish them.
+ */
 function routesOf(app: FastifyInstance): readonly AddedRoute[] {
   const added: AddedRoute[] = []
   app.addHook('onRoute', function ({ method: methods, url, schema = {}, config = {} }) {

@@ -8,8 +8,8 @@ const liveness = { type: 'object', properties: { status: text, container: text, 
 export const liveRoute = {
   schema: {
     operationId: 'getHealth',
-    summary: 'Is the process alive',
-    description: 'Static: no request has the service ask anybody.',
+    summary: 'Check liveness',
+    description: 'Liveness check. Static; makes no downstream calls.',
     tags: ['Health'],
     response: { 200: liveness },
   },
@@ -19,7 +19,7 @@ export const liveRoute = {
       replies: [
         {
           status: 200,
-          description: 'It is.',
+          description: 'The process is alive.',
           mediaType: 'application/json',
           schema: { ...liveness, required: ['status', 'container', 'project'] },
           examples: {
@@ -57,8 +57,9 @@ const pass = { status: 'pass' }
 export const readyRoute = {
   schema: {
     operationId: 'getReadiness',
-    summary: 'May traffic come',
-    description: 'An entry for each that was looked at. It never fails for an outage once every secret has been read.',
+    summary: 'Check readiness',
+    description:
+      'Contains one entry per check. Once all secrets are loaded, an outage of the source cannot cause `fail`.',
     tags: ['Health'],
   },
   config: {
@@ -68,14 +69,14 @@ export const readyRoute = {
         {
           ...readyReply,
           status: 200,
-          description: 'It may. `warn` is worth a look: a secret is stale or missing.',
+          description: 'Ready for traffic. The status is `warn` if a secret is stale or missing.',
           examples: {
             ready: {
               summary: 'Ready',
               value: { status: 'pass', checks: { 'secret-cache': [pass], 'http-server': [pass] } },
             },
             stale: {
-              summary: 'Ready, with an old secret',
+              summary: 'Ready, with a stale secret',
               value: {
                 status: 'warn',
                 checks: {
@@ -89,10 +90,10 @@ export const readyRoute = {
         {
           ...readyReply,
           status: 503,
-          description: 'It may not: a secret has never been read yet, or the process is about to stop.',
+          description: 'Not ready: a secret has not been loaded yet, or the service is shutting down.',
           examples: {
             starting: {
-              summary: 'Not yet',
+              summary: 'Starting',
               value: {
                 status: 'fail',
                 checks: {
@@ -102,7 +103,7 @@ export const readyRoute = {
               },
             },
             draining: {
-              summary: 'No longer',
+              summary: 'Draining',
               value: {
                 status: 'fail',
                 checks: { 'secret-cache': [pass], 'http-server': [{ status: 'fail', output: 'draining' }] },

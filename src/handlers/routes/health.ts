@@ -1,4 +1,4 @@
-/** `GET /health`: is the process alive. `GET /ready`: may traffic come. */
+/** `GET /health`: liveness. `GET /ready`: readiness. */
 import type { Subscriber } from '../../bus/process/process-bus.ts'
 import { checkHealth, getIdentity, type HealthCheck, httpRoutes } from '../../channels.ts'
 import { liveRoute, readyRoute } from './health.openapi.ts'
@@ -7,7 +7,8 @@ import { liveRoute, readyRoute } from './health.openapi.ts'
 const timeout = 1_000
 
 export const healthRoutes = (): Subscriber => (bus) => {
-  const askIdentity = bus.requester(getIdentity)
+  const requestIdentity = bus.requester(getIdentity)
+  // Only declares that this subscriber publishes on the channel: `publishSettled` does not.
   bus.publisher(checkHealth)
 
   const checks = async (id: string): Promise<HealthCheck[]> => {
@@ -18,14 +19,14 @@ export const healthRoutes = (): Subscriber => (bus) => {
   }
 
   bus.subscribe(httpRoutes, async (app) => {
-    const { container, project } = await askIdentity()
+    const { container, project } = await requestIdentity()
     const health = JSON.stringify({ status: 'healthy', container, project })
     app.get('/health', liveRoute, (_request, reply) => {
       reply.type('application/json; charset=utf-8').send(health)
     })
 
     app.get('/ready', readyRoute, async (request, reply) => {
-      const document = readiness((await checks(request.id)).filter(Boolean)) // a plug-in may say nothing
+      const document = readiness((await checks(request.id)).filter(Boolean)) // a plugin's check may return nothing
       return reply
         .code(document.status === 'fail' ? 503 : 200)
         .header('cache-control', 'no-store')

@@ -4,8 +4,8 @@ import type { RouteShorthandOptions } from 'fastify'
 export const route = {
   schema: {
     operationId: 'getMetrics',
-    summary: 'What has happened so far, in numbers',
-    description: 'For Prometheus. Requests, calls on the bus, readings and fetches of secrets, and the process.',
+    summary: 'Get metrics',
+    description: 'Prometheus metrics of HTTP requests, bus calls, secret reads and fetches, and the process.',
     tags: ['Operation'],
   },
   config: {
@@ -13,13 +13,13 @@ export const route = {
       replies: [
         {
           status: 200,
-          description: 'The numbers, in the text format of Prometheus.',
+          description: 'Metrics in the Prometheus text format.',
           mediaType: 'text/plain',
           schema: { type: 'string' },
           examples: {
-            readings: {
-              summary: 'A few of them',
-              value: `# HELP secret_bus_secret_reads_total Readings of the cache by code name, and by result: hit, stale, miss, coalesced, negative or backoff.
+            reads: {
+              summary: 'Excerpt',
+              value: `# HELP secret_bus_secret_reads_total Cache reads by code name and result: hit, stale, miss, coalesced, negative or backoff.
 # TYPE secret_bus_secret_reads_total counter
 secret_bus_secret_reads_total{code_name="thedoctor",result="hit"} 1
 `,

@@ -10,7 +10,7 @@ const replies: DocumentedReply[] = [
     description: 'The secret.',
     mediaType: 'application/json',
     schema: body,
-    examples: { secret: { summary: 'A secret', value: { secret_code: 'run' } } },
+    examples: { secret: { summary: 'Secret', value: { secret_code: 'run' } } },
     headers: ['Cache-Control', 'Cache-Status'],
   },
 ]
@@ -27,15 +27,15 @@ const problems: DocumentedProblem[] = [
 
 const common = { tags: ['Secrets'], response: { 200: body } }
 
-const codeName = { type: 'string', description: 'The key of the secret in the table.', examples: ['thedoctor'] }
+const codeName = { type: 'string', description: 'Key of the secret in the table.', examples: ['thedoctor'] }
 
 export const paths = {
   '/secret': {
     schema: {
       ...common,
       operationId: 'getSecret',
-      summary: 'Get the secret',
-      description: 'The secret of the first code name that the service is configured with.',
+      summary: 'Get the first secret',
+      description: 'Returns the secret of the first configured code name.',
     },
     config: { documentation: { replies, problems } },
   },
@@ -43,14 +43,14 @@ export const paths = {
     schema: {
       ...common,
       operationId: 'getSecretByCodeName',
-      summary: 'Get a secret by its code name',
-      description: 'The secret of a configured code name. The source is not asked for any other.',
+      summary: 'Get a secret by code name',
+      description: 'Returns the secret of a configured code name. Other names never reach the source.',
     },
     config: {
       documentation: {
         params: { type: 'object', properties: { codeName } },
         replies,
-        problems: [...problems, new RequestError(414, 'The URL cannot be read, or a name in it is too long.')],
+        problems: [...problems, new RequestError(414, 'The URL is malformed, or a path parameter is too long.')],
       },
     },
   },

@@ -1,4 +1,4 @@
-/** `GET /secret` and `GET /secret/:codeName`: parse, ask, reply. */
+/** `GET /secret` and `GET /secret/:codeName`. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { messageOf } from '../../bus/errors.ts'
 import type { Subscriber } from '../../bus/process/process-bus.ts'
@@ -9,7 +9,7 @@ import { Batch } from './batch.ts'
 import { paths } from './secret.openapi.ts'
 
 export interface SecretRoutesOptions {
-  /** What `/secret` serves is the first. */
+  /** The code names; `/secret` serves the first. */
   readonly codeNames: readonly [string, ...string[]]
 }
 
@@ -17,33 +17,33 @@ interface Route {
   Params: { codeName?: string }
 }
 
-/** How long an access may wait to be told with others, in milliseconds. */
-const patience = 5
+/** Maximum delay of `secretAccessed` after the response, in milliseconds. */
+const auditDelay = 5
 
 const failure = Symbol('failure')
 
-/** A request, with why the secret was not given. It has that itself, and no name that a plug-in may want. */
-type Asked = FastifyRequest & { [failure]?: string }
+/** A request with the reason of its failure. A symbol as the key cannot collide with a plugin's decorator. */
+type SecretRequest = FastifyRequest & { [failure]?: string }
 
 export const secretRoutes =
   ({ codeNames: [first] }: SecretRoutesOptions): Subscriber =>
   (bus) => {
-    const ask = bus.requester(getSecret)
-    const tell = bus.publisher(secretAccessed)
+    const requestSecret = bus.requester(getSecret)
+    const publishAccess = bus.publisher(secretAccessed)
 
-    const answer = async (request: FastifyRequest<Route>, reply: FastifyReply) => {
+    const handler = async (request: FastifyRequest<Route>, reply: FastifyReply) => {
       const { codeName = first } = request.params
-      const secret = await ask({ codeName }, { id: request.id })
+      const secret = await requestSecret({ codeName }, { id: request.id })
       reply.header('cache-control', 'no-store').header('cache-status', cacheStatus(secret.freshness))
       return { secret_code: secret.value.reveal() }
     }
 
-    const accesses = new Batch<SecretAccess>((access) => tell(access, { id: access.reqId }), patience)
+    const accesses = new Batch<SecretAccess>((access) => publishAccess(access, { id: access.reqId }), auditDelay)
 
-    const watch = (request: Asked, reply: FastifyReply) => {
-      const { id: reqId, ip } = request // when the client is gone, so is its address
+    const watch = (request: SecretRequest, reply: FastifyReply) => {
+      const { id: reqId, ip } = request // `ip` is undefined once the client has disconnected
       reply.raw.on('close', () => {
-        const { codeName = first } = request.params as Route['Params'] // it is of these routes
+        const { codeName = first } = request.params as Route['Params'] // `watch` is used by the secret routes only
         const status = finalStatus(reply.raw)
         const cache = reply.getHeader('cache-status')?.toString()
         accesses.add({ reqId, client: ip, codeName, status, cache, reason: request[failure] })
@@ -51,14 +51,14 @@ export const secretRoutes =
     }
 
     bus.subscribe(httpRoutes, (app) => {
-      // All has been answered then, and whoever is told has not stopped yet.
+      // At this point all requests have been answered, and no listener has stopped yet.
       app.addHook('onClose', () => accesses.flush())
       for (const [path, { schema, config }] of Object.entries(paths)) {
         app.get<Route>(path, {
           schema,
           config: { ...config, watch },
-          handler: answer,
-          onError: (request: FastifyRequest<Route> & Asked, _reply, error, done) => {
+          handler,
+          onError: (request: FastifyRequest<Route> & SecretRequest, _reply, error, done) => {
             request[failure] = messageOf(error)
             done()
           },

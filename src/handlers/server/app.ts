@@ -1,4 +1,4 @@
-/** The Fastify instance that the routes are added to: what every reply has in common, and what becomes of errors. */
+/** Creates the Fastify instance that routes are added to: request ids, request checks and error responses. */
 import type { IncomingMessage } from 'node:http'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { messageOf } from '../../bus/errors.ts'
@@ -12,78 +12,82 @@ import { requestIds } from './request-id.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Answers anybody at any time: without a token, and under overload. */
+    /** The route needs no token and is exempt from load shedding. */
     readonly open?: boolean
-    /** Is opened by a browser, which can send a token only as a password. It only ever reads. */
+    /** The route is a page for browsers, which can send a token only as a password. It must be read-only. */
     readonly browser?: boolean
-    /** Is told of each request for the route, also of those that are refused before the route's own hooks. */
+    /** Called for each request to the route, including those refused before the route's own hooks run. */
     readonly watch?: (request: FastifyRequest, reply: FastifyReply) => void
   }
 }
 
 export interface AppOptions {
-  /** Takes the client's address from `X-Forwarded-For`, as the nearest proxy wrote it: what is before may be made up. */
+  /** Take the client address from the last entry of `X-Forwarded-For`; clients can forge the earlier ones. */
   readonly trustProxy: boolean
   readonly limits: Limits
-  /** For HTTPS. */
+  /** Enables HTTPS. */
   readonly certificate: Certificate | undefined
   readonly isDraining: () => boolean
 }
 
 export function newApp(bus: ProcessBus, { trustProxy, limits, certificate, isDraining }: AppOptions): FastifyInstance {
   const app = fastify({
-    serverFactory: (answer) => nodeServer(answer, limits, certificate, isDraining),
+    serverFactory: (listener) => nodeServer(listener, limits, certificate, isDraining),
     genReqId: requestIds(),
-    // Only who is connected to us is believed.
+    // Only the direct peer is trusted.
     trustProxy: trustProxy && ((_address, hop) => hop === 0),
     bodyLimit: limits.body,
-    return503OnClosing: false, // what still comes while we close is served too
+    return503OnClosing: false, // requests are served until the server has closed
     routerOptions: { maxParamLength: limits.parameter },
     clientErrorHandler: refuseConnection,
-    // No hook runs for what fails before a route is found. Fastify's own message is not passed on: it quotes the URL, in
-    // which there may be a token.
+    // Hooks do not run for errors before routing. Fastify's message is withheld because it quotes the URL, which may
+    // contain a token.
     frameworkErrors: ({ statusCode = 500 }, request, reply) => {
       reply.header('x-request-id', request.id)
-      const fault = new RequestError(statusCode, 'The URL cannot be read, or a name in it is too long.')
-      replyWithProblem(fault, request, reply)
+      const error = new RequestError(statusCode, 'The URL is malformed, or a path parameter is too long.')
+      replyWithProblem(error, request, reply)
     },
   })
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id)
     request.routeOptions.config.watch?.(request, reply)
-    done(faultIn(request.raw, limits))
+    done(requestErrorOf(request.raw, limits))
   })
   app.setErrorHandler((error, request, reply) => {
     replyWithProblem(error, request, reply)
-    // What is foreseen is no error of ours, nor is a client that leaves while it asks.
+    // Not logged: expected errors, and clients that disconnect while sending a request.
     if (reply.statusCode !== 500 || error === request.raw.errored) return
-    bus.log('error', `${request.method} failed: ${messageOf(error)}`, { reqId: request.id, err: error })
+    bus.log('error', `Failed to handle ${request.method}: ${messageOf(error)}`, { reqId: request.id, err: error })
   })
   app.setNotFoundHandler((request, reply) => {
-    replyWithProblem(new RequestError(404, 'There is nothing at this path.'), request, reply)
+    replyWithProblem(new RequestError(404, 'Resource not found.'), request, reply)
   })
   return app
 }
 
-/** What is wrong with a request that could be read, and would be answered all the same. */
-function faultIn({ httpVersion, headers, rawHeaders }: IncomingMessage, { body }: Limits): RequestError | undefined {
+/** Checks a parsed request for errors that Node and Fastify accept. */
+function requestErrorOf(
+  { httpVersion, headers, rawHeaders }: IncomingMessage,
+  { body }: Limits,
+): RequestError | undefined {
   // https://www.rfc-editor.org/rfc/rfc9112#section-2.5
-  if (httpVersion !== '1.1' && httpVersion !== '1.0') return new RequestError(400, 'The service speaks HTTP/1.1.')
+  if (httpVersion !== '1.1' && httpVersion !== '1.0')
+    return new RequestError(400, 'The service supports HTTP/1.0 and HTTP/1.1 only.')
   // https://www.rfc-editor.org/rfc/rfc9112#section-3.2
   const hosts = count(rawHeaders, 'host')
   if (hosts > 1) return new RequestError(400, 'The request has more than one Host header.')
-  if (hosts < 1 && httpVersion === '1.1') return new RequestError(400, 'The request has no Host header.')
-  // Where nobody reads a body, nobody else looks at its length.
-  if (Number(headers['content-length']) > body) return new RequestError(413, 'The body of the request is too long.')
+  if (hosts < 1 && httpVersion === '1.1') return new RequestError(400, 'The Host header is missing.')
+  // Fastify checks the length only for routes that read the body.
+  if (Number(headers['content-length']) > body) return new RequestError(413, 'The request body is too large.')
   return undefined
 }
 
-/** How often a header is there. Of one like Host, Node's own table has the first alone. */
+/** Counts the occurrences of a header. `headers` has only the first value of a header such as Host. */
 function count(rawHeaders: readonly string[], wanted: string): number {
-  let found = 0
-  for (let at = 0; at < rawHeaders.length; at += 2) {
-    const name = rawHeaders[at] ?? ''
-    if (name.length === wanted.length && name.toLowerCase() === wanted) found += 1
+  let occurrences = 0
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index] ?? ''
+    if (name.length === wanted.length && name.toLowerCase() === wanted) occurrences += 1
   }
-  return found
+  return occurrences
 }

@@ -1,13 +1,13 @@
-/** The certificate that the server shows, and its key, as the files have them. */
+/** Reads the TLS certificate of the server and its private key. */
 import { createSecureContext } from 'node:tls'
 import { messageOf } from '../../bus/errors.ts'
 import { UnusableFile } from '../../errors.ts'
 import { readOptionFile } from '../../runtime/options/files.ts'
 
 export interface CertificateOptions {
-  /** PEM file with the certificate and, after it, those between it and one that clients know. HTTP when not given. */
+  /** PEM file with the certificate, followed by any intermediate certificates. Without it, the server uses HTTP. */
   readonly tlsCert?: string | undefined
-  /** PEM file with the certificate's key. */
+  /** PEM file with the private key of the certificate. */
   readonly tlsKey?: string | undefined
 }
 
@@ -17,8 +17,9 @@ export interface Certificate {
 }
 
 /**
- * Reads both, or neither.
- * @throws UnusableFile if they cannot be read, or are not the two halves of one thing
+ * Reads both files.
+ * @returns undefined if either option is missing
+ * @throws UnusableFile if a file cannot be read, or the key does not match the certificate
  */
 export async function readCertificate({ tlsCert, tlsKey }: CertificateOptions): Promise<Certificate | undefined> {
   if (tlsCert === undefined || tlsKey === undefined) return undefined
@@ -26,7 +27,7 @@ export async function readCertificate({ tlsCert, tlsKey }: CertificateOptions): 
   try {
     createSecureContext({ cert, key })
   } catch (cause) {
-    throw new UnusableFile(`--tls-cert ${tlsCert} and --tls-key ${tlsKey} do not make a pair: ${messageOf(cause)}`)
+    throw new UnusableFile(`--tls-cert ${tlsCert} and --tls-key ${tlsKey} do not match: ${messageOf(cause)}`)
   }
   return { cert, key }
 }

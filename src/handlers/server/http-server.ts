@@ -1,4 +1,4 @@
-/** The HTTP server: listens when the process starts, drains when it stops. What it serves is added by the routes. */
+/** The HTTP server: collects the routes and listens when the process starts, and drains when it stops. */
 import { lookup } from 'node:dns/promises'
 import { setTimeout } from 'node:timers/promises'
 import { Server as SecureServer } from 'node:tls'
@@ -9,15 +9,15 @@ import { checkHealth, httpListening, httpRoutes } from '../../channels.ts'
 import { newApp } from './app.ts'
 import { type CertificateOptions, readCertificate } from './certificate.ts'
 import { defaultLimits } from './limits.ts'
-import { closeConnectionsInOrder } from './node/connections.ts'
+import { closeConnectionsGracefully } from './node/connections.ts'
 
 export interface HttpServerOptions extends CertificateOptions {
   readonly host: string
-  /** 0 has the system choose one. */
+  /** 0 selects a free port. */
   readonly port: number
-  /** Takes the client's address from `X-Forwarded-For`, as the nearest proxy wrote it: what is before may be made up. */
+  /** Take the client address from the last entry of `X-Forwarded-For`; clients can forge the earlier ones. */
   readonly trustProxy: boolean
-  /** How long to go on serving once told to stop, in milliseconds: a load balancer takes a while to notice. */
+  /** Time to keep serving after the stop begins, in milliseconds, until load balancers notice that it is not ready. */
   readonly drain: number
 }
 
@@ -34,19 +34,19 @@ export const httpServer =
       stopping = false
       const certificate = await readCertificate(options)
       const app = newApp(bus, { ...options, limits, certificate, isDraining })
-      closeConnectionsInOrder(app.server, limits)
+      closeConnectionsGracefully(app.server, limits)
       running = app
       await addRoutes(app)
-      // One address, where Fastify would have a second server for the other one of `localhost`.
+      // Resolved to one address, because Fastify starts a second server if `localhost` has two.
       const { address: host } = await lookup(options.host, { order: 'ipv4first' })
-      if (bus.exiting) return // nobody is to come any more, and a port would have to be drained
+      if (bus.exiting) return // an open port would only delay the exit, because it has to drain
       await app.listen({ host, port: options.port, backlog: limits.backlog })
       const address = app.listeningOrigin.replace('http', certificate ? 'https' : 'http')
       bus.log('info', `Listening on ${address}`, { address })
       await publishListening({ address })
     })
 
-    // Connections that are open go on with the certificate that they began with.
+    // Open connections keep their certificate; new ones get the new certificate.
     bus.subscribe(lifecycle.graceful, async () => {
       const certificate = await readCertificate(options)
       const server: unknown = running?.server

@@ -1,33 +1,35 @@
-/** How much the server takes from its clients, so that none of them, slow, greedy or hostile, can take it from the others. */
+/** The limits on what clients may use, so that slow, greedy or hostile clients cannot starve the others. */
 export interface Limits {
-  /** Connections that are served at a time, open routes apart. Whoever comes beyond them is told to come again later. */
+  /** Connections served at a time, except on open routes. Requests on further connections get a 503. */
   readonly connections: number
-  /** Connections that are open at a time; what comes beyond them is closed without a word. */
+  /** Open connections. Further ones are closed without a response. */
   readonly openConnections: number
-  /** Connections that wait to be accepted: many clients may come at once. The kernel has the last word. */
+  /** Length of the queue of connections to accept. The kernel may lower it. */
   readonly backlog: number
-  /** Requests that are being answered at a time, open routes apart; connections may send several without waiting. */
+  /** Requests handled at a time, except on open routes. A connection may pipeline several. */
   readonly requests: number
-  /** The head of a request in bytes: its URL, and the names and values of its headers. */
+  /** Size of a request head, that is URL and headers, in bytes. */
   readonly head: number
-  /** The longest name in a URL, in characters: the longest key that DynamoDB takes. */
+  /** Length of a path parameter in characters; the default is the longest key in DynamoDB. */
   readonly parameter: number
-  /** The body of a request, in bytes. No route has a use for one. */
+  /** Size of a request body in bytes. No built-in route uses one. */
   readonly body: number
-  /** How long a TLS handshake may take, in milliseconds. */
+  /** Time limit of a TLS handshake, in milliseconds. */
   readonly handshakeTimeout: number
-  /** How long the head of a request may take to come, in milliseconds; for the first, from the opening of the connection. */
+  /** Time limit for receiving a request head, in milliseconds. The first counts from the opening of the connection. */
   readonly headTimeout: number
-  /** How long a request may take to come whole, in milliseconds. */
+  /** Time limit for receiving a whole request, in milliseconds. */
   readonly requestTimeout: number
-  /** How often the two before are looked at, in milliseconds. */
+  /** Interval between checks of `headTimeout`, `requestTimeout` and `inactivityTimeout`, in milliseconds. */
   readonly checkInterval: number
-  /** How long a connection may idle between requests, in milliseconds: longer than the 60 s after which a load balancer
-   * closes what idles, or it would send into a closing connection. */
+  /**
+   * Time that a connection may be idle between requests, in milliseconds. It must exceed the idle timeout of the load
+   * balancer, often 60 s, which would otherwise send requests on connections that are closing.
+   */
   readonly keepAliveTimeout: number
-  /** How long nothing may pass on a connection while a reply is under way, in milliseconds. */
-  readonly silence: number
-  /** How late the event loop may be on average, in milliseconds, before requests are refused. */
+  /** Time without traffic on a connection with a pending response, in milliseconds. */
+  readonly inactivityTimeout: number
+  /** Mean event loop delay above which requests are refused, in milliseconds. */
   readonly eventLoopDelay: number
 }
 
@@ -44,6 +46,6 @@ export const defaultLimits: Limits = {
   requestTimeout: 30_000,
   checkInterval: 5_000,
   keepAliveTimeout: 72_000,
-  silence: 120_000,
+  inactivityTimeout: 120_000,
   eventLoopDelay: 1_000,
 }

@@ -1,20 +1,20 @@
-/** The id of a request: the client's own if it can stand in a header, a log line and a URI as it is, else a new one. */
+/** Request ids: the client's `X-Request-Id` if it is safe in headers, log lines and URIs, otherwise a generated id. */
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 
 const valid = /^[\w.~+/=@-]{1,128}$/
 
 /**
- * Makes ids that no other process makes: what is random stands once for all of them, and they are counted. In hexadecimal, which
- * spells no words.
+ * Creates a generator of request ids. A random prefix makes the ids unique across processes, and a counter within one.
+ * Both are hexadecimal, so that no id spells a word.
  */
 export function requestIds(): ({ headers }: Pick<IncomingMessage, 'headers'>) => string {
-  const own = `${randomBytes(8).toString('hex')}-`
+  const prefix = `${randomBytes(8).toString('hex')}-`
   let count = 0
   return ({ headers }) => {
     const given = headers['x-request-id']
     if (typeof given === 'string' && valid.test(given)) return given
     count += 1
-    return own + count.toString(16)
+    return prefix + count.toString(16)
   }
 }

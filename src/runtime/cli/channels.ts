@@ -1,4 +1,4 @@
-/** The output of the `channels` command: the topology of the bus, or the part of it that was asked for. */
+/** The `channels` command: prints the topology of the bus, or of selected channels. */
 import { type TopologyFormat, topologyFormats } from '../../bus/topology/formats.ts'
 import type { ChannelInfo, Topology } from '../../bus/topology/topology.ts'
 import { UsageError } from '../../errors.ts'

@@ -1,43 +1,44 @@
-/** Asks the service on this host whether it is alive: what `secret-bus healthcheck` does, for Docker and ECS. */
+/** The `healthcheck` command, for Docker and ECS: requests `/health` of the service on this host. */
 import { isIPv6 } from 'node:net'
 import { Agent, request } from 'undici'
 import { messageOf } from '../../bus/errors.ts'
 import { ExitError } from '../../errors.ts'
 
 export interface HealthcheckOptions {
-  /** Where the service listens; `0.0.0.0` and `::` are everywhere, so also on loopback. */
+  /** The address that the service listens on. */
   readonly host: string
   readonly port: number
-  /** Whether it speaks HTTPS. */
+  /** Certificate file of the service; if set, the check uses HTTPS. */
   readonly tlsCert?: string | undefined
 }
 
-/** How long the service may take to answer, in milliseconds. */
-const answerTimeout = 2_000
+/** Time limit of the response in milliseconds. */
+const timeout = 2_000
 
-/** The service is not there, or not as it should be. */
-class NotHealthy extends ExitError {
-  override readonly name = 'NotHealthy'
-  /** All that Docker knows but 0. */
+/** The service is unreachable, or its response is not 200. */
+class Unhealthy extends ExitError {
+  override readonly name = 'Unhealthy'
+  /** Docker defines only 0 and 1. */
   readonly exitCode = 1
 }
 
-/** @throws NotHealthy, saying why */
+/** @throws Unhealthy with the URL and the reason */
 export async function healthcheck({ host, port, tlsCert }: HealthcheckOptions): Promise<void> {
   const url = `${tlsCert === undefined ? 'http' : 'https'}://${reachable(host)}:${port}/health`
-  // Who it is matters not on this host, and the certificate is for the name that clients know.
+  // The certificate is issued for the public host name, not for this address.
   const dispatcher = new Agent({ connect: { rejectUnauthorized: false } })
   try {
-    const { statusCode, body } = await request(url, { dispatcher, signal: AbortSignal.timeout(answerTimeout) })
+    const { statusCode, body } = await request(url, { dispatcher, signal: AbortSignal.timeout(timeout) })
     await body.dump()
     if (statusCode !== 200) throw new Error(`status ${statusCode}`)
   } catch (cause) {
-    throw new NotHealthy(`not healthy: ${url}: ${messageOf(cause)}`, { cause })
+    throw new Unhealthy(`Unhealthy: ${url}: ${messageOf(cause)}`, { cause })
   } finally {
     await dispatcher.destroy()
   }
 }
 
+/** The host part of a URL for a listening address. The wildcard addresses `0.0.0.0` and `::` include loopback. */
 function reachable(host: string): string {
   if (host === '0.0.0.0') return '127.0.0.1'
   if (host === '::') return '[::1]'

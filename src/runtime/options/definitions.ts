@@ -1,40 +1,40 @@
-/** Every option, once: its group and flag, what it is for, what may be given, and what is taken if nothing is. */
-
+/** The options: group and text in the help, type, default and flag. */
 import type { Sensitive } from '../../secret.ts'
 import type { OptionType } from './types.ts'
 import * as type from './types.ts'
 
 export interface Definition<Value = unknown> {
+  /** Heading in the help. */
   readonly group: string
   readonly describe: string
   readonly type: OptionType<Value>
-  /** As it would be written. */
+  /** As written on the command line. */
   readonly default?: string
-  /** May be given several times; the value is a list. */
+  /** The option can be given several times; its value is a list. */
   readonly repeatable?: true
-  /** Without the dashes, where it is not simply the name of the property. */
+  /** Without leading dashes; by default the property name in kebab case. */
   readonly flag?: string
 }
 
 export const definitions = {
   host: { group: 'HTTP', describe: 'Address to listen on', type: type.host, default: '127.0.0.1' },
-  port: { group: 'HTTP', describe: 'Port to listen on; 0 takes a free one', type: type.port, default: '5000' },
+  port: { group: 'HTTP', describe: 'Port to listen on; 0 picks a free port', type: type.port, default: '5000' },
   trustProxy: {
     group: 'HTTP',
-    describe: "Take the client's address from X-Forwarded-For",
+    describe: 'Take the client address from X-Forwarded-For',
     type: type.flag,
     default: 'false',
   },
   authTokenFile: {
     group: 'HTTP',
-    describe: 'File with bearer tokens, one a line, or the variable SECRET_BUS_AUTH_TOKEN',
+    describe: 'File with bearer tokens, one per line; or set SECRET_BUS_AUTH_TOKEN',
     type: type.path,
   },
-  tlsCert: { group: 'HTTP', describe: 'PEM file with the certificate, for HTTPS', type: type.path },
-  tlsKey: { group: 'HTTP', describe: 'PEM file with its key', type: type.path },
+  tlsCert: { group: 'HTTP', describe: 'PEM file with the TLS certificate chain; enables HTTPS', type: type.path },
+  tlsKey: { group: 'HTTP', describe: 'PEM file with the private key of the certificate', type: type.path },
   inspector: {
     group: 'HTTP',
-    describe: 'Show at /-/bus who is wired to whom, and what passes',
+    describe: 'Serve the bus inspector at /-/bus',
     type: type.flag,
     default: 'false',
   },
@@ -46,7 +46,7 @@ export const definitions = {
     default: 'thedoctor',
     repeatable: true,
   },
-  table: { group: 'DynamoDB', describe: 'Table with the secrets', type: type.table, default: 'devops-challenge' },
+  table: { group: 'DynamoDB', describe: 'DynamoDB table', type: type.table, default: 'devops-challenge' },
   keyAttribute: {
     group: 'DynamoDB',
     describe: 'Attribute with the key',
@@ -59,77 +59,90 @@ export const definitions = {
     type: type.attribute,
     default: 'secret_code',
   },
-  region: { group: 'DynamoDB', describe: "AWS region [default: the AWS SDK's]", type: type.region },
-  dynamodbEndpoint: { group: 'DynamoDB', describe: "URL of DynamoDB [default: the AWS SDK's]", type: type.httpUrl },
-  consistentRead: { group: 'DynamoDB', describe: 'Read strongly consistent', type: type.flag, default: 'false' },
+  region: { group: 'DynamoDB', describe: 'AWS region [default: from the AWS SDK]', type: type.region },
+  dynamodbEndpoint: {
+    group: 'DynamoDB',
+    describe: 'DynamoDB endpoint URL [default: from the AWS SDK]',
+    type: type.httpUrl,
+  },
+  consistentRead: { group: 'DynamoDB', describe: 'Use strongly consistent reads', type: type.flag, default: 'false' },
   connectTimeout: {
     group: 'DynamoDB',
-    describe: 'Longest time to connect',
+    describe: 'Connection timeout',
     type: type.timeLimit,
     default: '1s',
   },
   requestTimeout: {
     group: 'DynamoDB',
-    describe: 'Longest silence of DynamoDB in one try',
+    describe: 'Inactivity timeout per attempt',
     type: type.timeLimit,
     default: '2s',
   },
-  maxAttempts: { group: 'DynamoDB', describe: 'Tries of one read', type: type.integer(1, 10), default: '3' },
+  maxAttempts: { group: 'DynamoDB', describe: 'Attempts per read, 1 to 10', type: type.integer(1, 10), default: '3' },
   fetchTimeout: {
     group: 'DynamoDB',
-    describe: 'Longest time for all tries of one read',
+    describe: 'Total timeout per read, including retries',
     type: type.timeLimit,
     default: '5s',
   },
   embedded: {
     group: 'DynamoDB',
-    describe: 'Run an emulator (the package dynalite) in this process, with made-up secrets',
+    describe: 'Run an in-process DynamoDB emulator (dynalite) with sample secrets',
     type: type.flag,
     default: 'false',
   },
   cacheTtl: {
     group: 'Cache',
-    describe: 'Lifetime of a secret, give or take 10%; 0 caches nothing',
+    describe: 'Cache TTL, ±10% jitter; 0 disables caching',
     type: type.lifetime,
     default: 'forever',
   },
   maxStale: {
     group: 'Cache',
-    describe: 'How much longer to serve it if it cannot be refetched',
+    describe: 'Time to serve a stale secret while refreshing fails',
     type: type.lifetime,
     default: '1h',
   },
   negativeTtl: {
     group: 'Cache',
-    describe: 'How long to remember that there is no such secret',
+    describe: 'Cache TTL of a missing secret',
     type: type.duration,
     default: '2s',
   },
   drain: {
     group: 'Process',
-    describe: 'How long to go on serving when told to exit',
+    describe: 'Time to keep serving after a shutdown signal',
     type: type.duration,
     default: '0s',
   },
   shutdownTimeout: {
     group: 'Process',
-    describe: 'Longest time to exit after that',
+    describe: 'Time limit of the shutdown after draining',
     type: type.timeLimit,
     default: '10s',
   },
-  container: { group: 'Process', describe: 'Link to the image [default: from ECS, or ours]', type: type.link },
-  project: { group: 'Process', describe: 'Link to the repository [default: ours]', type: type.link },
-  logLevel: { group: 'Logs', describe: 'Least level to log', type: type.logLevel, default: 'info' },
+  container: {
+    group: 'Process',
+    describe: 'Image link in /health [default: from ECS or package.json]',
+    type: type.link,
+  },
+  project: { group: 'Process', describe: 'Repository link in /health [default: from package.json]', type: type.link },
+  logLevel: {
+    group: 'Logs',
+    describe: 'Minimum log level: trace, debug, info, warn, error, fatal, or silent',
+    type: type.logLevel,
+    default: 'info',
+  },
   logFormat: {
     group: 'Logs',
-    describe: 'json, pretty, or auto: pretty on a terminal',
+    describe: 'Log format: json, pretty, or auto (pretty on a terminal)',
     type: type.logFormat,
     default: 'auto',
   },
   plugins: {
     group: 'Process',
     flag: 'plugin',
-    describe: 'File of a plug-in, an ES module (repeatable)',
+    describe: 'Plugin file, an ES module (repeatable)',
     type: type.path,
     repeatable: true,
   },
@@ -145,7 +158,7 @@ export const definitions = {
 type Definitions = typeof definitions
 type ValueOf<D> = D extends { type: OptionType<infer Value> } ? Value : never
 
-/** The options as the service takes them: gathered, checked and converted. Durations are milliseconds. */
+/** The validated and converted options. Durations are milliseconds. */
 export type Options = {
   readonly [Name in Exclude<keyof Definitions, 'config'>]: Definitions[Name] extends { repeatable: true }
     ? Definitions[Name] extends { default: string }
@@ -155,15 +168,15 @@ export type Options = {
       ? ValueOf<Definitions[Name]>
       : ValueOf<Definitions[Name]> | undefined
 } & {
-  /** Bearer tokens, one a line. Only ever a variable: anybody on the machine sees flags, and files have an option. */
+  /** Bearer tokens, one per line. Not a flag, because other users of the host can see the command line. */
   readonly authToken: Sensitive | undefined
-  /** The region of the environment. It is the SDK's to take; that there is one can be known without it. */
+  /** `AWS_REGION`. The AWS SDK reads it itself; with this copy the service need not load the SDK to check for it. */
   readonly awsRegion: string | undefined
-  /** Base of the task metadata endpoint, where ECS says that there is one. */
+  /** Base URL of the task metadata endpoint, which ECS sets. */
   readonly ecsMetadataUri: string | undefined
 }
 
-/** One option, by the name that the code has for it and by its flag, without the dashes. */
+/** An option with its property name and its flag, without leading dashes. */
 export interface NamedDefinition {
   readonly name: string
   readonly flag: string

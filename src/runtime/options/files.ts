@@ -1,11 +1,11 @@
-/** Files that options name. */
+/** Reads the files of options. */
 import { readFile } from 'node:fs/promises'
 import { messageOf } from '../../bus/errors.ts'
 import { UnusableFile } from '../../errors.ts'
 
-/** @throws UnusableFile, naming the option, the file and the reason */
+/** @throws UnusableFile with the flag, the file and the reason */
 export function readOptionFile(flag: string, file: string): Promise<Buffer> {
   return readFile(file).catch((cause) => {
-    throw new UnusableFile(`${flag} ${file} cannot be read: ${messageOf(cause)}`, { cause })
+    throw new UnusableFile(`Failed to read ${flag} ${file}: ${messageOf(cause)}`, { cause })
   })
 }

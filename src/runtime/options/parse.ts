@@ -1,21 +1,21 @@
-/** What was written for an option, checked and converted. */
+/** Validates and converts the values of an option. */
 import { UsageError } from '../../errors.ts'
 import type { OptionType } from './types.ts'
 
 /**
- * The values that the texts stand for.
- * @param label how the option is called where it was written
- * @throws UsageError naming the option, what was given and what is allowed
+ * @param label the option as its source names it, such as `--port` or `SECRET_BUS_PORT`
+ * @returns one value per text
+ * @throws UsageError with the label, the constraint and the text
  */
 export function valuesOf<Value>(
   label: string,
   { type, repeatable = false }: { readonly type: OptionType<Value>; readonly repeatable?: boolean },
   texts: readonly string[],
 ): Value[] {
-  if (texts.length > 1 && !repeatable) throw new UsageError(`${label} may be given only once`)
+  if (texts.length > 1 && !repeatable) throw new UsageError(`${label} must be given only once`)
   return texts.map((text) => {
     const value = type.parse(text)
     if (value !== undefined) return value
-    throw new UsageError(`${label} is ${JSON.stringify(text)}, but must be ${type.allowed}`)
+    throw new UsageError(`${label} must be ${type.allowed}, received ${JSON.stringify(text)}`)
   })
 }

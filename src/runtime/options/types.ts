@@ -1,10 +1,10 @@
-/** The kinds of values that options have: how each is written, and what it is then. */
+/** The value types of options: how each is parsed, and which values are allowed. */
 import { logLevels } from '../../bus/process/lifecycle.ts'
 
 export interface OptionType<Value> {
-  /** What the text stands for, or `undefined` when it stands for nothing. */
+  /** Returns the value, or `undefined` if the text is not valid. */
   readonly parse: (text: string) => Value | undefined
-  /** What may be given, to be read after "allowed: ". */
+  /** The constraint, worded to follow "must be" in an error message. */
   readonly allowed: string
 }
 
@@ -19,43 +19,46 @@ export const flag: OptionType<boolean> = { parse: (text) => flags.get(text), all
 
 export const port = integer(0, 65_535)
 
-export const host = matching(/^[\w.:%-]+$/, 'an address or a host name')
+export const host = matching(/^[\w.:%-]+$/, 'an IP address or a host name')
 
-export const path = matching(/^\P{Cc}+$/u, 'the path of a file')
+export const path = matching(/^\P{Cc}+$/u, 'a file path')
 
 /** https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html */
 export const table = matching(
   /^([\w.-]{3,255}|arn:[\w.:/-]{1,1020})$/,
-  'a table name (3 to 255 letters, digits, _ . -) or the ARN of a table',
+  'a table name (3 to 255 letters, digits, _ . -) or a table ARN',
 )
 
 export const attribute = matching(/^.{1,255}$/su, 'an attribute name of 1 to 255 characters')
 
-/** A key of type string: at most 2,048 bytes. Half a character, as JSON can hold it, has none, and is in no URL. */
+/**
+ * A partition key of type string has at most 2,048 bytes of UTF-8. A lone surrogate, which JSON can contain, is not
+ * encodable in UTF-8 or in a URL.
+ */
 export const codeName: OptionType<string> = {
   parse: (text) => (text !== '' && text.isWellFormed() && Buffer.byteLength(text) <= 2_048 ? text : undefined),
   allowed: 'a key of 1 to 2048 bytes',
 }
 
-/** A host label, as the SDK makes one of it. */
-export const region = matching(/^[a-z\d]([a-z\d-]{0,61}[a-z\d])?$/i, 'the name of an AWS region, such as eu-central-1')
+/** A host name label, because the AWS SDK makes it part of a host name. */
+export const region = matching(/^[a-z\d]([a-z\d-]{0,61}[a-z\d])?$/i, 'an AWS region, such as eu-central-1')
 
 export const httpUrl: OptionType<string> = {
   parse: (text) => (/^https?:\/\/\S+$/i.test(text) && URL.canParse(text) ? text : undefined),
-  allowed: 'a URL that begins with http:// or https://',
+  allowed: 'a URL with the scheme http:// or https://',
 }
 
-/** Which there are is for the assembly to say. */
-export const subscriber = matching(/^[a-z-]+$/, 'the name of a subscriber, such as dynamodb')
+/** Checks the syntax only; `service` checks that the subscriber exists. */
+export const subscriber = matching(/^[a-z-]+$/, 'a subscriber name, such as dynamodb')
 
-/** A link or name, as it is. */
+/** A URL or an image name; it is not validated further. */
 export const link = matching(/^\P{Cc}+$/u, 'a link')
 
 export const logLevel = choice([...logLevels, 'silent'])
 
 export const logFormat = choice(['auto', 'json', 'pretty'])
 
-/** How the wiring of the bus is shown. */
+/** Output format of the `channels` command. */
 export const topologyFormat = choice(['table', 'json', 'mermaid'])
 
 const units = new Map([
@@ -66,37 +69,37 @@ const units = new Map([
   ['d', 86_400_000],
 ])
 
-/** What no timer is longer than; see `setTimeout`. */
-const longest = 24 * 86_400_000
+/** About the longest delay that `setTimeout` supports, in milliseconds. */
+const longestDuration = 24 * 86_400_000
 
-/** In whole milliseconds, for not everybody who is handed one takes a part of it. */
+/** Whole milliseconds, because some consumers reject fractions. */
 export const duration: OptionType<number> = {
   parse(text) {
     const [, number, unit = ''] = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text) ?? []
     const ms = text === '0' ? 0 : Math.round(Number(number) * (units.get(unit) ?? Number.NaN))
-    return ms <= longest ? ms : undefined
+    return ms <= longestDuration ? ms : undefined
   },
-  allowed: 'a time up to 24d, such as 500ms, 5s, 10m, 1h',
+  allowed: 'a duration up to 24d, such as 500ms, 5s, 10m, 1h',
 }
 
-/** In milliseconds; `Infinity` is for ever. */
+/** Milliseconds; `Infinity` for `forever`. */
 export const lifetime: OptionType<number> = {
   parse: (text) => (text === 'forever' ? Infinity : duration.parse(text)),
   allowed: `${duration.allowed}, or forever`,
 }
 
-/** In milliseconds; something that takes time cannot be given none. */
+/** Milliseconds, more than 0. */
 export const timeLimit: OptionType<number> = {
   parse: (text) => duration.parse(text) || undefined,
   allowed: `${duration.allowed}, but not 0`,
 }
 
-export function integer(least: number, most: number): OptionType<number> {
+export function integer(min: number, max: number): OptionType<number> {
   const parse = (text: string) => {
     const number = /^\d+$/.test(text) ? Number(text) : Number.NaN
-    return number >= least && number <= most ? number : undefined
+    return number >= min && number <= max ? number : undefined
   }
-  return { parse, allowed: `a whole number from ${least} to ${most}` }
+  return { parse, allowed: `a whole number from ${min} to ${max}` }
 }
 
 export function choice<const Value extends string>(values: readonly Value[]): OptionType<Value> {

@@ -1,16 +1,16 @@
-/** How long to wait after failures in a row: from 100 ms, doubling to 30 s, jittered. */
+/** Exponential backoff: 100 ms, doubled with each consecutive failure up to 30 s, with jitter. */
 export class Backoff {
   #failures = 0
   readonly #random: () => number
 
-  /** @param random answers with a number from 0 up to 1 */
+  /** @param random returns a number in [0, 1) */
   constructor(random: () => number) {
     this.#random = random
   }
 
   /**
    * Counts a failure.
-   * @returns how long to wait now, in milliseconds: between half of the doubled time and all of it ("equal jitter", see
+   * @returns the delay in milliseconds, at random between half of the ceiling and all of it ("equal jitter", see
    *   https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/)
    */
   next(): number {

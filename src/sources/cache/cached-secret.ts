@@ -1,4 +1,4 @@
-/** One secret in the cache: for how long it is served, and what is served when it cannot be fetched. */
+/** One secret in the cache: its TTL, its refresh, and what is served while the refresh fails. */
 import { codeOf } from '../../bus/errors.ts'
 import { SingleFlight } from '../../bus/process/single-flight.ts'
 import { type Freshness, type Secret, SourceFailure, type StoredSecret } from '../../secret.ts'
@@ -6,34 +6,34 @@ import type { Clock } from '../clock.ts'
 import { Backoff } from './backoff.ts'
 
 export interface CachePolicy {
-  /** Lifetime of a secret in milliseconds, give or take 10%; `Infinity` is for ever, 0 is no caching at all. */
+  /** TTL of a secret in milliseconds, ±10% jitter; `Infinity` is forever, 0 disables caching. */
   readonly cacheTtl: number
-  /** How long beyond its lifetime a secret is served while it cannot be fetched, in milliseconds. */
+  /** Time to serve a stale secret while refreshing fails, in milliseconds after the end of the TTL. */
   readonly maxStale: number
-  /** How long it is remembered that there is no such secret, in milliseconds. */
+  /** TTL of the absence of a secret, in milliseconds. */
   readonly negativeTtl: number
 }
 
 /**
- * How a reading of the cache went: as `Freshness` has it; `negative` where it is remembered that there is no such secret;
- * `backoff` where the last failure is the answer until the source is asked again.
+ * The result of a read: as in `Freshness`; `negative` if the absence of the secret is cached; `backoff` if the last
+ * failure is returned because no fetch is due yet.
  */
 export type ReadResult = Freshness['result'] | 'negative' | 'backoff'
 
-/** Reads the secret from its source. The id is that of the call which causes the reading. */
+/** Fetches the secret from its source. The id is that of the call that causes the fetch. */
 export type Fetch = (id: string | undefined) => Promise<StoredSecret>
 
 export class CachedSecret {
-  /** How many readings went how. */
+  /** Number of reads by result. */
   readonly reads: Record<ReadResult, number> = { hit: 0, stale: 0, miss: 0, coalesced: 0, negative: 0, backoff: 0 }
   readonly #fetch: Fetch
   readonly #policy: CachePolicy
   readonly #clock: Clock
   readonly #flights = new SingleFlight<Secret>()
   readonly #backoff: Backoff
-  /** The last value, as it is served while fresh. */
-  #held: Secret | undefined
-  /** Why the source is not asked for now, since when and until when, in milliseconds since the epoch. */
+  /** The last value, as served while fresh. */
+  #cached: Secret | undefined
+  /** The failure that suspends fetching, with the start and end of the pause in milliseconds since the epoch. */
   #pause: { readonly error: unknown; readonly since: number; readonly until: number } | undefined
   #loaded = false
 
@@ -44,15 +44,15 @@ export class CachedSecret {
     this.#backoff = new Backoff(clock.random)
   }
 
-  /** Whether the source has ever given a value. */
+  /** Whether a fetch has ever succeeded. */
   get loaded(): boolean {
     return this.#loaded
   }
 
-  /** How long the source is not asked from now on, in milliseconds. */
+  /** Time until the next fetch is allowed, in milliseconds. */
   get pausedFor(): number {
     const now = this.#clock.now()
-    // A clock that was set back would make it as long as it was set back.
+    // If the system clock is set back, the pause would grow by the difference.
     if (this.#pause === undefined || now < this.#pause.since) return 0
     return Math.max(0, this.#pause.until - now)
   }
@@ -64,61 +64,61 @@ export class CachedSecret {
     return this.#policy.cacheTtl === 0 && this.#loaded && !this.#pause ? 'fresh' : 'missing'
   }
 
-  /** How old the value is that would be served, in milliseconds; `undefined` if there is none. */
+  /** Age of the value that would be served, in milliseconds; `undefined` if there is none. */
   get age(): number | undefined {
-    return this.#held && this.state !== 'missing' ? this.#clock.now() - this.#held.fetchedAt : undefined
+    return this.#cached && this.state !== 'missing' ? this.#clock.now() - this.#cached.fetchedAt : undefined
   }
 
   /**
-   * The value: at once if there is one to serve, else when the source has answered.
-   * @throws the last failure at once, while the source is not to be asked again; else what the source fails with
+   * Returns the value synchronously if one can be served, else fetches it.
+   * @throws the last failure, synchronously, during a pause; otherwise the failure of the fetch
    */
   get(id: string | undefined): Secret | Promise<Secret> {
     const result = this.#lookUp()
     this.reads[result] += 1
-    const held = this.#held
-    if (held && result === 'hit') return held
-    if (held && result === 'stale') {
-      if (this.pausedFor === 0) this.#refetch(id).catch(() => {}) // whoever fetches has logged it
-      return served(held, result)
+    const cached = this.#cached
+    if (cached && result === 'hit') return cached
+    if (cached && result === 'stale') {
+      if (this.pausedFor === 0) this.#refresh(id).catch(() => {}) // logged by the fetch function
+      return served(cached, result)
     }
-    this.#held = undefined
+    this.#cached = undefined
     if (result === 'negative' || result === 'backoff') throw this.#failure()
-    return this.#refetch(id).then((secret) => served(secret, result))
+    return this.#refresh(id).then((secret) => served(secret, result))
   }
 
   /**
-   * Fetches, if the source may be asked now. It does not count as a reading.
-   * @throws what the source fails with, or has failed with
+   * Fetches unless paused. Does not count as a read.
+   * @throws the failure of the fetch, or the last failure during a pause
    */
   async load(): Promise<void> {
     if (this.pausedFor > 0) throw this.#failure()
-    await this.#refetch(undefined)
+    await this.#refresh(undefined)
   }
 
   /**
-   * Fetches now. The old value is served until the new one is there. A fetch that is under way is let through first, for
-   * it may have read before whatever is the reason to reload.
-   * @throws what the source fails with
+   * Fetches even if the value is fresh or fetching is paused. The old value is served in the meantime. A fetch in
+   * progress is not shared, because it may have read the source before the change that caused the reload.
+   * @throws the failure of the fetch
    */
   async reload(): Promise<void> {
     await this.#flights.idle()
-    await this.#refetch(undefined)
+    await this.#refresh(undefined)
   }
 
-  /** How a reading would go now. */
+  /** The result of a read at this moment. */
   #lookUp(): ReadResult {
     const now = this.#clock.now()
-    if (this.#held && now < this.#held.freshness.expiresAt) return 'hit'
-    if (this.#held && now < this.#staleUntil(this.#held)) return 'stale'
+    if (this.#cached && now < this.#cached.freshness.expiresAt) return 'hit'
+    if (this.#cached && now < this.#staleUntil(this.#cached)) return 'stale'
     if (this.pausedFor > 0) return isAbsence(this.#pause?.error) ? 'negative' : 'backoff'
     return this.#flights.inProgress ? 'coalesced' : 'miss'
   }
 
-  #refetch(id: string | undefined): Promise<Secret> {
+  #refresh(id: string | undefined): Promise<Secret> {
     return this.#flights.run(async () => {
       try {
-        return this.#keep(await this.#fetch(id))
+        return this.#store(await this.#fetch(id))
       } catch (error) {
         this.#onFailure(error)
         throw this.#failure()
@@ -126,12 +126,12 @@ export class CachedSecret {
     })
   }
 
-  #keep(stored: StoredSecret): Secret {
+  #store(stored: StoredSecret): Secret {
     const { cacheTtl } = this.#policy
-    // Tasks that were started together do not all refetch together.
-    const lifetime = cacheTtl * (0.9 + 0.2 * this.#clock.random())
-    const secret: Secret = { ...stored, freshness: { result: 'hit', expiresAt: this.#clock.now() + lifetime } }
-    this.#held = cacheTtl === 0 ? undefined : secret
+    // Jitter, so that instances that started together do not refresh together.
+    const ttl = cacheTtl * (0.9 + 0.2 * this.#clock.random())
+    const secret: Secret = { ...stored, freshness: { result: 'hit', expiresAt: this.#clock.now() + ttl } }
+    this.#cached = cacheTtl === 0 ? undefined : secret
     this.#loaded = true
     this.#pause = undefined
     this.#backoff.reset()
@@ -140,15 +140,15 @@ export class CachedSecret {
 
   #onFailure(error: unknown): void {
     const absent = isAbsence(error)
-    // The source has said that this is no longer to be had, so it is revoked here too.
-    if (absent || codeOf(error) === 'SOURCE_REFUSED') this.#held = undefined
+    // The secret was deleted or access to it was revoked, so it must not be served any longer.
+    if (absent || codeOf(error) === 'SOURCE_REFUSED') this.#cached = undefined
     if (absent) this.#backoff.reset()
     const pause = absent ? this.#policy.negativeTtl : this.#backoff.next()
     const since = this.#clock.now()
     this.#pause = { error, since, until: since + pause }
   }
 
-  /** The last failure, with how long it is the answer. */
+  /** The last failure, with the remaining pause as `retryAfter`. */
   #failure(): unknown {
     const error = this.#pause?.error
     if (!(error instanceof SourceFailure)) return error
@@ -160,7 +160,7 @@ export class CachedSecret {
   }
 }
 
-/** By the code and not by the class, which a source that is loaded at run time need not import. */
+/** Checks the code rather than the class, because a plugin may not import the class. */
 function isAbsence(error: unknown): boolean {
   return codeOf(error) === 'SECRET_NOT_FOUND'
 }

@@ -1,4 +1,4 @@
-/** The secrets that are served, each fetched when it must be: answers `secret.get`, asks `secret.fetch`. */
+/** Provides `secret.get` from a cache, which it fills through `secret.fetch`. */
 import { messageOf, RequestTimeout } from '../../bus/errors.ts'
 import { lifecycle } from '../../bus/process/lifecycle.ts'
 import type { ProcessBus, Subscriber } from '../../bus/process/process-bus.ts'
@@ -10,26 +10,27 @@ import { cacheMetrics, counted, type FetchCounts } from './cache-metrics.ts'
 import { CachedSecret, type CachePolicy, type Fetch } from './cached-secret.ts'
 
 export interface SecretCacheOptions extends CachePolicy {
-  /** The secrets that are served. Any other is not found, without asking the source. */
+  /** Code names of the secrets to serve. Any other is not found, without a fetch. */
   readonly codeNames: readonly string[]
-  /** How long one reading may take, all tries together, in milliseconds. */
+  /** Total timeout of one fetch, including retries, in milliseconds. */
   readonly fetchTimeout: number
 }
 
 export const secretCache =
   (options: SecretCacheOptions, clock: Clock = systemClock): Subscriber =>
   (bus) => {
-    const ask = bus.requester(fetchSecret)
+    const requestFetch = bus.requester(fetchSecret)
     let warming = new AbortController()
     const stopped = () => warming.signal.aborted
 
     const cache = new Map(
       options.codeNames.map((codeName) => {
-        // A fetch is nobody's: it has its own time, and goes on when whoever caused it gives up.
-        const fetch: Fetch = (id) => ask({ codeName }, { id, timeout: options.fetchTimeout }).catch(asSourceFailure)
+        // Not bound to the signal and deadline of the request that causes it, because other requests share the fetch.
+        const fetch: Fetch = (id) =>
+          requestFetch({ codeName }, { id, timeout: options.fetchTimeout }).catch(asSourceFailure)
         const fetches: FetchCounts = new Map()
-        const watched = counted(logOutages(bus, codeName, fetch, stopped), fetches)
-        return [codeName, { secret: new CachedSecret(watched, options, clock), fetches }]
+        const observed = counted(logOutages(bus, codeName, fetch, stopped), fetches)
+        return [codeName, { secret: new CachedSecret(observed, options, clock), fetches }]
       }),
     )
     const secrets = [...cache.values()].map(({ secret }) => secret)
@@ -40,7 +41,7 @@ export const secretCache =
       return cached.secret.get(id)
     })
 
-    // When all have started, the port is open, and clients need not wait for what the source has to load.
+    // Once the process has started, the port is open. Warming up earlier would delay that by the time to load the SDK.
     bus.subscribe(lifecycle.state, (state) => {
       if (state !== 'STARTED') return
       warming = new AbortController()
@@ -62,33 +63,33 @@ export const secretCache =
     bus.subscribe(collectMetrics, () => cacheMetrics(cache))
   }
 
-/** Logs a line for each reason of an outage, not one a try, and another when it is over. What our own stop cuts off is no outage. */
+/** Warns once per reason of an outage, not per fetch, and logs the recovery. Failures after a stop do not count. */
 function logOutages(bus: ProcessBus, codeName: string, fetch: Fetch, stopped: () => boolean): Fetch {
-  /** What this outage has been logged for. It may show in several ways by turns. */
-  const told = new Set<string>()
+  /** The reasons logged during this outage. A set, because an outage may alternate between them. */
+  const logged = new Set<string>()
   return async (id) => {
     const fields = { codeName, reqId: id }
     try {
       const secret = await fetch(id)
-      if (told.size > 0) bus.log('info', `Secret ${codeName} is fetched again`, fields)
-      told.clear()
+      if (logged.size > 0) bus.log('info', `Recovered: fetched secret ${codeName}`, fields)
+      logged.clear()
       return secret
     } catch (error) {
       const reason = messageOf(error)
-      const level = told.has(reason) || stopped() ? 'debug' : 'warn'
-      bus.log(level, `Secret ${codeName} was not fetched: ${reason}`, { ...fields, err: error })
-      if (!stopped()) told.add(reason)
+      const level = logged.has(reason) || stopped() ? 'debug' : 'warn'
+      bus.log(level, `Failed to fetch secret ${codeName}: ${reason}`, { ...fields, err: error })
+      if (!stopped()) logged.add(reason)
       throw error
     }
   }
 }
 
-/** A source that answers too late has failed like one that says so. */
+/** Reports the timeout of the bus like a timeout of the source. */
 function asSourceFailure(error: unknown): never {
   throw error instanceof RequestTimeout ? new SourceFailure('SOURCE_TIMEOUT', error.message, { cause: error }) : error
 }
 
-/** Fetches in the background until the source has answered once, so that the first client need not wait. */
+/** Fetches in the background until the first success, so that the first client does not have to wait. */
 async function warm(secret: CachedSecret, clock: Clock, signal: AbortSignal): Promise<void> {
   const backoff = new Backoff(clock.random)
   while (!secret.loaded && !signal.aborted) {
@@ -102,12 +103,13 @@ async function warm(secret: CachedSecret, clock: Clock, signal: AbortSignal): Pr
 }
 
 /**
- * It fails until every secret has been there once: that is how a bad deployment shows. Later it only warns, for an outage
- * of the source must not take a task out that may still have what clients want.
+ * Fails until every secret has been loaded once, so that a broken deployment gets no traffic. Afterwards it only warns,
+ * because an outage of the source must not stop instances that can still serve from the cache.
  */
 function health(secrets: CachedSecret[]): HealthCheck {
   const name = 'secret-cache'
-  const count = (is: (secret: CachedSecret) => boolean) => `${secrets.filter(is).length} of ${secrets.length} secrets`
+  const count = (predicate: (secret: CachedSecret) => boolean) =>
+    `${secrets.filter(predicate).length} of ${secrets.length} secrets`
   if (secrets.some(({ loaded }) => !loaded)) {
     return { name, status: 'fail', output: `${count(({ loaded }) => !loaded)} not loaded yet` }
   }

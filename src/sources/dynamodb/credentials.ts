@@ -1,15 +1,12 @@
-/**
- * Credentials are found by the SDK's default chain. Here it is said which of its providers had some, and a search that does
- * not end is begun again.
- */
+/** Logs which provider of the SDK's default chain found the credentials, and restarts a search that does not end. */
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { loadConfig } from '@smithy/core/config'
 import type { ProcessBus } from '../../bus/process/process-bus.ts'
 import { type Clock, systemClock } from '../clock.ts'
 
-/** What the SDK notes on credentials (`$source`), and what it stands for. */
+/** Descriptions of the marks that the SDK sets on credentials (`$source`). */
 const providers: ReadonlyMap<string, string> = new Map([
-  ['CREDENTIALS_CODE', 'the program'],
+  ['CREDENTIALS_CODE', 'the client configuration'],
   ['CREDENTIALS_ENV_VARS', 'the environment'],
   ['CREDENTIALS_PROFILE', 'the shared files'],
   ['CREDENTIALS_STS_ASSUME_ROLE', 'an assumed role'],
@@ -17,11 +14,11 @@ const providers: ReadonlyMap<string, string> = new Map([
   ['CREDENTIALS_PROCESS', 'a credential process'],
   ['CREDENTIALS_SSO', 'single sign-on'],
   ['CREDENTIALS_SSO_LEGACY', 'single sign-on'],
-  ['CREDENTIALS_LOGIN', 'a login'],
-  ['CREDENTIALS_HTTP', 'the metadata of the container'],
+  ['CREDENTIALS_LOGIN', 'a console login'],
+  ['CREDENTIALS_HTTP', 'the container metadata'],
 ])
 
-/** Whether the SDK has been told of the metadata of a container. It then asks these, and never those of an instance. */
+/** Whether container metadata is configured. The SDK then uses it instead of instance metadata. */
 const isInContainer = () =>
   loadConfig<boolean>({
     environmentVariableSelector: (variables) =>
@@ -30,51 +27,51 @@ const isInContainer = () =>
     default: false,
   })()
 
-/** How long the SDK may search, in milliseconds. When nobody can be reached it gives up after 8 s. */
+/** Time limit of a search, in milliseconds. If no provider responds, the SDK itself gives up after 8 s. */
 const searchTimeout = 20_000
 
-/** The SDK's own type lacks what it notes. */
+/** The SDK's own type lacks `$source`. */
 type Credentials = { readonly accessKeyId: string; readonly $source?: object }
 
 /**
- * Makes a function to call before each reading. It logs where the client's credentials are from, when they are first there
- * and when that changes.
+ * Returns a function to call before each read. It logs the provider of the client's credentials when they are first
+ * available and when the provider changes.
  */
 export function credentialsLog(bus: ProcessBus, clock: Clock = systemClock): (client: DynamoDBClient) => void {
-  let last: string | undefined
+  let lastProvider: string | undefined
   let searchingSince: number | undefined
 
-  const tell = async (credentials: Credentials) => {
+  const log = async (credentials: Credentials) => {
     const provider = await providerOf(credentials)
-    if (provider === last) return
-    last = provider
-    bus.log('info', `Credentials are from ${provider}`, { accessKeyId: credentials.accessKeyId })
+    if (provider === lastProvider) return
+    lastProvider = provider
+    bus.log('info', `Using credentials from ${provider}`, { accessKeyId: credentials.accessKeyId })
   }
 
   return ({ config }) => {
     if (searchingSince !== undefined && clock.now() - searchingSince > searchTimeout) {
       searchingSince = undefined
-      startOver(config)
+      restartSearch(config)
     }
     searchingSince ??= clock.now()
-    // The SDK keeps them for as long as they are good. That there are none is told by what is asked with them.
-    const told = config.credentials().then(tell, () => {})
-    void told.then(() => {
+    // The SDK caches valid credentials. If there are none, the read itself fails and is logged.
+    const search = config.credentials().then(log, () => {})
+    void search.then(() => {
       searchingSince = undefined
     })
   }
 }
 
-/** The SDK waits without end for a container that is silent, and whoever asks later waits with it. */
-function startOver(config: DynamoDBClient['config']): void {
-  // Taken for the default chain, a new one, as at first. The type is that of what the SDK makes of it.
+/** The SDK waits forever for a container endpoint that does not respond, and all later reads share that wait. */
+function restartSearch(config: DynamoDBClient['config']): void {
+  // The setter builds a new default chain from `undefined`. Its type is that of the getter, hence the cast.
   config.credentials = undefined as unknown as typeof config.credentials
 }
 
 async function providerOf({ $source = {} }: Credentials): Promise<string> {
-  const notes = Object.keys($source)
-  // Nothing is noted of an instance, nor of a container that answers only at the SDK's fifth and last try.
-  if (notes.length === 0) return `the metadata of the ${(await isInContainer()) ? 'container' : 'instance'}`
-  const known = notes.map((note) => providers.get(note)).find(Boolean)
-  return known ?? notes.join(', ').toLowerCase()
+  const marks = Object.keys($source)
+  // The SDK does not mark credentials of an instance, nor of a container if they took all five attempts.
+  if (marks.length === 0) return `the ${(await isInContainer()) ? 'container' : 'instance'} metadata`
+  const known = marks.map((mark) => providers.get(mark)).find(Boolean)
+  return known ?? marks.join(', ').toLowerCase()
 }

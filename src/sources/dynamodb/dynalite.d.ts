@@ -1,7 +1,7 @@
-/** dynalite has no types of its own; this is as much of it as is used. */
+/** dynalite ships no types. Only the part in use is declared. */
 declare module 'dynalite' {
   import type { Server } from 'node:http'
 
-  /** @param options.createTableMs how long a new table is being created, in milliseconds */
+  /** @param options.createTableMs time that a new table stays in the state CREATING, in milliseconds */
   export default function dynalite(options?: { createTableMs?: number }): Server
 }

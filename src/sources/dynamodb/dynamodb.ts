@@ -1,4 +1,4 @@
-/** Secrets in a DynamoDB table: answers `secret.fetch`. */
+/** Provides `secret.fetch` from a DynamoDB table. */
 import { setTimeout } from 'node:timers/promises'
 import { messageOf } from '../../bus/errors.ts'
 import { lifecycle } from '../../bus/process/lifecycle.ts'
@@ -9,61 +9,61 @@ import { SourceFailure } from '../../secret.ts'
 import type { DynamodbTable, TableOptions } from './table.ts'
 
 export interface DynamodbOptions extends TableOptions {
-  /** The region that the environment names, which the SDK takes where no other is given. */
+  /** The region from the environment, which the SDK uses if no other is configured. */
   readonly awsRegion?: string | undefined
 }
 
-/** Nothing says which region to ask. Nothing will at run time either, so the process ends with `EX_USAGE`. */
+/** No region is configured. Waiting does not help, so the process exits with `EX_USAGE` of sysexits.h. */
 class NoRegion extends ExitError {
   override readonly name = 'NoRegion'
   readonly code = 'NO_REGION'
   readonly exitCode = 64
 
   constructor(cause: unknown) {
-    super(`no region (${messageOf(cause)}): give --region or AWS_REGION, or set one in the AWS profile`)
+    super(`No AWS region (${messageOf(cause)}): set --region or AWS_REGION, or a region in the AWS profile`)
   }
 }
 
-/** Loading the SDK keeps the event loop busy for a tenth of a second. Who waited for the port is answered before, in these ms. */
-const breath = 20
+/** Delay in milliseconds that lets waiting requests be served before the SDK blocks the event loop for about 100 ms. */
+const loadDelay = 20
 
 export const dynamodb =
   (options: DynamodbOptions): Subscriber =>
   (bus) => {
     const locate = bus.publisher(locateDynamodb)
-    let place: { readonly elsewhere: DynamodbLocation | undefined } | undefined
+    let started: { readonly location: DynamodbLocation | undefined } | undefined
     let table: Promise<DynamodbTable> | undefined
 
-    // Loaded when it is first needed: the port need not wait for the SDK.
-    const open = async (elsewhere: DynamodbLocation | undefined) => {
+    // Loads the SDK on first use, so that the HTTP port opens sooner.
+    const open = async (location: DynamodbLocation | undefined) => {
       const { DynamodbTable } = await import('./table.ts')
-      return new DynamodbTable(bus, options, elsewhere)
+      return new DynamodbTable(bus, options, location)
     }
-    const openSoon = async (elsewhere: DynamodbLocation | undefined) => {
-      await setTimeout(breath)
-      return open(elsewhere)
+    const openDelayed = async (location: DynamodbLocation | undefined) => {
+      await setTimeout(loadDelay)
+      return open(location)
     }
 
     bus.subscribe(lifecycle.start, async () => {
-      const [elsewhere] = await locate()
-      place = { elsewhere }
-      if (elsewhere || options.region || options.awsRegion) return
-      // It may be in a file, where only the SDK knows to look.
-      table = open(elsewhere)
+      const [location] = await locate()
+      started = { location }
+      if (location || options.region || options.awsRegion) return
+      // The region may be in the AWS configuration files, which the SDK reads.
+      table = open(location)
       await (await table).region().catch((error) => {
         throw new NoRegion(error)
       })
     })
 
     bus.subscribe(lifecycle.stop, () => {
-      table?.then((opened) => opened.close()).catch(() => {}) // what fails to load has failed who asked
-      place = undefined
+      table?.then((opened) => opened.close()).catch(() => {}) // a failure to load has rejected the read
+      started = undefined
       table = undefined
     })
 
     bus.provide(fetchSecret, async ({ codeName }, { id, signal }) => {
-      if (!place) throw new SourceFailure('SOURCE_STARTING', 'the DynamoDB source has not started')
-      table ??= openSoon(place.elsewhere)
+      if (!started) throw new SourceFailure('SOURCE_STARTING', 'The DynamoDB source has not started')
+      table ??= openDelayed(started.location)
       return (await table).read(codeName, id, signal)
     })
   }

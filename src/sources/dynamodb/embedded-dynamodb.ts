@@ -1,4 +1,4 @@
-/** A DynamoDB in this process, for a laptop: an emulator whose table holds a secret for every code name. */
+/** An in-process DynamoDB emulator for development, whose table has a sample secret for every code name. */
 import { once } from 'node:events'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -12,17 +12,17 @@ export interface EmbeddedDynamodbOptions {
   readonly keyAttribute: string
   readonly valueAttribute: string
   readonly codeNames: readonly string[]
-  /** Where it listens: on a free port for this process alone when not given. */
+  /** Address to listen on; a free port of the loopback interface if omitted. */
   readonly listen?: { readonly host: string; readonly port: number }
 }
 
-/** The emulator is a development dependency, which a production install leaves out. */
+/** The emulator is a development dependency, so a production install does not have it. */
 class NoEmulator extends Error {
   override readonly name = 'NoEmulator'
   readonly code = 'NO_EMULATOR'
 
   constructor(cause: unknown) {
-    super('--embedded needs the package dynalite: npm install dynalite', { cause })
+    super('--embedded requires the package dynalite: npm install dynalite', { cause })
   }
 }
 
@@ -34,8 +34,8 @@ export const embeddedDynamodb =
 
     bus.subscribe(lifecycle.start, async () => {
       server = await emulator()
-      const { host, port: wanted } = options.listen ?? { host: '127.0.0.1', port: 0 }
-      server.listen(wanted, host)
+      const { host, port: wantedPort } = options.listen ?? { host: '127.0.0.1', port: 0 }
+      server.listen(wantedPort, host)
       await once(server, 'listening')
       const { port } = server.address() as AddressInfo // a string only for a pipe
       location = {
@@ -44,7 +44,10 @@ export const embeddedDynamodb =
         credentials: { accessKeyId: 'embedded', secretAccessKey: 'embedded' },
       }
       await seed(location, options)
-      bus.log('info', `Embedded DynamoDB on ${location.endpoint}, with a secret for ${options.codeNames.join(', ')}`)
+      bus.log(
+        'info',
+        `Started embedded DynamoDB on ${location.endpoint} with secrets for ${options.codeNames.join(', ')}`,
+      )
     })
 
     bus.subscribe(lifecycle.stop, async () => {
@@ -56,7 +59,7 @@ export const embeddedDynamodb =
     })
 
     bus.subscribe(locateDynamodb, () => {
-      if (!location) throw new Error('the embedded DynamoDB has not started')
+      if (!location) throw new Error('The embedded DynamoDB has not started')
       return location
     })
   }

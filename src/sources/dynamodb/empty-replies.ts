@@ -1,13 +1,13 @@
 /**
- * Whatever a reply is cut down to, the SDK cannot read it, but for nothing at all: that it takes for `{}`, by which DynamoDB
- * says that there is no such item. Here it is told apart.
+ * The SDK fails to parse a truncated response unless it is empty. It reads an empty one as `{}`, which is DynamoDB's
+ * response for a missing item.
  */
 import { buffer } from 'node:stream/consumers'
 import type { GetItemCommand } from '@aws-sdk/client-dynamodb'
 import { HttpResponse } from '@smithy/core/transport'
-import { unreadableReply } from './failures.ts'
+import { invalidResponse } from './failures.ts'
 
-/** Has an empty reply fail as an unreadable one. */
+/** Makes the command fail with `SOURCE_UNAVAILABLE` if the response is empty. */
 export function refuseEmptyReplies(command: GetItemCommand): void {
   command.middlewareStack.add(
     (next) => async (args) => {
@@ -15,11 +15,11 @@ export function refuseEmptyReplies(command: GetItemCommand): void {
       const { response } = result
       if (HttpResponse.isInstance(response) && response.statusCode === 200) {
         response.body = await buffer(response.body)
-        if (response.body.length === 0) throw unreadableReply()
+        if (response.body.length === 0) throw invalidResponse()
       }
       return result
     },
-    // Before the one that reads the reply, which has a higher priority in this step.
+    // Runs before the deserializer, which has a higher priority in this step.
     { step: 'deserialize', priority: 'low' },
   )
 }

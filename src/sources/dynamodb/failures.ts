@@ -1,11 +1,12 @@
-/** What the SDK threw, as one of our few failures. Told by the error's name: DynamoDB throttles with HTTP 400. */
+/** Maps errors of the SDK to source failures, by name rather than status: DynamoDB throttles with HTTP 400. */
 import { DynamoDBServiceException } from '@aws-sdk/client-dynamodb'
 import { isThrottlingError, isTransientError } from '@smithy/core/retry'
 import { messageOf } from '../../bus/errors.ts'
 import { SourceFailure, type SourceFailureCode } from '../../secret.ts'
 
 /**
- * DynamoDB's errors that are about who asks, not about what is allowed: they pass when the credentials are renewed.
+ * DynamoDB's authentication errors. Unlike authorization errors, they are transient: they end when the credentials are
+ * renewed.
  * https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
  * https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/CommonErrors.html
  */
@@ -24,34 +25,37 @@ const credentialErrors: ReadonlySet<string> = new Set([
 
 type SdkError = Parameters<typeof isThrottlingError>[0] & { readonly code?: string }
 
-/** The failure to report for whatever the reading of a table threw. */
+/** Maps a value thrown by a read of the table. */
 export function dynamodbFailure(thrown: unknown, table: string): SourceFailure {
   if (thrown instanceof SourceFailure) return thrown
-  const error = thrown as SdkError // whatever else it is, it has none of the parts that are looked at
+  const error = thrown as SdkError // any other value lacks the properties that are read
   const code = failureCodeOf(error)
-  if (thrown instanceof SyntaxError) return unreadable(thrown, code)
-  const cause = told(error)
+  if (thrown instanceof SyntaxError) return parseFailure(thrown, code)
+  const cause = sanitized(error)
   return new SourceFailure(code, `DynamoDB table ${table}: ${cause.name}: ${cause.message}`, { cause })
 }
 
 /**
- * What may be told of an error. The SDK's own carries the reply, hidden or not: its headers, whatever else is in its body,
- * the bytes that are no HTTP. And from its second line on, AWS's message on a wrong signature repeats the session token.
+ * Copies only what is safe to log. The SDK's error carries the response in visible and hidden properties. AWS's message
+ * about a wrong signature repeats the session token after its first line.
  */
-function told(error: SdkError): Error {
+function sanitized(error: SdkError): Error {
   const [message] = messageOf(error).split('\n', 1)
   const { name, code } = error
   return Object.assign(new Error(message), { name, ...(code !== undefined && { code }) })
 }
 
-export function unreadableReply(code: SourceFailureCode = 'SOURCE_UNAVAILABLE'): SourceFailure {
-  return new SourceFailure(code, 'DynamoDB sent an unreadable reply')
+export function invalidResponse(code: SourceFailureCode = 'SOURCE_UNAVAILABLE'): SourceFailure {
+  return new SourceFailure(code, 'DynamoDB returned an invalid response')
 }
 
-/** No cause here: a parse error quotes what it could not read. The SDK notes whether that was a reply of DynamoDB. */
-function unreadable(error: SyntaxError, code: SourceFailureCode): SourceFailure {
-  if ('$response' in error) return unreadableReply(code)
-  return new SourceFailure(code, 'the credentials that were found are unreadable')
+/**
+ * The result has no cause, because a parse error quotes the text. Only an error about a response of DynamoDB has
+ * `$response`; others are about credentials.
+ */
+function parseFailure(error: SyntaxError, code: SourceFailureCode): SourceFailure {
+  if ('$response' in error) return invalidResponse(code)
+  return new SourceFailure(code, 'Failed to parse the AWS credentials')
 }
 
 function failureCodeOf(error: SdkError): SourceFailureCode {
@@ -65,7 +69,7 @@ function isTimeout({ name, code = '' }: SdkError): boolean {
   return names.includes(name) || /^UND_ERR_\w+_TIMEOUT$|^ETIMEDOUT$/.test(code)
 }
 
-/** Only DynamoDB itself refuses: not who gives out the credentials, and not who stands between and names no error. */
+/** Only errors of DynamoDB itself count, not those of a credentials provider or a proxy. */
 function isRefusal(error: SdkError): boolean {
   if (!(error instanceof DynamoDBServiceException) || error.name === 'Unknown') return false
   const status = error.$metadata.httpStatusCode ?? 0

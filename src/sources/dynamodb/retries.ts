@@ -1,7 +1,7 @@
-/** The SDK tries again by itself, and in silence. Here it is told. */
+/** Reports the retries of the SDK, which does not log them. */
 import type { GetItemCommand } from '@aws-sdk/client-dynamodb'
 
-/** @param onRetry is handed what the last try failed with, and how many have failed, before it is tried again */
+/** @param onRetry called before each retry with the error of the last attempt and the number of failed attempts */
 export function watchRetries(command: GetItemCommand, onRetry: (error: unknown, failed: number) => void): void {
   command.middlewareStack.add(
     (next) => {
@@ -16,7 +16,7 @@ export function watchRetries(command: GetItemCommand, onRetry: (error: unknown, 
         }
       }
     },
-    // After the one that tries again, which has a higher priority in this step.
+    // Runs within the retry middleware, which has a higher priority in this step.
     { step: 'finalizeRequest', priority: 'low' },
   )
 }

@@ -1,4 +1,4 @@
-/** A DynamoDB table, as it is asked for a secret. All that needs the AWS SDK is here, which takes its time to load. */
+/** Reads secrets from a DynamoDB table. This module imports the AWS SDK, which is slow to load, so import it lazily. */
 import { DynamoDBClient, GetItemCommand, type GetItemCommandOutput } from '@aws-sdk/client-dynamodb'
 import { UndiciHttpHandler } from '@smithy/undici-http-handler'
 import { messageOf } from '../../bus/errors.ts'
@@ -7,24 +7,24 @@ import type { DynamodbLocation } from '../../channels.ts'
 import { SecretNotFound, Sensitive, SourceFailure, type StoredSecret } from '../../secret.ts'
 import { credentialsLog } from './credentials.ts'
 import { refuseEmptyReplies } from './empty-replies.ts'
-import { dynamodbFailure, unreadableReply } from './failures.ts'
+import { dynamodbFailure, invalidResponse } from './failures.ts'
 import { watchRetries } from './retries.ts'
 
 export interface TableOptions {
   readonly table: string
-  /** The attribute that is the table's key, and holds the code name. */
+  /** The partition key, which holds the code name. */
   readonly keyAttribute: string
-  /** The attribute that holds the secret, and the only one that is read. */
+  /** The attribute that holds the secret. No other attribute is read. */
   readonly valueAttribute: string
   readonly consistentRead: boolean
-  /** The SDK's own way to find it when not given. */
+  /** Found by the SDK if omitted. */
   readonly region?: string | undefined
   readonly dynamodbEndpoint?: string | undefined
-  /** To open a connection, in milliseconds. */
+  /** Timeout for opening a connection, in milliseconds. */
   readonly connectTimeout: number
-  /** To wait for the headers, and then between parts of the body, of one try, in milliseconds. */
+  /** Inactivity timeout of one attempt, for the headers and between chunks of the body, in milliseconds. */
   readonly requestTimeout: number
-  /** Tries of one read, the first included. */
+  /** Attempts per read, including the first. */
   readonly maxAttempts: number
 }
 
@@ -36,22 +36,22 @@ export class DynamodbTable {
   #closed = false
 
   /**
-   * @param bus is told by the log where credentials are from, and of tries that failed
-   * @param elsewhere where the table is, if it is not where the options say
+   * @param bus logs the source of the credentials and failed attempts
+   * @param location overrides the endpoint, region and credentials
    */
-  constructor(bus: ProcessBus, options: TableOptions, elsewhere: DynamodbLocation | undefined) {
+  constructor(bus: ProcessBus, options: TableOptions, location: DynamodbLocation | undefined) {
     this.#bus = bus
     this.#options = options
-    this.#client = connect(options, elsewhere)
+    this.#client = connect(options, location)
     this.#logCredentials = credentialsLog(bus)
   }
 
-  /** @throws Error if there is none to be found */
+  /** @throws Error if no region is configured */
   async region(): Promise<string> {
     return this.#client.config.region()
   }
 
-  /** @throws SecretNotFound if the table has no such item; SourceFailure for everything else */
+  /** @throws SecretNotFound if the table has no such item; SourceFailure for any other failure */
   read(codeName: string, id: string | undefined, signal: AbortSignal): Promise<StoredSecret> {
     this.#logCredentials(this.#client)
     const command = getItem(this.#options, codeName)
@@ -65,21 +65,21 @@ export class DynamodbTable {
     this.#client.destroy()
   }
 
-  /** One warning a reading: later tries fail for the same reason, and the last of them fails the reading. */
+  /** Warns once per read, because later attempts mostly fail for the same reason. The last failure rejects the read. */
   #onRetry(codeName: string, reqId: string | undefined, error: unknown, failed: number): void {
-    if (this.#closed) return // it was our own stop
+    if (this.#closed) return // caused by `close`
     const reason = messageOf(dynamodbFailure(error, this.#options.table))
-    this.#bus.log(failed === 1 ? 'warn' : 'debug', `Secret ${codeName} is tried again: ${reason}`, { codeName, reqId })
+    this.#bus.log(failed === 1 ? 'warn' : 'debug', `Retrying secret ${codeName}: ${reason}`, { codeName, reqId })
   }
 }
 
-/** Credentials are never configured: the SDK's default chain finds them, unless the place brings its own. */
-function connect(options: TableOptions, elsewhere: DynamodbLocation | undefined): DynamoDBClient {
+/** The SDK's default chain finds the credentials, unless the location has its own. */
+function connect(options: TableOptions, location: DynamodbLocation | undefined): DynamoDBClient {
   const { region, dynamodbEndpoint: endpoint, connectTimeout, requestTimeout, maxAttempts } = options
   return new DynamoDBClient({
     ...(region && { region }),
     ...(endpoint && { endpoint }),
-    ...elsewhere,
+    ...location,
     maxAttempts,
     requestHandler: new UndiciHttpHandler({
       dispatcher: {
@@ -91,7 +91,7 @@ function connect(options: TableOptions, elsewhere: DynamodbLocation | undefined)
   })
 }
 
-/** The item of the code name, and of it the value alone. */
+/** Projects the value attribute only. */
 function getItem({ table, keyAttribute, valueAttribute, consistentRead }: TableOptions, codeName: string) {
   return new GetItemCommand({
     TableName: table,
@@ -102,25 +102,22 @@ function getItem({ table, keyAttribute, valueAttribute, consistentRead }: TableO
   })
 }
 
-/**
- * The secret in the reply.
- * @throws SecretNotFound if the table has no such item; SourceFailure for everything else
- */
+/** @throws SecretNotFound if the table has no such item; SourceFailure for any other failure */
 async function secretIn(
-  reply: Promise<GetItemCommandOutput>,
+  response: Promise<GetItemCommandOutput>,
   { table, valueAttribute }: TableOptions,
   codeName: string,
 ): Promise<StoredSecret> {
-  const { Item: item, $metadata: metadata } = await reply.catch((error) => {
+  const { Item: item, $metadata: metadata } = await response.catch((error) => {
     throw dynamodbFailure(error, table)
   })
-  // The SDK takes whatever it cannot make sense of for an empty reply. DynamoDB's own has an id.
-  if (!item && !metadata.requestId) throw unreadableReply()
+  // The SDK reads JSON of an unexpected shape as an empty response. Only one from DynamoDB has a request id.
+  if (!item && !metadata.requestId) throw invalidResponse()
   if (!item) throw new SecretNotFound(codeName)
-  const value: unknown = item[valueAttribute]?.S // not checked by the SDK
+  const value: unknown = item[valueAttribute]?.S // the SDK does not check the type
   if (typeof value !== 'string') {
-    const what = `attribute ${valueAttribute} of ${JSON.stringify(codeName)} is missing or not a string`
-    throw new SourceFailure('SOURCE_REFUSED', `DynamoDB table ${table}: ${what}`)
+    const problem = `attribute ${valueAttribute} of ${JSON.stringify(codeName)} is missing or not a string`
+    throw new SourceFailure('SOURCE_REFUSED', `DynamoDB table ${table}: ${problem}`)
   }
   return { codeName, value: new Sensitive(value), fetchedAt: Date.now() }
 }

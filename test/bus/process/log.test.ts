@@ -16,26 +16,26 @@ function logged(level: string) {
   return { lines, bus: new ProcessBus().use('log', log(pino({ level }, stream))) }
 }
 
-test('what is told to the log is written by pino, a line each, with its fields', () => {
+test('writes each log record as one line of pino, with its fields', () => {
   const { bus, lines } = logged('info')
   bus.log('warn', 'careful', { reqId: 'call-1' })
   bus.log('debug', 'not written')
   expect(lines).toMatchObject([{ level: 40, msg: 'careful', reqId: 'call-1' }])
 })
 
-test('the activity of the bus is written at debug, and costs nothing above', async () => {
+test('writes one line per call at level debug only', async () => {
   const getAnswer = request<string, number>('answer.get')
   for (const level of ['debug', 'info']) {
     const { bus, lines } = logged(level)
-    bus.use('wise', (view) =>
+    bus.use('oracle', (view) =>
       view.provide(getAnswer, (question) => (question === 'why' ? Promise.reject(undefined) : 42)),
     )
     await bus.request(getAnswer, 'what', { id: 'call-1' })
     await bus.request(getAnswer, 'why', { id: 'call-2' }).catch(() => {})
 
     const expected = [
-      { level: 20, msg: 'wise answered answer.get', channel: 'answer.get', by: 'wise', reqId: 'call-1' },
-      { level: 20, msg: 'wise failed on answer.get', reqId: 'call-2' },
+      { level: 20, msg: 'oracle handled answer.get', channel: 'answer.get', by: 'oracle', reqId: 'call-1' },
+      { level: 20, msg: 'oracle failed on answer.get', reqId: 'call-2' },
     ]
     expect(lines).toMatchObject(level === 'debug' ? expected : [])
   }

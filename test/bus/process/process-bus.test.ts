@@ -11,14 +11,14 @@ const failing = (message: string) => () => {
   throw new Error(message)
 }
 
-describe('wiring', () => {
+describe('checking providers', () => {
   const getAnswer = request<void, number>('answer.get')
   const getQuestion = request<void, string>('question.get')
 
-  test('start lists everything that is declared and not provided, before any start listener runs', async () => {
+  test('rejects the start and names all missing providers before any start listener runs', async () => {
     const { bus, messages } = recordedBus({
-      curious: (view) => void [view.requester(getAnswer), view.requester(getQuestion)],
-      eager: (view) => void view.requester(getAnswer),
+      quiz: (view) => void [view.requester(getAnswer), view.requester(getQuestion)],
+      cheat: (view) => void view.requester(getAnswer),
     })
     const listener = vi.fn()
     bus.subscribe(lifecycle.start, listener)
@@ -29,45 +29,46 @@ describe('wiring', () => {
     expect(error).toMatchObject({
       code: 'BUS_MISSING_PROVIDERS',
       message:
-        'nobody provides answer.get, which curious and eager asks for; nobody provides question.get, which curious asks for',
+        'No provider for channel answer.get (required by quiz and cheat); ' +
+        'No provider for channel question.get (required by quiz)',
       needs: [
-        { channel: 'answer.get', usedBy: ['curious', 'eager'] },
-        { channel: 'question.get', usedBy: ['curious'] },
+        { channel: 'answer.get', usedBy: ['quiz', 'cheat'] },
+        { channel: 'question.get', usedBy: ['quiz'] },
       ],
     })
-    expect(messages('error')).toEqual([`Cannot start: ${error.message}`])
+    expect(messages('error')).toEqual([`Failed to start: ${error.message}`])
     expect(listener).not.toHaveBeenCalled()
     expect(bus.state).toBe('EXITING')
   })
 
-  test('it does not matter who comes first, the one who needs or the one who provides', async () => {
+  test('accepts a requester that is declared before its provider', async () => {
     const { bus } = recordedBus({
-      curious: (view) => void view.requester(getAnswer),
-      wise: (view) => void view.provide(getAnswer, () => 42),
+      quiz: (view) => void view.requester(getAnswer),
+      oracle: (view) => void view.provide(getAnswer, () => 42),
     })
     await bus.start()
     expect(bus.state).toBe('STARTED')
   })
 
-  test('topology says who is wired to whom, in the order of delivery', () => {
+  test('reports the users and handlers of each channel in the topology, in the order of delivery', () => {
     const { bus } = recordedBus({
-      curious: (view) => {
+      quiz: (view) => {
         view.requester(getAnswer)
         view.subscribe(lifecycle.start, () => {}, { name: 'late', priority: 60 })
       },
-      wise: (view) => {
+      oracle: (view) => {
         view.provide(getAnswer, () => 42)
         view.subscribe(lifecycle.start, () => {})
       },
     })
     expect(bus.topology()).toEqual(
       expect.arrayContaining([
-        { channel: 'answer.get', kind: 'request', handlers: [{ name: 'wise', priority: 0 }], usedBy: ['curious'] },
+        { channel: 'answer.get', kind: 'request', handlers: [{ name: 'oracle', priority: 0 }], usedBy: ['quiz'] },
         {
           channel: 'lifecycle.start',
           kind: 'event',
           handlers: [
-            { name: 'wise', priority: 50 },
+            { name: 'oracle', priority: 50 },
             { name: 'late', priority: 60 },
           ],
           usedBy: ['process'],
@@ -78,7 +79,7 @@ describe('wiring', () => {
 })
 
 describe('starting', () => {
-  test('start runs the start listeners in order, between STARTING and STARTED', async () => {
+  test('runs the start listeners in order, between STARTING and STARTED', async () => {
     const { bus, messages } = recordedBus()
     const steps: string[] = []
     bus.subscribe(lifecycle.start, async () => {
@@ -96,7 +97,7 @@ describe('starting', () => {
     expect(messages()).toEqual(['Bus STARTING', 'Bus STARTED'])
   })
 
-  test('a failure stops the start there, then stop and exit run, and it rejects with the original error', async () => {
+  test('skips the remaining listeners after a failure, stops, exits and rejects with the error', async () => {
     const { bus, messages } = recordedBus()
     const error = new Error('no database')
     const after = vi.fn()
@@ -121,19 +122,19 @@ describe('starting', () => {
     ])
   })
 
-  test('a failed start does not exit with 0, though a stop was asked for meanwhile', async () => {
+  test('exits with 70 after a failed start, even if a stop was requested meanwhile', async () => {
     const { bus } = recordedBus()
     const release = Promise.withResolvers<void>()
     bus.subscribe(lifecycle.start, () => release.promise)
     const starting = bus.start()
     const stopping = bus.stop()
-    release.reject(new Error('boom'))
-    await expect(starting).rejects.toThrow('boom')
+    release.reject(new Error('broken'))
+    await expect(starting).rejects.toThrow('broken')
     await stopping
     expect(await bus.exit()).toBe(70)
   })
 
-  test('a start listener that takes longer than its timeout fails the start', async () => {
+  test('fails if a start listener exceeds its timeout', async () => {
     const { bus } = recordedBus()
     bus.subscribe(lifecycle.start, never, { timeout: 1, name: 'slow' })
     await expect(bus.start()).rejects.toThrow('slow did not finish lifecycle.start within 1 ms')
@@ -141,7 +142,7 @@ describe('starting', () => {
 })
 
 describe('stopping', () => {
-  test('stop listeners run in reverse order of subscription within a priority, and all run whatever fails', async () => {
+  test('runs all stop listeners, in reverse order of subscription within a priority, even if one fails', async () => {
     const { bus, messages } = recordedBus()
     const steps: string[] = []
     bus.subscribe(lifecycle.stop, () => steps.push('first'))
@@ -157,7 +158,7 @@ describe('stopping', () => {
     expect(messages().slice(2)).toEqual(['Bus STOPPING', 'second failed on lifecycle.stop: stuck', 'Bus STOPPED'])
   })
 
-  test('a stopped process starts again', async () => {
+  test('allows another start', async () => {
     const { bus } = recordedBus()
     const listener = vi.fn()
     bus.subscribe(lifecycle.start, listener)
@@ -170,7 +171,7 @@ describe('stopping', () => {
 })
 
 describe('exiting', () => {
-  test('exit stops, also what was never started, then runs the exit listeners in reverse', async () => {
+  test('stops, even if never started, then runs the exit listeners in reverse', async () => {
     const { bus } = recordedBus()
     const steps: string[] = []
     bus.subscribe(lifecycle.stop, () => steps.push('stop'))
@@ -181,26 +182,26 @@ describe('exiting', () => {
     expect(steps).toEqual(['stop', 'second while EXITING', 'first'])
   })
 
-  test.for(['stop', 'exit'] as const)('the code is 70 if the %s listener failed', async (channel) => {
+  test.for(['stop', 'exit'] as const)('returns 70 if the %s listener failed', async (channel) => {
     const { bus } = recordedBus()
     bus.subscribe(lifecycle[channel], failing('stuck'))
     expect(await bus.exit()).toBe(70)
   })
 
-  test('the code is 70 if a stop listener timed out', async () => {
+  test('returns 70 if a stop listener timed out', async () => {
     const { bus } = recordedBus()
     bus.subscribe(lifecycle.stop, never, { timeout: 1 })
     expect(await bus.exit()).toBe(70)
   })
 
-  test('the code is the one that exit was called with, the first other than 0', async () => {
+  test('returns the first non-zero code that exit was called with', async () => {
     const { bus } = recordedBus()
     bus.subscribe(lifecycle.exit, failing('stuck'))
     const codes = [bus.exit(), bus.exit(3), bus.exit(4)]
     expect(await Promise.all(codes)).toEqual([3, 3, 3])
   })
 
-  test('it never ends the process itself', async () => {
+  test('does not end the process', async () => {
     const exit = vi.spyOn(process, 'exit')
     await new ProcessBus().exit()
     expect(exit).not.toHaveBeenCalled()
@@ -209,7 +210,7 @@ describe('exiting', () => {
 })
 
 describe('reloading', () => {
-  test('graceful runs when STARTED, and answers with what the listeners said', async () => {
+  test('runs the listeners when STARTED and returns their outputs', async () => {
     const { bus, messages } = recordedBus()
     bus.subscribe(lifecycle.graceful, () => 'reloaded')
     await bus.start()
@@ -218,7 +219,7 @@ describe('reloading', () => {
     expect(bus.state).toBe('STARTED')
   })
 
-  test('in any other state it does nothing', async () => {
+  test('has no effect in any other state', async () => {
     const { bus } = recordedBus()
     const listener = vi.fn()
     bus.subscribe(lifecycle.graceful, listener)
@@ -228,7 +229,7 @@ describe('reloading', () => {
     expect(listener).not.toHaveBeenCalled()
   })
 
-  test('it leaves the state alone when a listener fails', async () => {
+  test('rejects if a listener fails, and stays STARTED', async () => {
     const { bus } = recordedBus()
     bus.subscribe(lifecycle.graceful, failing('unreadable'))
     await bus.start()
@@ -236,7 +237,7 @@ describe('reloading', () => {
     expect(bus.state).toBe('STARTED')
   })
 
-  test('a second reload waits for the first, which may have begun before the change', async () => {
+  test('runs again for a request made during a reload, which may have read its data earlier', async () => {
     const { bus } = recordedBus()
     const release = Promise.withResolvers<void>()
     const listener = vi.fn(() => release.promise)
@@ -251,7 +252,7 @@ describe('reloading', () => {
     expect(listener).toHaveBeenCalledTimes(2)
   })
 
-  test('reloads that wait for the same turn are one, and a later one is another', async () => {
+  test('merges reloads that are queued, but not later ones', async () => {
     const { bus } = recordedBus()
     const release = Promise.withResolvers<void>()
     const listener = vi.fn(() => release.promise)
@@ -268,8 +269,84 @@ describe('reloading', () => {
   })
 })
 
+describe('reloading for settled outcomes', () => {
+  test('names each listener with its outcome, and stays STARTED', async () => {
+    const { bus, messages } = recordedBus({
+      tokens: (view) => view.subscribe(lifecycle.graceful, failing('unreadable')),
+      cache: (view) => view.subscribe(lifecycle.graceful, () => 'reloaded'),
+    })
+    await bus.start()
+
+    expect(await bus.gracefulSettled()).toEqual([
+      { handler: 'tokens', status: 'rejected', reason: new Error('unreadable') },
+      { handler: 'cache', status: 'fulfilled', value: 'reloaded' },
+    ])
+    expect(bus.state).toBe('STARTED')
+    expect(messages().slice(2)).toEqual(['Bus graceful', 'tokens failed on lifecycle.graceful: unreadable'])
+  })
+
+  test('returns an empty array in any other state', async () => {
+    const { bus } = recordedBus()
+    const listener = vi.fn()
+    bus.subscribe(lifecycle.graceful, listener)
+    expect(await bus.gracefulSettled()).toEqual([])
+    await bus.start()
+    await bus.exit()
+    expect(await bus.gracefulSettled()).toEqual([])
+    expect(listener).not.toHaveBeenCalled()
+  })
+
+  test('shares a queued reload with graceful', async () => {
+    const { bus } = recordedBus()
+    const release = Promise.withResolvers<void>()
+    const listener = vi.fn(() => release.promise)
+    bus.subscribe(lifecycle.graceful, listener, { name: 'reloader' })
+    await bus.start()
+
+    const running = bus.graceful()
+    const queued = [bus.gracefulSettled(), bus.graceful(), bus.gracefulSettled()]
+    release.resolve()
+    await running
+
+    expect(await Promise.all(queued)).toEqual([
+      [{ handler: 'reloader', status: 'fulfilled', value: undefined }],
+      [undefined],
+      [{ handler: 'reloader', status: 'fulfilled', value: undefined }],
+    ])
+    expect(listener).toHaveBeenCalledTimes(2)
+  })
+
+  test('skips a reload that is queued when the process exits', async () => {
+    const { bus } = recordedBus()
+    const release = Promise.withResolvers<void>()
+    const listener = vi.fn(() => release.promise)
+    bus.subscribe(lifecycle.graceful, listener)
+    await bus.start()
+
+    const running = bus.gracefulSettled()
+    const queued = bus.gracefulSettled()
+    const exiting = bus.exit()
+    release.resolve()
+
+    expect(await running).toHaveLength(1)
+    expect(await queued).toEqual([])
+    await exiting
+    expect(listener).toHaveBeenCalledTimes(1)
+  })
+
+  test('reports a listener that the shutdown timeout abandons', async () => {
+    const { bus } = recordedBus({}, { shutdownTimeout: 5 })
+    bus.subscribe(lifecycle.graceful, never, { name: 'hanging' })
+    await bus.start()
+    const reloading = bus.gracefulSettled()
+    const code = bus.exit()
+    expect(await reloading).toEqual([{ handler: 'hanging', status: 'rejected', reason: new ShutdownTimeout(5) }])
+    expect(await code).toBe(70)
+  })
+})
+
 describe('transitions', () => {
-  test('a second start while STARTING is given the promise of the running one', async () => {
+  test('return the promise of the running start while STARTING', async () => {
     const { bus } = recordedBus()
     const listener = vi.fn(async () => {})
     bus.subscribe(lifecycle.start, listener)
@@ -279,7 +356,7 @@ describe('transitions', () => {
     expect(listener).toHaveBeenCalledTimes(1)
   })
 
-  test('start when STARTED does nothing, and after an exit it rejects', async () => {
+  test('ignore a start when STARTED and reject it after an exit', async () => {
     const { bus, messages } = recordedBus()
     await bus.start()
     await bus.start()
@@ -288,7 +365,7 @@ describe('transitions', () => {
     await expect(bus.start()).rejects.toThrow(Exiting)
   })
 
-  test('it can be seen that an exit waits for another transition', async () => {
+  test('report an exit that waits for another transition as exiting', async () => {
     const { bus } = recordedBus()
     const release = Promise.withResolvers<void>()
     bus.subscribe(lifecycle.graceful, () => release.promise)
@@ -301,7 +378,7 @@ describe('transitions', () => {
     expect(await exiting).toBe(0)
   })
 
-  test('exit while EXITING, and after it, is given the promise of the running one', async () => {
+  test('return the promise of the first exit while EXITING and afterwards', async () => {
     const { bus, messages } = recordedBus()
     const first = bus.exit()
     expect(bus.exit()).toBe(first)
@@ -310,15 +387,15 @@ describe('transitions', () => {
     expect(messages().filter((message) => message === 'Bus EXITING')).toHaveLength(1)
   })
 
-  test('exit during STARTING lets the current listener finish, skips those to come, and start rejects', async () => {
+  test('finish the current start listener and skip the rest on an exit during STARTING', async () => {
     const { bus, messages } = recordedBus()
     const release = Promise.withResolvers<void>()
-    const toCome = vi.fn()
+    const next = vi.fn()
     bus.subscribe(lifecycle.start, async () => {
       await release.promise
       bus.log('info', 'finished')
     })
-    bus.subscribe(lifecycle.start, toCome)
+    bus.subscribe(lifecycle.start, next)
 
     const starting = bus.start()
     const exiting = bus.exit()
@@ -326,18 +403,18 @@ describe('transitions', () => {
 
     await expect(starting).rejects.toThrow(Exiting)
     expect(await exiting).toBe(70)
-    expect(toCome).not.toHaveBeenCalled()
+    expect(next).not.toHaveBeenCalled()
     expect(messages()).toEqual(['Bus STARTING', 'finished', 'Bus STOPPING', 'Bus STOPPED', 'Bus EXITING', 'Bus EXITED'])
   })
 
-  test('an exit that comes with the last start listener does not let the process become STARTED', async () => {
+  test('never reach STARTED if the last start listener calls exit', async () => {
     const { bus, messages } = recordedBus()
     bus.subscribe(lifecycle.start, () => void bus.exit())
     await expect(bus.start()).rejects.toThrow(Exiting)
     expect(messages()).not.toContain('Bus STARTED')
   })
 
-  test('they never overlap, in whatever order they are asked for', async () => {
+  test('never overlap, regardless of the order of the calls', async () => {
     const { bus, messages } = recordedBus()
     const slow = () => new Promise(setImmediate)
     bus.subscribe(lifecycle.start, slow)
@@ -359,7 +436,7 @@ describe('transitions', () => {
     ])
   })
 
-  test('a listener that asks for the transition it is in does not begin another', async () => {
+  test('do not repeat if a listener requests the transition in progress', async () => {
     const { bus, messages } = recordedBus()
     bus.subscribe(lifecycle.stop, () => void bus.exit())
     bus.subscribe(lifecycle.stop, () => void bus.stop())
@@ -376,9 +453,9 @@ describe('transitions', () => {
     ])
   })
 
-  test('the views that subscribers are handed share one state', async () => {
+  test('share one state between the views of all subscribers', async () => {
     const views: ProcessBus[] = []
-    const { bus } = recordedBus({ one: (view) => views.push(view), other: (view) => views.push(view) })
+    const { bus } = recordedBus({ first: (view) => views.push(view), second: (view) => views.push(view) })
     await views[0]?.start()
     expect(views[1]?.state).toBe('STARTED')
     expect(bus.state).toBe('STARTED')
@@ -387,8 +464,8 @@ describe('transitions', () => {
   })
 })
 
-describe('the bound of an exit', () => {
-  test('the listener that runs when it passes is named and left, the others still run, and the code is 70', async () => {
+describe('the shutdown timeout', () => {
+  test('abandons and names the listener that is running, runs the others, and returns 70', async () => {
     const { bus, messages } = recordedBus({}, { shutdownTimeout: 5 })
     const stopped = vi.fn()
     const exited = vi.fn()
@@ -398,12 +475,12 @@ describe('the bound of an exit', () => {
 
     expect(await bus.exit()).toBe(70)
 
-    expect(messages('error')).toEqual(['hanging failed on lifecycle.stop: out of time after 5 ms of shutdown'])
+    expect(messages('error')).toEqual(['hanging failed on lifecycle.stop: Shutdown timed out after 5 ms'])
     expect(stopped).toHaveBeenCalled()
     expect(exited).toHaveBeenCalled()
   })
 
-  test('those not yet run share one last second', async () => {
+  test('gives the remaining listeners one second in total', async () => {
     vi.useFakeTimers()
     onTestFinished(() => void vi.useRealTimers())
     const { bus, messages } = recordedBus({}, { shutdownTimeout: 5_000 })
@@ -419,15 +496,15 @@ describe('the bound of an exit', () => {
 
     expect(await exiting).toBe(70)
     expect(messages('error')).toEqual([
-      'first failed on lifecycle.stop: out of time after 5000 ms of shutdown',
-      'second failed on lifecycle.stop: out of time after 6000 ms of shutdown',
+      'first failed on lifecycle.stop: Shutdown timed out after 5000 ms',
+      'second failed on lifecycle.stop: Shutdown timed out after 6000 ms',
       expect.stringContaining('lifecycle.exit'),
     ])
     expect(last).not.toHaveBeenCalled()
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  test('an exit in time leaves no timer that would keep the process alive', async () => {
+  test('leaves no timer after an exit in time', async () => {
     vi.useFakeTimers()
     onTestFinished(() => void vi.useRealTimers())
     const { bus } = recordedBus()
@@ -435,7 +512,7 @@ describe('the bound of an exit', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  test('it covers a start that the exit waits for', async () => {
+  test('limits a start that the exit waits for', async () => {
     const { bus, messages } = recordedBus({}, { shutdownTimeout: 5 })
     bus.subscribe(lifecycle.start, never, { name: 'hanging' })
     const starting = bus.start()
@@ -445,7 +522,7 @@ describe('the bound of an exit', () => {
     expect(messages('error')).toEqual([expect.stringContaining('hanging failed on lifecycle.start')])
   })
 
-  test('it covers a reload that the exit waits for', async () => {
+  test('limits a reload that the exit waits for', async () => {
     const { bus } = recordedBus({}, { shutdownTimeout: 5 })
     bus.subscribe(lifecycle.graceful, never)
     await bus.start()
@@ -455,7 +532,7 @@ describe('the bound of an exit', () => {
     expect(await code).toBe(70)
   })
 
-  test('it covers a stop that was asked for before', async () => {
+  test('limits a stop that was requested before the exit', async () => {
     const { bus } = recordedBus({}, { shutdownTimeout: 5 })
     bus.subscribe(lifecycle.stop, never)
     await bus.start()
@@ -465,7 +542,7 @@ describe('the bound of an exit', () => {
     expect(await code).toBe(70)
   })
 
-  test('a listener sees in its signal that it is left', async () => {
+  test('aborts the signal of the abandoned listener', async () => {
     const { bus } = recordedBus({}, { shutdownTimeout: 5 })
     const signals: AbortSignal[] = []
     bus.subscribe(lifecycle.stop, (_, { signal }) => {
@@ -477,8 +554,8 @@ describe('the bound of an exit', () => {
   })
 })
 
-describe('what is told of transitions', () => {
-  test('every transition is published on lifecycle.state', async () => {
+describe('the state channel', () => {
+  test('publishes every transition', async () => {
     const { bus } = recordedBus()
     const states: State[] = []
     bus.subscribe(lifecycle.state, (state) => states.push(state))
@@ -487,24 +564,24 @@ describe('what is told of transitions', () => {
     expect(states).toEqual(['STARTING', 'STARTED', 'STOPPING', 'STOPPED', 'EXITING'])
   })
 
-  test('nobody who hears of it holds a transition up, or fails it', async () => {
+  test('neither waits for its listeners nor fails with them', async () => {
     const { bus, messages } = recordedBus()
     bus.subscribe(lifecycle.state, never)
-    bus.subscribe(lifecycle.state, failing('not interested'), { name: 'bored' })
+    bus.subscribe(lifecycle.state, failing('broken'), { name: 'observer' })
     await bus.start()
     expect(bus.state).toBe('STARTED')
-    expect(messages('error')).toContain('bored failed on lifecycle.state: not interested')
+    expect(messages('error')).toContain('observer failed on lifecycle.state: broken')
   })
 })
 
 describe('waiting for a state', () => {
-  test('it resolves at once when already there', async () => {
+  test('resolves immediately in that state', async () => {
     const { bus } = recordedBus()
     expect(await bus.wait('STOPPED')).toBe('STOPPED')
     expect(await bus.wait(['STARTED', 'STOPPED'])).toBe('STOPPED')
   })
 
-  test('it resolves when the state comes, and leaves no listener', async () => {
+  test('resolves when the state is entered, and removes its listener', async () => {
     const { bus } = recordedBus()
     const waiting = bus.wait(['STARTED', 'STOPPING'])
     await bus.start()
@@ -512,17 +589,17 @@ describe('waiting for a state', () => {
     expect(bus.topology().find(({ channel }) => channel === 'lifecycle.state')?.handlers).toEqual([])
   })
 
-  test('it rejects with the reason of its signal, and leaves nothing on it', async () => {
+  test('rejects with the reason of its signal, and removes its abort listener', async () => {
     const { bus } = recordedBus()
     const controller = new AbortController()
     const waiting = bus.wait('STARTED', { signal: controller.signal })
-    controller.abort('too long')
-    await expect(waiting).rejects.toBe('too long')
-    await expect(bus.wait('STARTED', { signal: controller.signal })).rejects.toBe('too long')
+    controller.abort('cancelled')
+    await expect(waiting).rejects.toBe('cancelled')
+    await expect(bus.wait('STARTED', { signal: controller.signal })).rejects.toBe('cancelled')
     expect(getEventListeners(controller.signal, 'abort')).toEqual([])
   })
 
-  test('it rejects when the process exits instead', async () => {
+  test('rejects if the process exits instead', async () => {
     const { bus } = recordedBus()
     const waiting = bus.wait('STARTED')
     const exiting = bus.wait('EXITING')

@@ -4,7 +4,7 @@ import { lifecycle } from '../../../src/bus/process/lifecycle.ts'
 import { signals } from '../../../src/bus/process/signals.ts'
 import { recordedBus } from '../../../src/testing/recorded-bus.ts'
 
-/** Stands in for the process, which cannot be signalled without ending the tests. Real signals are in main.test.ts. */
+/** A substitute for the process, because a real signal would end the tests. `main.test.ts` sends real signals. */
 function fakeProcess() {
   const exit = vi.fn()
   return { process: Object.assign(new EventEmitter(), { exit }) as unknown as NodeJS.Process, exit }
@@ -18,26 +18,26 @@ async function started() {
 }
 
 describe('signals', () => {
-  test.for(['SIGTERM', 'SIGINT'] as const)('%s exits', async (signal) => {
+  test.for(['SIGTERM', 'SIGINT'] as const)('%s shuts down', async (signal) => {
     const { bus, process, exit, messages } = await started()
     process.emit(signal, signal)
     expect(await bus.wait('EXITING')).toBe('EXITING')
     expect(await bus.exit()).toBe(0)
-    expect(messages()).toContain(`${signal}: exiting`)
+    expect(messages()).toContain(`Received ${signal}, shutting down`)
     expect(exit).not.toHaveBeenCalled()
   })
 
-  test('the second one ends the process at once, with code 1 and a log line', async () => {
+  test('a second termination signal ends the process immediately with code 1, and is logged', async () => {
     const { bus, process, exit, messages } = await started()
     bus.subscribe(lifecycle.stop, () => new Promise(() => {}))
     process.emit('SIGTERM', 'SIGTERM')
     expect(exit).not.toHaveBeenCalled()
     process.emit('SIGINT', 'SIGINT')
     expect(exit).toHaveBeenCalledExactlyOnceWith(1)
-    expect(messages('warn')).toEqual(['SIGINT again: ending at once'])
+    expect(messages('warn')).toEqual(['Received SIGINT again, exiting immediately'])
   })
 
-  test('SIGHUP reloads, and a reload that fails harms nobody', async () => {
+  test('SIGHUP reloads, and a failed reload keeps the process running', async () => {
     const { bus, process, messages } = await started()
     const reload = vi.fn().mockRejectedValueOnce(new Error('unreadable'))
     bus.subscribe(lifecycle.graceful, reload, { name: 'reloader' })
@@ -52,33 +52,33 @@ describe('signals', () => {
     'an %s is logged at fatal and exits with 70',
     async (name) => {
       const { bus, process, records } = await started()
-      const error = new Error('nobody expects this')
+      const error = new Error('broken')
       const [handler] = process.listeners(name as 'uncaughtException')
       handler?.(error, 'uncaughtException')
       expect(await bus.exit()).toBe(70)
       expect(records.find(({ level }) => level === 'fatal')).toEqual({
         level: 'fatal',
-        message: 'Nobody caught: nobody expects this',
+        message: 'Uncaught exception: broken',
         fields: { err: error },
       })
     },
   )
 
-  test('an error that nobody caught during a clean exit makes its code 70', async () => {
+  test('an uncaught exception during a clean exit changes the code to 70', async () => {
     const { bus, process } = await started()
     const code = bus.exit()
-    process.emit('uncaughtException', new Error('on the way out'))
+    process.emit('uncaughtException', new Error('broken'))
     expect(await code).toBe(70)
   })
 
-  test('the handlers are taken off again on exit', async () => {
+  test('an exit removes the handlers', async () => {
     const { bus, process } = await started()
     expect(process.eventNames()).toHaveLength(5)
     await bus.exit()
     expect(process.eventNames()).toEqual([])
   })
 
-  test('a process that stops and starts again is listened to once', async () => {
+  test('a restart installs the handlers once', async () => {
     const { bus, process } = await started()
     await bus.stop()
     await bus.start()

@@ -15,7 +15,7 @@ import { identity } from '../../../src/sources/identity.ts'
 import { tokens } from '../../../src/sources/tokens.ts'
 import { ask, type HttpService, problemIn, RawConnection, type RawReply, startHttp } from '../../support/http/http.ts'
 
-/** What is known, and what is not; neither is ever to be told. */
+/** Configured tokens, and another one. None of them may be disclosed. */
 const known = ['classified-known-1', 'classified-known-2'] as const
 const unknown = 'classified-unknown'
 
@@ -24,12 +24,12 @@ const invalid = 'Bearer realm="secret-bus", error="invalid_token"'
 
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
 
-/** All routes of the service, in its order, behind the tokens. */
+/** All routes of the service in its order, with authentication. */
 async function guarded() {
-  let given = 0
+  let requests = 0
   const source: Subscriber = (bus) =>
     bus.provide(getSecret, ({ codeName }) => {
-      given += 1
+      requests += 1
       const freshness = { result: 'hit', expiresAt: Infinity } as const
       return { codeName, value: new Sensitive('the secret'), fetchedAt: Date.now(), freshness }
     })
@@ -45,24 +45,24 @@ async function guarded() {
     'audit-trail': auditTrail(),
     'secret-routes': secretRoutes({ codeNames: ['thedoctor'] }),
   })
-  return { ...service, given: () => given }
+  return { ...service, secretRequests: () => requests }
 }
 
-/** Fails unless the reply is a problem like every other, which says what is missing. */
-function expectRefusal(reply: RawReply, challenge: string): void {
+/** Fails unless the reply is a 401 problem with the challenge. */
+function expectUnauthorized(reply: RawReply, challenge: string): void {
   expect(problemIn(reply)).toMatchObject({ status: 401, type: 'urn:secret-bus:problem:unauthorized' })
   expect(reply.headers['www-authenticate']).toBe(challenge)
 }
 
-/** Waits for the line, which is written once the reply is sent. */
-async function audited({ records }: HttpService): Promise<object | undefined> {
-  const line = () => records.find(({ message }) => message === 'Secret accessed')
-  await expect.poll(line).toBeDefined()
-  return line()?.fields
+/** Waits for the audit record, which is logged after the response is sent. */
+async function auditRecord({ records }: HttpService): Promise<object | undefined> {
+  const record = () => records.find(({ message }) => message === 'Secret accessed')
+  await expect.poll(record).toBeDefined()
+  return record()?.fields
 }
 
 describe('a request with a token', () => {
-  test.each(known)('that is known is served: %s', async (token) => {
+  test.each(known)('is served if the token is known: %s', async (token) => {
     const { origin } = await guarded()
 
     const { status, headers, body } = await ask(`${origin}/secret`, { headers: bearer(token) })
@@ -72,23 +72,26 @@ describe('a request with a token', () => {
     expect(headers).not.toHaveProperty('www-authenticate')
   })
 
-  test.each(['Bearer ', 'bearer ', 'BEARER ', 'bEaReR ', 'Bearer    '])('may write %j', async (scheme) => {
-    const { origin } = await guarded()
+  test.each(['Bearer ', 'bearer ', 'BEARER ', 'bEaReR ', 'Bearer    '])(
+    'may write the scheme as %j',
+    async (scheme) => {
+      const { origin } = await guarded()
 
-    const { status } = await ask(`${origin}/secret`, { headers: { authorization: `${scheme}${known[0]}` } })
+      const { status } = await ask(`${origin}/secret`, { headers: { authorization: `${scheme}${known[0]}` } })
 
-    expect(status).toBe(200)
+      expect(status).toBe(200)
+    },
+  )
+
+  test('is refused if the token is unknown, without a request for the secret', async () => {
+    const { origin, secretRequests } = await guarded()
+
+    expectUnauthorized(await ask(`${origin}/secret`, { headers: bearer(unknown) }), invalid)
+
+    expect(secretRequests()).toBe(0)
   })
 
-  test('that is not known is refused, and nobody is asked for the secret', async () => {
-    const { origin, given } = await guarded()
-
-    expectRefusal(await ask(`${origin}/secret`, { headers: bearer(unknown) }), invalid)
-
-    expect(given()).toBe(0)
-  })
-
-  test('that is known has what is not there, too', async () => {
+  test('gets 404 for an unknown path', async () => {
     const { origin } = await guarded()
 
     const reply = await ask(`${origin}/nothing`, { headers: bearer(known[0]) })
@@ -96,7 +99,7 @@ describe('a request with a token', () => {
     expect(problemIn(reply)).toMatchObject({ status: 404 })
   })
 
-  test('is refused or served by itself, also on a connection where another was', async () => {
+  test('is authenticated individually on a shared connection', async () => {
     const { port } = await guarded()
     const connection = await RawConnection.open(port)
     const send = (token: string) => connection.send('GET /secret HTTP/1.1', 'host: x', `authorization: Bearer ${token}`)
@@ -130,25 +133,25 @@ describe('a request without a token', () => {
     ['OPTIONS', '/secret'],
     ['DELETE', '/secret'],
   ])('is refused: %s %s', async (method, path) => {
-    const { port, given } = await guarded()
+    const { port, secretRequests } = await guarded()
     const connection = await RawConnection.open(port)
 
     connection.send(`${method} ${path} HTTP/1.1`, 'host: x', 'content-length: 0')
 
-    expectRefusal(await connection.reply(), plain)
-    expect(given()).toBe(0)
+    expectUnauthorized(await connection.reply(), plain)
+    expect(secretRequests()).toBe(0)
   })
 
-  test('is refused before its body comes', async () => {
+  test('is refused before its body arrives', async () => {
     const { port } = await guarded()
     const connection = await RawConnection.open(port)
 
     connection.send('POST /-/reload HTTP/1.1', 'host: x', 'content-length: 10000')
 
-    expectRefusal(await connection.reply(), plain)
+    expectUnauthorized(await connection.reply(), plain)
   })
 
-  test('is refused with HEAD, too', async () => {
+  test('is refused with HEAD', async () => {
     const { origin } = await guarded()
 
     expect(await ask(`${origin}/secret`, { method: 'HEAD' })).toMatchObject({
@@ -162,13 +165,13 @@ describe('a request without a token', () => {
     { 'x-api-key': known[0] },
     { cookie: `token=${known[0]}` },
     { 'proxy-authorization': `Bearer ${known[0]}` },
-  ])('has none elsewhere: %j', async (headers) => {
+  ])('is refused even if the token is elsewhere: %j', async (headers) => {
     const { origin } = await guarded()
 
-    expectRefusal(await ask(`${origin}/secret`, { headers }), plain)
+    expectUnauthorized(await ask(`${origin}/secret`, { headers }), plain)
   })
 
-  test.each(['/health', '/ready', '/health?x=1'])('is served where everybody is: %s', async (path) => {
+  test.each(['/health', '/ready', '/health?x=1'])('is served on open routes: %s', async (path) => {
     const { origin } = await guarded()
 
     expect((await ask(origin + path)).status).toBe(200)
@@ -179,50 +182,50 @@ describe('a request without a token', () => {
 
 describe('an Authorization header', () => {
   test.each([
-    ['of no scheme', ''],
-    ['of another scheme', `Basic ${btoa(`user:${known[0]}`)}`],
-    ['of another scheme with a token', `Token ${known[0]}`],
-    ['of a scheme that begins alike', `Bearerx ${known[0]}`],
-    ['that is a token alone', known[0]],
+    ['that is empty', ''],
+    ['with another scheme', `Basic ${btoa(`user:${known[0]}`)}`],
+    ['with another scheme and a token', `Token ${known[0]}`],
+    ['with a scheme that starts with "Bearer"', `Bearerx ${known[0]}`],
+    ['with a token only', known[0]],
     ['without a token', 'Bearer'],
-    ['without a token but for spaces', 'Bearer   '],
+    ['without a token, but with spaces', 'Bearer   '],
     ['without a space', `Bearer${known[0]}`],
-    ['with a tab for a space', `Bearer\t${known[0]}`],
-    ['with something before', `x Bearer ${known[0]}`],
-  ])('%s is none of a token', async (_, value) => {
+    ['with a tab instead of a space', `Bearer\t${known[0]}`],
+    ['with a prefix', `x Bearer ${known[0]}`],
+  ])('%s counts as no token', async (_, value) => {
     const { port } = await guarded()
     const connection = await RawConnection.open(port)
 
     connection.send('GET /secret HTTP/1.1', 'host: x', `authorization: ${value}`)
 
-    expectRefusal(await connection.reply(), plain)
+    expectUnauthorized(await connection.reply(), plain)
   })
 
   test.each([
     ['with two tokens', `Bearer ${known[0]} ${known[1]}`],
     ['with two tokens and a comma', `Bearer ${known[0]},${known[1]}`],
     ['with the scheme twice', `Bearer Bearer ${known[0]}`],
-    ['with something after', `Bearer ${known[0]};x`],
+    ['with a suffix', `Bearer ${known[0]};x`],
     ['with parameters', `Bearer realm="x", token="${known[0]}"`],
     ['with quotes', `Bearer "${known[0]}"`],
     ['with half a token', `Bearer ${known[0].slice(0, -1)}`],
-    ['with a token in other letters', `Bearer ${known[0].toUpperCase()}`],
-    ['with other letters than ASCII', `Bearer ${known[0]}\u00fc`],
-    ['of great length', `Bearer ${known[0]}${'x'.repeat(15_000)}`],
-    ['of many spaces', `Bearer x${' '.repeat(15_000)}x`],
-  ])('%s has one that is not known', async (_, value) => {
+    ['with a token in upper case', `Bearer ${known[0].toUpperCase()}`],
+    ['with a non-ASCII character', `Bearer ${known[0]}\u00fc`],
+    ['of excessive length', `Bearer ${known[0]}${'x'.repeat(15_000)}`],
+    ['with many spaces', `Bearer x${' '.repeat(15_000)}x`],
+  ])('%s counts as an unknown token', async (_, value) => {
     const { port } = await guarded()
     const connection = await RawConnection.open(port)
 
     connection.send('GET /secret HTTP/1.1', 'host: x', `authorization: ${value}`)
 
-    expectRefusal(await connection.reply(), invalid)
+    expectUnauthorized(await connection.reply(), invalid)
   })
 
   test.each([
-    ['counts', known[0], unknown, 200],
-    ['is not made good by another', unknown, known[0], 401],
-  ])('that is the first %s', async (_, first, second, status) => {
+    ['is valid', known[0], unknown, 200],
+    ['is invalid', unknown, known[0], 401],
+  ])('that occurs twice counts once: the first %s', async (_, first, second, status) => {
     const { port } = await guarded()
     const connection = await RawConnection.open(port)
 
@@ -237,7 +240,7 @@ describe('an Authorization header', () => {
   })
 })
 
-describe('a route that a browser opens', () => {
+describe('a browser route', () => {
   const basic = (pair: string) => ({ authorization: `Basic ${Buffer.from(pair).toString('base64')}` })
   const page = () =>
     startHttp({
@@ -248,43 +251,46 @@ describe('a route that a browser opens', () => {
     })
 
   test.each([
-    ['with any user', basic(`anybody:${known[1]}`)],
-    ['with none', basic(`:${known[0]}`)],
-    ['in another case', { authorization: basic(`x:${known[0]}`).authorization.replace('Basic', 'bASIC') }],
-    ['and as a bearer', bearer(known[0])],
-  ])('takes the token as a password %s', async (_what, headers) => {
+    ['with any user name', basic(`user:${known[1]}`)],
+    ['without a user name', basic(`:${known[0]}`)],
+    [
+      'with a scheme in another case',
+      { authorization: basic(`x:${known[0]}`).authorization.replace('Basic', 'bASIC') },
+    ],
+    ['or as a bearer token', bearer(known[0])],
+  ])('accepts the token as the password %s', async (_, headers) => {
     const { origin } = await page()
 
     expect(await ask(`${origin}/page`, { headers })).toMatchObject({ status: 200, body: 'x' })
   })
 
   test.each([
-    ['none', {}, plain],
-    ['one that is not known', basic(`x:${unknown}`), plain],
-    ['one with more to it', basic(`x:${known[0]}:`), plain],
-    ['the token as the user', basic(`${known[0]}:`), plain],
-    ['no pair', basic(known[0]), plain],
-    ['nothing', { authorization: 'Basic' }, plain],
-    ['a bearer that is not known', bearer(unknown), invalid],
-  ])('asks for one where there is %s', async (_what, headers: Record<string, string>, challenge) => {
+    ['no credentials', {}, plain],
+    ['an unknown password', basic(`x:${unknown}`), plain],
+    ['a password with a suffix', basic(`x:${known[0]}:`), plain],
+    ['the token as the user name', basic(`${known[0]}:`), plain],
+    ['credentials without a colon', basic(known[0]), plain],
+    ['a scheme without credentials', { authorization: 'Basic' }, plain],
+    ['an unknown bearer token', bearer(unknown), invalid],
+  ])('challenges a request with %s', async (_, headers: Record<string, string>, challenge) => {
     const { origin } = await page()
 
     const reply = await ask(`${origin}/page`, { headers })
 
-    expectRefusal(reply, `${challenge}, Basic realm="secret-bus", charset="UTF-8"`)
+    expectUnauthorized(reply, `${challenge}, Basic realm="secret-bus", charset="UTF-8"`)
   })
 })
 
 describe('a refused request for a secret', () => {
   test.each([
-    ['no token', {}, 'there is no token'],
-    ['an unknown token', bearer(unknown), 'the token is not known'],
-  ])('with %s is in the audit trail, with the reason', async (_, headers, reason) => {
+    ['no token', {}, 'Missing token'],
+    ['an unknown token', bearer(unknown), 'Unknown token'],
+  ])('with %s is in the audit trail with the reason', async (_, headers, reason) => {
     const service = await guarded()
 
     await ask(`${service.origin}/secret/river`, { headers: { ...headers, 'x-request-id': 'request-1' } })
 
-    expect(await audited(service)).toEqual({
+    expect(await auditRecord(service)).toEqual({
       reqId: 'request-1',
       client: '127.0.0.1',
       codeName: 'river',
@@ -294,7 +300,7 @@ describe('a refused request for a secret', () => {
     })
   })
 
-  test('is no error of ours in the log', async () => {
+  test('logs neither a warning nor an error', async () => {
     const { origin, messages } = await guarded()
 
     await ask(`${origin}/secret`)
@@ -303,24 +309,26 @@ describe('a refused request for a secret', () => {
   })
 })
 
-test('tokens are in no reply, no metric and no line of the log', async () => {
+test('tokens do not occur in responses, metrics or the log', async () => {
   const { origin, records } = await guarded()
-  const told: unknown[] = []
+  const responses: unknown[] = []
 
   for (const token of [known[0], unknown, known[1]])
     for (const path of ['/secret', '/nothing', '/health', '/ready', '/metrics'])
-      told.push(await ask(origin + path, { headers: bearer(token) }))
-  told.push(await ask(`${origin}/-/reload`, { method: 'POST', headers: bearer(known[0]) }))
-  told.push(await ask(`${origin}/metrics`, { headers: bearer(known[0]) }))
+      responses.push(await ask(origin + path, { headers: bearer(token) }))
+  responses.push(await ask(`${origin}/-/reload`, { method: 'POST', headers: bearer(known[0]) }))
+  responses.push(await ask(`${origin}/metrics`, { headers: bearer(known[0]) }))
 
-  expect(told.at(-1)).toMatchObject({ status: 200, body: expect.stringContaining('channel="token.check"') })
-  expect(inspect([told, records], { depth: 20, showHidden: true, maxStringLength: null })).not.toContain('classified')
+  expect(responses.at(-1)).toMatchObject({ status: 200, body: expect.stringContaining('channel="token.check"') })
+  expect(inspect([responses, records], { depth: 20, showHidden: true, maxStringLength: null })).not.toContain(
+    'classified',
+  )
 })
 
-describe('without an answer whether the token is known', () => {
+describe('without a working token check', () => {
   const route: Subscriber = (bus) => bus.subscribe(httpRoutes, (app) => void app.get('/route', async () => 'read'))
 
-  test('nothing is served', async () => {
+  test('requests are not served', async () => {
     const broken: Subscriber = (bus) => bus.provide(checkToken, () => Promise.reject(new Error('oops')))
     const { origin } = await startHttp({ broken, authentication: authentication(), route })
 
@@ -329,7 +337,7 @@ describe('without an answer whether the token is known', () => {
     expect(problemIn(reply)).toMatchObject({ status: 500 })
   })
 
-  test('the service does not start where nobody would give it', async () => {
+  test('the service does not start if the channel has no provider', async () => {
     await expect(startHttp({ authentication: authentication(), route })).rejects.toThrow(MissingProviders)
   })
 })

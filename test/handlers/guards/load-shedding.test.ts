@@ -10,7 +10,7 @@ import {
   statusOfVisit,
 } from '../../support/service/attacked-service.ts'
 
-/** So many connections, opened at once. */
+/** Opens connections concurrently. */
 function openMany(count: number, { port }: AttackedService): Promise<RawConnection[]> {
   return Promise.all(Array.from({ length: count }, () => RawConnection.open(port)))
 }
@@ -19,49 +19,51 @@ function closeAll(connections: readonly RawConnection[]): void {
   for (const { socket } of connections) socket.destroy()
 }
 
-async function asking(connection: RawConnection, path: string): Promise<RawReply> {
+async function ask(connection: RawConnection, path: string): Promise<RawReply> {
   connection.send(...get(path))
   return connection.reply()
 }
 
-/** How many replies there were of each status. */
+/** Requests the path on every connection and counts the responses by status. */
 async function statusesOf(connections: readonly RawConnection[], path: string): Promise<Record<number, number>> {
-  const replies = await Promise.all(connections.map((connection) => asking(connection, path)))
+  const replies = await Promise.all(connections.map((connection) => ask(connection, path)))
   const grouped = Object.groupBy(replies, ({ status }) => status)
-  return Object.fromEntries(Object.entries(grouped).map(([status, some]) => [status, some?.length ?? 0]))
+  return Object.fromEntries(Object.entries(grouped).map(([status, group]) => [status, group?.length ?? 0]))
 }
 
-/** Fails unless the client is told to come again. */
+/** Fails unless the reply is a 503 problem with `Retry-After`. */
 function expectOverloaded(reply: RawReply): void {
   expect(problemIn(reply)).toMatchObject({ status: 503, type: 'urn:secret-bus:problem:overloaded' })
   expect(reply.headers['retry-after']).toMatch(/^[1-9]\d*$/)
 }
 
-/** How many files and sockets this process may have open. */
+/** The limit on open files and sockets of this process. */
 function openFilesLimit(): number {
-  const { userLimits } = process.report.getReport() as unknown as { userLimits: { open_files: { soft: unknown } } } // untyped
+  // `getReport` is declared to return `object`.
+  const { userLimits } = process.report.getReport() as unknown as { userLimits: { open_files: { soft: unknown } } }
   const { soft } = userLimits.open_files
   return soft === 'unlimited' ? Infinity : Number(soft)
 }
 
 describe('connections', () => {
-  test('are served by default, 2,000 at a time, and the one beyond them is told to come again later', async () => {
-    expect(openFilesLimit(), 'Too few files may be open: `ulimit -n 5000`').toBeGreaterThan(4_500) // both ends are ours
+  test('are limited to 2,000 by default; the next one gets 503 with Retry-After', async () => {
+    // Both ends of each connection are in this process.
+    expect(openFilesLimit(), 'The limit on open files is too low: run `ulimit -n 5000`').toBeGreaterThan(4_500)
     const service = await startAttacked({ eventLoopDelay: defaultLimits.eventLoopDelay })
     const served: RawConnection[] = []
     while (served.length < 2_000) {
-      const more = await openMany(250, service)
-      for (const connection of more) connection.send(...get('/secret/slow'))
-      served.push(...more)
+      const batch = await openMany(250, service)
+      for (const connection of batch) connection.send(...get('/secret/slow'))
+      served.push(...batch)
       await expect.poll(() => service.asked).toHaveLength(served.length)
     }
     service.letGo()
     for (const connection of served) expect((await connection.reply()).status).toBe(200)
     const surplus = await RawConnection.open(service.port)
 
-    expect(await asking(surplus, '/health')).toMatchObject({ status: 200, headers: { connection: 'keep-alive' } })
-    expect(await asking(surplus, '/ready')).toMatchObject({ status: 200, headers: { connection: 'keep-alive' } })
-    const refusal = await asking(surplus, '/secret')
+    expect(await ask(surplus, '/health')).toMatchObject({ status: 200, headers: { connection: 'keep-alive' } })
+    expect(await ask(surplus, '/ready')).toMatchObject({ status: 200, headers: { connection: 'keep-alive' } })
+    const refusal = await ask(surplus, '/secret')
 
     expectOverloaded(refusal)
     expect(refusal.headers).toMatchObject({ connection: 'close' })
@@ -71,7 +73,7 @@ describe('connections', () => {
     await expectRecovery(service)
   }, 60_000)
 
-  test('beyond those that are served get a place when one of them leaves, and no more than that', async () => {
+  test('above the limit are served when another one closes, one for each', async () => {
     const service = await startAttacked({ connections: 2 })
     const served = await openMany(2, service)
     const surplus = await openMany(3, service)
@@ -87,7 +89,7 @@ describe('connections', () => {
     await expectRecovery(service)
   })
 
-  test('take nobody else the place as long as they ask for nothing that is not open to all', async () => {
+  test('do not count towards the limit while idle or using open routes only', async () => {
     const service = await startAttacked({ connections: 2 })
     const silent = await openMany(5, service)
     const probing = await openMany(5, service)
@@ -100,14 +102,14 @@ describe('connections', () => {
     await expectRecovery(service)
   })
 
-  test('beyond those that may be open are closed without a word, until some of them leave', async () => {
+  test('above the limit of open connections are closed without a response until others close', async () => {
     const service = await startAttacked({ openConnections: 3 })
     const open = await openMany(3, service)
     expect(await statusesOf(open, '/secret')).toEqual({ 200: 3 })
 
     const refused = await openMany(5, service)
 
-    for (const connection of refused) await expect(connection.reply()).rejects.toThrow('the connection ended after ""')
+    for (const connection of refused) await expect(connection.reply()).rejects.toThrow('The connection ended after ""')
     expect(await statusesOf(open, '/secret')).toEqual({ 200: 3 })
     closeAll(open.slice(1))
     await expect.poll(service.connections).toBe(1)
@@ -118,7 +120,7 @@ describe('connections', () => {
 })
 
 describe('requests', () => {
-  test('beyond those that are answered at a time are told to come again later, by whichever way they come', async () => {
+  test('above the limit of concurrent requests get 503, pipelined or not', async () => {
     const service = await startAttacked({ requests: 3 })
     const pipelined = await RawConnection.open(service.port)
     const slow = get('/secret/slow', '')
@@ -126,8 +128,8 @@ describe('requests', () => {
     await expect.poll(() => service.asked).toHaveLength(3)
     const other = await RawConnection.open(service.port)
 
-    expectOverloaded(await asking(other, '/secret'))
-    expect(await asking(other, '/health')).toMatchObject({ status: 200 })
+    expectOverloaded(await ask(other, '/secret'))
+    expect(await ask(other, '/health')).toMatchObject({ status: 200 })
     service.letGo()
 
     for (const _ of [1, 2, 3])
@@ -135,13 +137,13 @@ describe('requests', () => {
     expectOverloaded(await pipelined.reply())
     expect(await pipelined.reply()).toMatchObject({ status: 200, body: expect.stringContaining('healthy') })
     expectOverloaded(await pipelined.reply())
-    expect(await asking(other, '/secret')).toMatchObject({ status: 200 })
-    expect(await asking(pipelined, '/secret')).toMatchObject({ status: 200 })
+    expect(await ask(other, '/secret')).toMatchObject({ status: 200 })
+    expect(await ask(pipelined, '/secret')).toMatchObject({ status: 200 })
     closeAll([pipelined, other])
     await expectRecovery(service)
   })
 
-  test('that were refused, or are open to all, keep nobody out while their replies wait for their turn', async () => {
+  test('that were refused or use open routes do not count while their pipelined responses wait', async () => {
     const service = await startAttacked({ requests: 2 })
     const [one, pipelined] = [await RawConnection.open(service.port), await RawConnection.open(service.port)]
     one.send(...get('/secret/slow'))
@@ -158,7 +160,7 @@ describe('requests', () => {
     await expectRecovery(service)
   })
 
-  test('of a client that leaves before they are answered are forgotten', async () => {
+  test('of a client that disconnects no longer count', async () => {
     const service = await startAttacked({ requests: 3 })
     const pipelined = await RawConnection.open(service.port)
     const slow = get('/secret/slow', '')
@@ -172,34 +174,34 @@ describe('requests', () => {
   })
 })
 
-describe('a late event loop', () => {
-  /** Does nothing but work, a seventh of a second at a time, until told to stop. */
-  function drown(): () => void {
-    let drowning = true
+describe('a high event loop delay', () => {
+  /** Blocks the event loop for 150 ms at a time and returns the function that stops it. */
+  function blockEventLoop(): () => void {
+    let blocking = true
     const work = () => {
       const until = performance.now() + 150
       while (performance.now() < until) pbkdf2Sync('x', 'y', 500, 32, 'sha256')
-      if (drowning) setImmediate(work)
+      if (blocking) setImmediate(work)
     }
     work()
     const stop = () => {
-      drowning = false
+      blocking = false
     }
     onTestFinished(stop)
     return stop
   }
 
-  test('refuses requests but those open to all, and serves again once it is in time', async () => {
+  test('refuses requests except on open routes until the delay is low again', async () => {
     const service = await startAttacked({ eventLoopDelay: 60 })
     expect(await statusOfVisit(service)).toBe(200)
 
-    const stop = drown()
+    const stop = blockEventLoop()
 
     await expect.poll(() => statusOfVisit(service), { timeout: 10_000 }).toBe(503)
     const [asked, probing] = [await RawConnection.open(service.port), await RawConnection.open(service.port)]
-    expectOverloaded(await asking(asked, '/secret'))
-    expect(await asking(probing, '/health')).toMatchObject({ status: 200 })
-    expect(await asking(probing, '/ready')).toMatchObject({ status: 200 })
+    expectOverloaded(await ask(asked, '/secret'))
+    expect(await ask(probing, '/health')).toMatchObject({ status: 200 })
+    expect(await ask(probing, '/ready')).toMatchObject({ status: 200 })
     stop()
     await expect.poll(() => statusOfVisit(service), { timeout: 10_000 }).toBe(200)
     closeAll([asked, probing])

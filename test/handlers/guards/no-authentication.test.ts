@@ -6,11 +6,11 @@ import { noAuthentication } from '../../../src/handlers/guards/no-authentication
 import { recordedBus } from '../../../src/testing/recorded-bus.ts'
 import { ask, startHttp } from '../../support/http/http.ts'
 
-const warningOf = (address: string) => `Whoever reaches ${address} may read the secrets: no token is configured`
+const warningOf = (address: string) => `Authentication is disabled: anyone who can reach ${address} can read secrets`
 
 const route: Subscriber = (bus) => bus.subscribe(httpRoutes, (app) => void app.get('/route', async () => 'read'))
 
-/** What is warned of when the server says that it listens here, which not every machine has. */
+/** The warnings for a server that listens on the address. The address is mocked, because not every host has it. */
 async function warningsAt(address: string, family: string) {
   const { bus, messages } = recordedBus({ 'no-authentication': noAuthentication() })
   const app = fastify()
@@ -20,21 +20,21 @@ async function warningsAt(address: string, family: string) {
   return messages('warn')
 }
 
-describe('where no token is configured', () => {
-  test('anybody may read, whatever credentials they send', async () => {
+describe('without a configured token', () => {
+  test('requests are served with or without credentials', async () => {
     const { origin } = await startHttp({ 'no-authentication': noAuthentication(), route })
 
     for (const headers of [{}, { authorization: 'Bearer x' }, { authorization: 'nonsense' }])
       expect(await ask(`${origin}/route`, { headers })).toMatchObject({ status: 200, body: 'read' })
   })
 
-  test.each(['127.0.0.1', 'localhost', '127.1.2.3'])('nothing is warned of on %s', async (host) => {
+  test.each(['127.0.0.1', 'localhost', '127.1.2.3'])('nothing is logged on %s', async (host) => {
     const { messages } = await startHttp({ 'no-authentication': noAuthentication() }, { host })
 
     expect(messages('warn')).toEqual([])
   })
 
-  test('there is a warning on an address that others reach, at each start', async () => {
+  test('a warning is logged at each start on an address other than loopback', async () => {
     const { bus, messages } = await startHttp({ 'no-authentication': noAuthentication() }, { host: '0.0.0.0' })
     expect(messages('warn')).toEqual([warningOf('0.0.0.0')])
 
@@ -54,7 +54,7 @@ describe('where no token is configured', () => {
     ['2001:db8::1', 'IPv6'],
     ['fe80::1%eth0', 'IPv6'],
     ['::ffff:10.0.0.1', 'IPv6'],
-  ])('others reach %s', async (address, family) => {
+  ])('a warning is logged on %s', async (address, family) => {
     expect(await warningsAt(address, family)).toEqual([warningOf(address)])
   })
 
@@ -62,7 +62,7 @@ describe('where no token is configured', () => {
     ['127.255.255.254', 'IPv4'],
     ['::1', 'IPv6'],
     ['::ffff:127.0.0.1', 'IPv6'],
-  ])('nobody else reaches %s', async (address, family) => {
+  ])('nothing is logged on the loopback address %s', async (address, family) => {
     expect(await warningsAt(address, family)).toEqual([])
   })
 })

@@ -11,7 +11,7 @@ const rang = event<number>('rang')
 
 const inspected = (flags: Readonly<Record<string, string>> = {}) => readyService({ inspector: 'true', ...flags })
 
-interface News {
+interface Update {
   readonly state?: string
   readonly topology?: readonly { readonly channel: string }[]
   readonly channels: readonly { readonly channel: string; readonly count: number; readonly failed: number }[]
@@ -19,14 +19,14 @@ interface News {
   readonly missed: number
 }
 
-/** Listens as a page does. */
+/** Reads the event stream as the page does. */
 async function listen(origin: string) {
-  const leaving = new AbortController()
-  onTestFinished(() => leaving.abort())
-  const reply = await fetch(`${origin}/-/bus/events`, { signal: leaving.signal })
+  const controller = new AbortController()
+  onTestFinished(() => controller.abort())
+  const reply = await fetch(`${origin}/-/bus/events`, { signal: controller.signal })
   const reader = reply.body?.pipeThrough(new TextDecoderStream()).getReader()
   let received = ''
-  const next = async (): Promise<News | undefined> => {
+  const next = async (): Promise<Update | undefined> => {
     while (!received.includes('\n\n')) {
       const { value, done = true } = (await reader?.read()) ?? {}
       if (done) return undefined
@@ -36,81 +36,81 @@ async function listen(origin: string) {
     received = rest.join('\n\n')
     return frame.startsWith('data: ') ? JSON.parse(frame.slice(6)) : next()
   }
-  const until = async (isIt: (message: Record<string, unknown>) => boolean) => {
-    for (let news = await next(); news; news = await next()) {
-      const message = news.messages.find(isIt)
-      if (message) return { message, news }
+  const until = async (matches: (message: Record<string, unknown>) => boolean) => {
+    for (let update = await next(); update; update = await next()) {
+      const message = update.messages.find(matches)
+      if (message) return { message, update }
     }
-    throw new Error('the events ended before')
+    throw new Error('The event stream ended early')
   }
-  return { reply, next, until, leave: () => leaving.abort() }
+  return { reply, next, until, leave: () => controller.abort() }
 }
 
 describe('the events of the inspector', () => {
-  test('begin with the state, the wiring and what has passed before', async () => {
+  test('start with the state, the topology and the calls so far', async () => {
     const { origin, bus } = await inspected()
 
     const { reply, next } = await listen(origin)
-    const news = await next()
+    const update = await next()
 
     expect(Object.fromEntries(reply.headers)).toMatchObject({
       'content-type': 'text/event-stream',
       'cache-control': 'no-store',
       'x-accel-buffering': 'no',
     })
-    expect(news?.state).toBe('STARTED')
-    expect(news?.topology).toEqual(JSON.parse(JSON.stringify(bus.topology())))
-    expect(news?.channels).toContainEqual(expect.objectContaining({ channel: 'secret.fetch', count: 1, failed: 0 }))
-    expect(news?.messages).toContainEqual(
+    expect(update?.state).toBe('STARTED')
+    expect(update?.topology).toEqual(JSON.parse(JSON.stringify(bus.topology())))
+    expect(update?.channels).toContainEqual(expect.objectContaining({ channel: 'secret.fetch', count: 1, failed: 0 }))
+    expect(update?.messages).toContainEqual(
       expect.objectContaining({ channel: 'secret.fetch', by: 'dynamodb', outcome: 'ok', ms: expect.any(Number) }),
     )
   })
 
-  test('tell of each call as it passes, and nothing of what it carried', async () => {
+  test('report each call without its payload or reply', async () => {
     const { origin } = await inspected()
     const { next, until } = await listen(origin)
     await next()
 
     await ask(`${origin}/secret`, { headers: { 'x-request-id': 'one' } })
-    const { message, news } = await until(({ id }) => id === 'one')
+    const { message, update } = await until(({ id }) => id === 'one')
     await ask(`${origin}/secret/classified`, { headers: { 'x-request-id': 'two' } })
-    const { message: failed, news: later } = await until(({ id }) => id === 'two')
+    const { message: failed, update: later } = await until(({ id }) => id === 'two')
 
     expect(message).toMatchObject({ channel: 'secret.get', by: 'secret-cache', outcome: 'ok' })
-    expect(news).not.toHaveProperty('topology')
+    expect(update).not.toHaveProperty('topology')
     expect(failed).toMatchObject({ channel: 'secret.get', outcome: 'error', error: 'SECRET_NOT_FOUND' })
     expect(later.channels).toContainEqual(expect.objectContaining({ channel: 'secret.get', count: 2, failed: 1 }))
-    expect(JSON.stringify([news, later])).not.toMatch(/classified|the secret of|thedoctor/)
+    expect(JSON.stringify([update, later])).not.toMatch(/classified|the secret of|thedoctor/)
   })
 
-  test('leave out the oldest of what comes at once, and say how many', async () => {
+  test('leave out the oldest messages of a burst and report how many', async () => {
     const { origin, bus } = await startHttp({ inspector: inspector() })
     const { next } = await listen(origin)
     await next()
 
-    bus.subscribe(rang, () => {}, { name: 'ear' })
+    bus.subscribe(rang, () => {}, { name: 'listener' })
     await next()
     for (let times = 0; times < 250; times += 1) await bus.publish(rang, times)
-    const news = await next()
+    const update = await next()
 
-    expect(news?.messages).toHaveLength(200)
-    expect(news?.missed).toBe(50)
-    expect(news?.channels).toContainEqual(expect.objectContaining({ channel: 'rang', count: 250 }))
+    expect(update?.messages).toHaveLength(200)
+    expect(update?.missed).toBe(50)
+    expect(update?.channels).toContainEqual(expect.objectContaining({ channel: 'rang', count: 250 }))
   })
 
-  test('tell what an error is, and not what it says', async () => {
+  test('report the name of an error but not its message', async () => {
     const { origin, bus } = await startHttp({ inspector: inspector() })
     const { until } = await listen(origin)
-    bus.subscribe(rang, () => Promise.reject(new TypeError('classified')), { name: 'ear' })
+    bus.subscribe(rang, () => Promise.reject(new TypeError('classified')), { name: 'listener' })
 
     await bus.publish(rang, 1).catch(() => {})
-    const { message, news } = await until(({ by }) => by === 'ear')
+    const { message, update } = await until(({ by }) => by === 'listener')
 
     expect(message).toMatchObject({ outcome: 'error', error: 'TypeError' })
-    expect(JSON.stringify(news)).not.toContain('classified')
+    expect(JSON.stringify(update)).not.toContain('classified')
   })
 
-  test('are for a hundred at a time', async () => {
+  test('are limited to 100 clients', async () => {
     const { origin } = await startHttp({ inspector: inspector() })
     const pages = await Promise.all(Array.from({ length: 100 }, () => listen(origin)))
 
@@ -122,7 +122,7 @@ describe('the events of the inspector', () => {
     await expect.poll(async () => (await listen(origin)).reply.status).toBe(200)
   })
 
-  test('end when the process stops, which does not wait for them', async () => {
+  test('end when the process stops', async () => {
     const { origin, bus } = await startHttp({ inspector: inspector() })
     const { next } = await listen(origin)
     await next()
@@ -130,13 +130,13 @@ describe('the events of the inspector', () => {
     const code = await bus.exit()
 
     expect(code).toBe(0)
-    for (let news = await next(); news; news = await next()) expect(news.state).toBe('STOPPING')
+    for (let update = await next(); update; update = await next()) expect(update.state).toBe('STOPPING')
   })
 
-  test('do not hold up the stop for a page that reads nothing', async () => {
+  test('do not delay the shutdown if a client does not read', async () => {
     const { port, bus, messages } = await startHttp({ inspector: inspector() }, { shutdownTimeout: 5_000 })
-    // Twelve megabytes to begin with, more than the sockets take between them.
-    bus.subscribe(rang, () => {}, { name: 'ear'.repeat(20_000) })
+    // The first event has 12 MB, more than the socket buffers hold.
+    bus.subscribe(rang, () => {}, { name: 'x'.repeat(60_000) })
     for (let times = 0; times < 200; times += 1) await bus.publish(rang, times)
     const page = await RawConnection.open(port)
     page.socket.pause()
@@ -147,15 +147,15 @@ describe('the events of the inspector', () => {
     expect(messages('error')).toEqual([])
   })
 
-  test('are refused to who is let in when the server closes already', async () => {
-    const { promise: letIn, resolve } = Promise.withResolvers<boolean>()
-    const { promise: asked, resolve: isAsked } = Promise.withResolvers<void>()
+  test('are refused if authentication finishes after the server has begun to close', async () => {
+    const { promise: authenticated, resolve } = Promise.withResolvers<boolean>()
+    const { promise: requested, resolve: markRequested } = Promise.withResolvers<void>()
     const { origin, port, bus } = await startHttp(
       {
         tokens: (bus) =>
           bus.provide(checkToken, () => {
-            isAsked()
-            return letIn
+            markRequested()
+            return authenticated
           }),
         authentication: authentication(),
         inspector: inspector(),
@@ -163,7 +163,7 @@ describe('the events of the inspector', () => {
       { shutdownTimeout: 5_000 },
     )
     const reply = ask(`${origin}/-/bus/events`, { headers: { authorization: 'Bearer x' } })
-    await asked
+    await requested
 
     const exit = bus.exit()
     await expect.poll(() => accepts(port)).toBe(false)
@@ -175,7 +175,7 @@ describe('the events of the inspector', () => {
 })
 
 describe('the page of the inspector', () => {
-  test('is not there unless it is asked for', async () => {
+  test('does not exist unless enabled', async () => {
     const { bus, origin } = await assembled({ embedded: 'true' })
     await bus.start()
 
@@ -183,7 +183,7 @@ describe('the page of the inspector', () => {
     expect((await ask(`${origin()}/-/bus/events`)).status).toBe(404)
   })
 
-  test.for(['/-/bus', '/-/bus/inspector.js', '/-/bus/events'])('is behind the token: %s', async (path) => {
+  test.for(['/-/bus', '/-/bus/inspector.js', '/-/bus/events'])('requires the token: %s', async (path) => {
     const service = await assembled({ embedded: 'true', inspector: 'true' }, { SECRET_BUS_AUTH_TOKEN: 'known' })
     await service.bus.start()
     const statusWith = async (authorization: string) => {
@@ -198,7 +198,7 @@ describe('the page of the inspector', () => {
     expect(await statusWith(`Basic ${btoa('any:known')}`)).toBe(200)
   })
 
-  test('may load nothing from elsewhere', async () => {
+  test('cannot load resources from other origins', async () => {
     const { origin } = await startHttp({ inspector: inspector() })
 
     const { headers, body } = await ask(`${origin}/-/bus`)

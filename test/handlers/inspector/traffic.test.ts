@@ -1,14 +1,14 @@
 import { expect, test } from 'vitest'
 import { BusTraffic } from '../../../src/handlers/inspector/traffic.ts'
 
-const called = { channel: 'rang', by: 'ear', id: 'one' }
+const activity = { channel: 'rang', by: 'listener', id: 'one' }
 
-test('traffic is counted for each channel, with the time that half and nearly all of the calls took', () => {
+test('counts the calls of each channel and computes percentiles of their duration', () => {
   const traffic = new BusTraffic()
 
-  for (let ms = 1; ms <= 100; ms += 1) traffic.add({ ...called, ms })
-  traffic.add({ ...called, channel: 'other', ms: 0, error: new Error('no luck') })
-  traffic.add({ ...called, channel: 'other', ms: 1e9 })
+  for (let ms = 1; ms <= 100; ms += 1) traffic.add({ ...activity, ms })
+  traffic.add({ ...activity, channel: 'other', ms: 0, error: new Error('failed') })
+  traffic.add({ ...activity, channel: 'other', ms: 1e9 })
 
   const [rang, other] = traffic.channels()
   expect(rang).toMatchObject({ channel: 'rang', count: 100, failed: 0 })
@@ -17,11 +17,11 @@ test('traffic is counted for each channel, with the time that half and nearly al
   expect(other).toMatchObject({ channel: 'other', count: 2, failed: 1 })
 })
 
-test('the last messages are kept, by their number, with when they began', () => {
+test('keeps the last 200 messages with their sequence number and start time', () => {
   const traffic = new BusTraffic()
   const before = Date.now()
 
-  for (let count = 0; count < 205; count += 1) traffic.add({ ...called, ms: 1_000 })
+  for (let count = 0; count < 205; count += 1) traffic.add({ ...activity, ms: 1_000 })
 
   expect(traffic.count).toBe(205)
   expect(traffic.since(0)).toHaveLength(200)
@@ -31,14 +31,18 @@ test('the last messages are kept, by their number, with when they began', () => 
 })
 
 test.for<[string, unknown, object]>([
-  ['that has a code', Object.assign(new Error('classified'), { code: 'SOURCE_TIMEOUT' }), { error: 'SOURCE_TIMEOUT' }],
-  ['without one', new RangeError('classified'), { error: 'RangeError' }],
-  ['that is none', 'classified', { error: 'string' }],
-  ['of time', Object.assign(new Error('classified'), { code: 'BUS_REQUEST_TIMEOUT' }), { outcome: 'timeout' }],
-])('what an error %s says is not kept', ([, error, expected]) => {
+  [
+    'an error with a code',
+    Object.assign(new Error('classified'), { code: 'SOURCE_TIMEOUT' }),
+    { error: 'SOURCE_TIMEOUT' },
+  ],
+  ['an error without a code', new RangeError('classified'), { error: 'RangeError' }],
+  ['a value that is not an error', 'classified', { error: 'string' }],
+  ['a timeout', Object.assign(new Error('classified'), { code: 'BUS_REQUEST_TIMEOUT' }), { outcome: 'timeout' }],
+])('does not keep the message of %s', ([, error, expected]) => {
   const traffic = new BusTraffic()
 
-  traffic.add({ ...called, ms: 1, error })
+  traffic.add({ ...activity, ms: 1, error })
 
   expect(traffic.since(0)).toEqual([expect.objectContaining({ outcome: 'error', ...expected })])
   expect(JSON.stringify(traffic.since(0))).not.toContain('classified')

@@ -8,33 +8,33 @@ import { BusWatchers } from '../../../src/handlers/inspector/watchers.ts'
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
 
-/** Somebody who watches, and how much of what was sent waits to be read. */
-function watched() {
+/** One client, with a function that reads what it was sent. */
+function connectedClient() {
   const traffic = new BusTraffic()
   const watchers = new BusWatchers(new ProcessBus(), traffic)
   const stream = watchers.add(new ServerResponse(new IncomingMessage(new Socket())))
   return { traffic, watchers, stream, read: () => String(stream.read() ?? '') }
 }
 
-const called = { channel: 'rang', by: 'ear', id: undefined, ms: 1 }
+const activity = { channel: 'rang', by: 'listener', id: undefined, ms: 1 }
 
-test('where nothing passes, something is sent all the same after a while', () => {
-  const { read } = watched()
+test('sends a heartbeat on an idle stream', () => {
+  const { read } = connectedClient()
   expect(read()).toMatch(/^data: .*"state":"STOPPED"/)
 
   vi.advanceTimersByTime(14_000)
   expect(read()).toBe('')
   vi.advanceTimersByTime(2_000)
 
-  expect(read()).toBe(': nothing new\n\n')
+  expect(read()).toBe(': heartbeat\n\n')
 })
 
-test('who does not read is sent no more, and later told how much was missed', () => {
-  const { traffic, stream, read } = watched()
+test('pauses updates for a client that does not read, and reports how many messages it missed', () => {
+  const { traffic, stream, read } = connectedClient()
   read()
 
-  for (let beat = 0; beat < 200; beat += 1) {
-    for (let count = 0; count < 100; count += 1) traffic.add(called)
+  for (let update = 0; update < 200; update += 1) {
+    for (let count = 0; count < 100; count += 1) traffic.add(activity)
     vi.advanceTimersByTime(250)
   }
   expect(stream.readableLength + stream.writableLength).toBeLessThan(200_000)
@@ -46,8 +46,8 @@ test('who does not read is sent no more, and later told how much was missed', ()
   expect(messages).toHaveLength(200)
 })
 
-test('nothing is done when nobody watches any more', async () => {
-  const { stream } = watched()
+test('stops its timer when the last client disconnects', async () => {
+  const { stream } = connectedClient()
   expect(vi.getTimerCount()).toBe(1)
 
   stream.destroy()

@@ -10,7 +10,7 @@ import { recordedBus } from '../../../src/testing/recorded-bus.ts'
 import { collected } from '../../support/collected.ts'
 
 const getAnswer = request<string, number>('answer.get', { timeout: 20 })
-const askedFor = event<string>('asked.for')
+const questionAsked = event<string>('question.asked')
 
 function metered(subscribers: Record<string, Subscriber> = {}): ProcessBus {
   return recordedBus({ 'bus-metrics': busMetrics(), ...subscribers }).bus
@@ -19,17 +19,17 @@ function metered(subscribers: Record<string, Subscriber> = {}): ProcessBus {
 const calls = (bus: ProcessBus) => collected(bus, 'secret_bus_calls_total')
 const seconds = (bus: ProcessBus) => collected(bus, 'secret_bus_call_seconds_total')
 
-test('requests are counted by channel, provider and outcome', async () => {
+test('counts requests by channel, provider and outcome', async () => {
   const wise: Subscriber = (bus) =>
     bus.provide(getAnswer, (question) => {
-      if (question === 'at once') return 42
-      if (question === 'later') return Promise.resolve(42)
+      if (question === 'sync') return 42
+      if (question === 'async') return Promise.resolve(42)
       if (question === 'never') return new Promise<number>(() => {})
       if (question === 'thrown') throw new Error('oops')
       return Promise.reject(undefined)
     })
   const bus = metered({ wise })
-  const questions = ['at once', 'at once', 'later', 'never', 'thrown', 'rejected with nothing']
+  const questions = ['sync', 'sync', 'async', 'never', 'thrown', 'rejected with undefined']
 
   await Promise.allSettled(questions.map((question) => bus.request(getAnswer, question)))
 
@@ -40,30 +40,30 @@ test('requests are counted by channel, provider and outcome', async () => {
   })
 })
 
-test('events are counted for each listener', async () => {
+test('counts events per listener', async () => {
   const bus = metered({
-    'first one': (bus) => bus.subscribe(askedFor, () => {}),
+    'first one': (bus) => bus.subscribe(questionAsked, () => {}),
     second: (bus) =>
-      bus.subscribe(askedFor, () => {
+      bus.subscribe(questionAsked, () => {
         throw new Error('oops')
       }),
-    third: (bus) => bus.subscribe(askedFor, () => new Promise(() => {}), { timeout: 1 }),
+    third: (bus) => bus.subscribe(questionAsked, () => new Promise(() => {}), { timeout: 1 }),
   })
 
-  for (const what of ['this', 'that']) await bus.publish(askedFor, what).catch(() => {})
+  for (const question of ['what', 'why']) await bus.publish(questionAsked, question).catch(() => {})
 
   expect(await calls(bus)).toEqual({
-    'asked.for first one ok': 2,
-    'asked.for second error': 2,
-    'asked.for third timeout': 2,
+    'question.asked first one ok': 2,
+    'question.asked second error': 2,
+    'question.asked third timeout': 2,
   })
 })
 
 test.each([
-  ['none', undefined, 'error'],
-  ['of its own', 'SOME_CODE', 'error'],
-  ['of a call within it that took too long', new ListenerTimeout('x', 'y', 1).code, 'timeout'],
-])('a failure whose code is %s counts as that', async (_, code, outcome) => {
+  ['without a code', undefined, 'error'],
+  ['with another code', 'SOME_CODE', 'error'],
+  ['caused by the timeout of a nested call', new ListenerTimeout('x', 'y', 1).code, 'timeout'],
+])('counts a failure %s by its code', async (_, code, outcome) => {
   const bus = metered({
     wise: fakeProvider(getAnswer, () => Promise.reject(Object.assign(new Error('oops'), { code }))),
   })
@@ -73,7 +73,7 @@ test.each([
   expect(await calls(bus)).toEqual({ [`answer.get wise ${outcome}`]: 1 })
 })
 
-test('what nobody answers is no call', async () => {
+test('does not count requests without a provider', async () => {
   const bus = metered()
 
   await bus.request(getAnswer, 'why').catch(() => {})
@@ -81,7 +81,7 @@ test('what nobody answers is no call', async () => {
   expect(await calls(bus)).toEqual({})
 })
 
-test('nothing that is asked is in a label', async () => {
+test('does not use payloads or ids as labels', async () => {
   const bus = metered({ wise: fakeProvider(getAnswer, 42) })
 
   for (let index = 0; index < 1_000; index += 1) {
@@ -91,7 +91,7 @@ test('nothing that is asked is in a label', async () => {
   expect(await calls(bus)).toEqual({ 'answer.get wise ok': 1_000 })
 })
 
-test('names that only differ in where a space stands are told apart', async () => {
+test('distinguishes names that differ only in the position of a space', async () => {
   const [short, long] = [event('a'), event('a b')]
   const bus = metered({
     'b c': (bus) => bus.subscribe(short, () => {}),
@@ -108,7 +108,7 @@ test('names that only differ in where a space stands are told apart', async () =
   ])
 })
 
-test('calls are timed in seconds', async () => {
+test('measures durations in seconds', async () => {
   const bus = metered({
     wise: fakeProvider(getAnswer, () => new Promise((resolve) => setTimeout(resolve, 10, 42))),
   })
@@ -121,19 +121,19 @@ test('calls are timed in seconds', async () => {
   expect(time).toBeLessThanOrEqual((performance.now() - began) / 1_000)
 })
 
-test('the state of the process is the one with a 1', async () => {
+test('marks the current state of the process with 1', async () => {
   const seen: string[] = []
-  const look: Subscriber = (bus) => {
-    const see = async () => {
-      const shown = await collected(bus, 'secret_bus_state')
-      expect(Object.keys(shown)).toEqual(states)
-      seen.push(...Object.entries(shown).flatMap(([state, value]) => (value === 1 ? [state] : [])))
+  const observer: Subscriber = (bus) => {
+    const recordState = async () => {
+      const values = await collected(bus, 'secret_bus_state')
+      expect(Object.keys(values)).toEqual(states)
+      seen.push(...Object.entries(values).flatMap(([state, value]) => (value === 1 ? [state] : [])))
     }
     for (const channel of [lifecycle.start, lifecycle.graceful, lifecycle.stop, lifecycle.exit]) {
-      bus.subscribe(channel, see)
+      bus.subscribe(channel, recordState)
     }
   }
-  const bus = metered({ look })
+  const bus = metered({ observer })
 
   await bus.start()
   await bus.graceful()

@@ -11,42 +11,42 @@ import { ask, RawConnection, startHttp } from '../../support/http/http.ts'
 
 const requestsIn = (exposition: Exposition) => exposition.values('secret_bus_http_requests_total')
 
-/** A route at `/held` whose replies wait until they are let go. */
+/** A route at `/held` that does not respond until it is released. */
 function heldRoute() {
-  const { promise: go, resolve: letGo } = Promise.withResolvers<void>()
-  let asked = 0
+  const { promise: released, resolve: release } = Promise.withResolvers<void>()
+  let count = 0
   const held: Subscriber = (bus) =>
     bus.subscribe(httpRoutes, (app) => {
       app.get('/held', async () => {
-        asked += 1
-        await go
+        count += 1
+        await released
         return {}
       })
     })
-  return { held, letGo, asked: () => asked }
+  return { held, release, received: () => count }
 }
 
-describe('requests', () => {
-  test('that are refused under load are counted at their route', async () => {
-    const { held, letGo, asked } = heldRoute()
+describe('HTTP metrics', () => {
+  test('count requests rejected under load by route', async () => {
+    const { held, release, received } = heldRoute()
     const shedding = loadShedding({ ...defaultLimits, requests: 1 })
     const { origin } = await startHttp({ metrics: metricsRoutes(), shedding, held })
     const first = ask(`${origin}/held`)
-    await expect.poll(asked).toBe(1)
+    await expect.poll(received).toBe(1)
     await ask(`${origin}/held`)
     await ask(`${origin}/nothing`)
-    letGo()
+    release()
     await first
 
     expect(requestsIn(await scrape(origin))).toEqual({ '/held 503': 1, 'none 503': 1, '/held 200': 1 })
   })
 
-  test('whose client did not wait are counted as 499, all that it had sent, and not before', async () => {
-    const { held, asked } = heldRoute()
+  test('count all pipelined requests as 499 once the client disconnects', async () => {
+    const { held, received } = heldRoute()
     const { origin, port } = await startHttp({ metrics: metricsRoutes(), held })
     const connection = await RawConnection.open(port)
     connection.send('GET /held HTTP/1.1', 'host: x', '', 'GET /held HTTP/1.1', 'host: x')
-    await expect.poll(asked).toBe(2)
+    await expect.poll(received).toBe(2)
     expect(requestsIn(await scrape(origin))).toEqual({})
 
     connection.socket.resetAndDestroy()
@@ -54,7 +54,7 @@ describe('requests', () => {
     await expect.poll(async () => requestsIn(await scrape(origin))['/held 499']).toBe(2)
   })
 
-  test('that come while the server drains are counted, and so is the scrape that is served then', async () => {
+  test('count requests and scrapes while the server drains', async () => {
     const { bus, origin } = await startHttp({ metrics: metricsRoutes() }, { drain: 1_000 })
     const stopped = bus.stop()
 
@@ -65,7 +65,7 @@ describe('requests', () => {
     await stopped
   })
 
-  test('are timed in seconds, from their head to the end of their reply', async () => {
+  test('measure the time from the request head to the end of the response in seconds', async () => {
     const slow: Subscriber = (bus) =>
       bus.subscribe(httpRoutes, (app) => {
         app.get('/slow', async () => setTimeout(60, {}))
@@ -87,7 +87,7 @@ describe('requests', () => {
     })
   })
 
-  test('that are no HTTP are counted, once a connection', async () => {
+  test('count malformed requests once per connection', async () => {
     const { origin, port } = await startHttp({ metrics: metricsRoutes() })
     const malformed = async () => (await scrape(origin)).values('secret_bus_http_malformed_requests_total')['']
     expect(await malformed()).toBe(0)
@@ -102,7 +102,7 @@ describe('requests', () => {
     expect(await malformed()).toBe(2)
   })
 
-  test('that are not encrypted where they should be are counted as well', async () => {
+  test('count plain HTTP requests to an HTTPS server as malformed', async () => {
     const certificate = await newCertificate()
     const { options } = await certificateFiles(certificate)
     const { origin, port } = await startHttp({ metrics: metricsRoutes() }, options)
@@ -115,7 +115,7 @@ describe('requests', () => {
     expect(new Exposition(body).values('secret_bus_http_malformed_requests_total')).toEqual({ '': 1 })
   })
 
-  test('that a client did not send are not malformed: it may go when it likes', async () => {
+  test('do not count a connection reset as malformed', async () => {
     let closed = 0
     const watching: Subscriber = (bus) =>
       bus.subscribe(httpRoutes, (app) => {

@@ -21,7 +21,7 @@ const reloading =
   (bus) =>
     bus.subscribe(lifecycle.graceful, reload)
 
-/** The route behind a file of tokens, and listeners that each reload something before the tokens are read again. */
+/** Starts the route with a token file, and with listeners that reload before the tokens. */
 async function reloadable(
   listeners: Record<string, Listener<void, unknown>> = {},
   options: Parameters<typeof startHttp>[1] = {},
@@ -46,7 +46,7 @@ async function reloadable(
   return { ...service, file, write, reload }
 }
 
-/** What the client is told of a reload that failed: a problem like every other, and more. */
+/** Returns the additional members of the problem that reports a failed reload. */
 function failureIn(reply: RawReply) {
   const { failed, reloaded, ...problem } = JSON.parse(reply.body)
   expect(problemIn({ ...reply, body: JSON.stringify(problem) })).toMatchObject({
@@ -56,18 +56,18 @@ function failureIn(reply: RawReply) {
   return { failed, reloaded }
 }
 
-/** A listener that goes on when it is let go. */
-function heldBack() {
-  const { promise, resolve: letGo } = Promise.withResolvers<void>()
-  return { listener: vi.fn(() => promise), letGo }
+/** A listener that does not finish until it is released. */
+function blockedListener() {
+  const { promise, resolve: release } = Promise.withResolvers<void>()
+  return { listener: vi.fn(() => promise), release }
 }
 
 describe('POST /-/reload', () => {
-  test('has everybody reload, and tells what each of them said', async () => {
+  test('reloads all subscribers and returns the result of each', async () => {
     const { reload } = await reloadable({
-      late: async () => ({ it: 'is late' }),
+      async: async () => ({ count: 1 }),
       text: () => 'done',
-      quiet: () => undefined,
+      empty: () => undefined,
     })
 
     const { status, headers, body } = await reload()
@@ -79,16 +79,16 @@ describe('POST /-/reload', () => {
     })
     expect(JSON.parse(body)).toEqual({
       reloaded: [
-        { listener: 'late', said: { it: 'is late' } },
-        { listener: 'text', said: 'done' },
-        { listener: 'quiet' },
-        { listener: 'tokens', said: { tokens: 1 } },
+        { listener: 'async', result: { count: 1 } },
+        { listener: 'text', result: 'done' },
+        { listener: 'empty' },
+        { listener: 'tokens', result: { tokens: 1 } },
         { listener: 'http-server' },
       ],
     })
   })
 
-  test('lets tokens be exchanged: both serve between two reloads, and then the new one alone', async () => {
+  test('supports token rotation: the old and the new token are both valid between two reloads', async () => {
     const { origin, write, reload } = await reloadable()
     const statuses = async () => {
       const replies = await Promise.all([token, 'new'].map((token) => ask(`${origin}/x`, { headers: bearer(token) })))
@@ -108,22 +108,22 @@ describe('POST /-/reload', () => {
   test.each<[string, RequestInit & { headers?: Record<string, string> }]>([
     ['no body', {}],
     ['an empty body', { body: '' }],
-    ['a text', { body: 'reload, please' }],
+    ['text', { body: 'reload, please' }],
     ['JSON', { body: '{}', headers: { 'content-type': 'application/json' } }],
-    ['JSON that is none', { body: '{', headers: { 'content-type': 'application/json' } }],
-    ['no JSON where JSON should be', { headers: { 'content-type': 'application/json' } }],
+    ['invalid JSON', { body: '{', headers: { 'content-type': 'application/json' } }],
+    ['a JSON content type without a body', { headers: { 'content-type': 'application/json' } }],
     ['a form', { body: new URLSearchParams({ a: 'b' }) }],
     ['bytes', { body: new Uint8Array([0, 255, 0]) }],
-  ])('may come with %s', async (_, init) => {
+  ])('accepts %s', async (_, init) => {
     const { reload } = await reloadable()
 
     expect((await reload(init)).status).toBe(200)
   })
 
   test.each<[string, number, RequestInit & { headers?: Record<string, string> }]>([
-    ['more than the server reads', 413, { body: 'x'.repeat(17 * 1024) }],
-    ['a content type that is none', 415, { body: 'x', headers: { 'content-type': 'nonsense' } }],
-  ])('with %s is refused, and nobody reloads', async (_, status, init) => {
+    ['an oversized body', 413, { body: 'x'.repeat(17 * 1024) }],
+    ['an invalid content type', 415, { body: 'x', headers: { 'content-type': 'nonsense' } }],
+  ])('rejects %s without reloading', async (_, status, init) => {
     const listener = vi.fn()
     const { reload } = await reloadable({ listener })
 
@@ -132,19 +132,16 @@ describe('POST /-/reload', () => {
     expect(listener).not.toHaveBeenCalled()
   })
 
-  test.each(['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])(
-    'is the only method: %s does nothing',
-    async (method) => {
-      const listener = vi.fn()
-      const { reload } = await reloadable({ listener })
+  test.each(['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])('does not support %s', async (method) => {
+    const listener = vi.fn()
+    const { reload } = await reloadable({ listener })
 
-      expect((await reload({ method })).status).toBe(404)
+    expect((await reload({ method })).status).toBe(404)
 
-      expect(listener).not.toHaveBeenCalled()
-    },
-  )
+    expect(listener).not.toHaveBeenCalled()
+  })
 
-  test('needs a token', async () => {
+  test('requires a token', async () => {
     const listener = vi.fn()
     const { reload } = await reloadable({ listener })
 
@@ -153,7 +150,7 @@ describe('POST /-/reload', () => {
     expect(listener).not.toHaveBeenCalled()
   })
 
-  test('leaves connections open', async () => {
+  test('keeps connections open', async () => {
     const { port, reload } = await reloadable()
     const connection = await RawConnection.open(port)
     const get = () => connection.send('GET /nothing HTTP/1.1', 'host: x', `authorization: Bearer ${token}`)
@@ -166,27 +163,27 @@ describe('POST /-/reload', () => {
     expect(await connection.reply()).toMatchObject({ status: 404, headers: { connection: 'keep-alive' } })
   })
 
-  test('asked for twice at a time reloads twice, one after the other', async () => {
-    const { listener, letGo } = heldBack()
+  test('runs concurrent reloads one after the other', async () => {
+    const { listener, release } = blockedListener()
     const { bus, reload } = await reloadable({ listener })
-    const graceful = vi.spyOn(bus, 'graceful')
+    const graceful = vi.spyOn(bus, 'gracefulSettled')
     const replies = [reload(), reload()]
     await expect.poll(() => graceful).toHaveBeenCalledTimes(2)
     expect(listener).toHaveBeenCalledTimes(1)
 
-    letGo()
+    release()
 
     expect((await Promise.all(replies)).map(({ status }) => status)).toEqual([200, 200])
     expect(listener).toHaveBeenCalledTimes(2)
   })
 })
 
-describe('a reload that fails', () => {
+describe('a failed reload', () => {
   const broken = () => {
     throw new SourceFailure('SOURCE_REFUSED', 'classified: arn:aws:dynamodb')
   }
 
-  test('is told with who failed, why in general, and what the others said', async () => {
+  test('reports the failed subscribers with a general reason, and the results of the others', async () => {
     const { reload } = await reloadable({
       first: () => 1,
       broken,
@@ -198,33 +195,33 @@ describe('a reload that fails', () => {
 
     expect(failureIn(reply)).toEqual({
       failed: [
-        { listener: 'broken', detail: 'The source does not give the secret out.' },
-        { listener: 'odd', detail: 'The service failed. Its log says why.' },
+        { listener: 'broken', detail: 'The source refused to return the secret.' },
+        { listener: 'odd', detail: 'Internal error. See the service log.' },
       ],
       reloaded: [
-        { listener: 'first', said: 1 },
-        { listener: 'last', said: 2 },
-        { listener: 'tokens', said: { tokens: 1 } },
+        { listener: 'first', result: 1 },
+        { listener: 'last', result: 2 },
+        { listener: 'tokens', result: { tokens: 1 } },
         { listener: 'http-server' },
       ],
     })
     expect(reply.body).not.toContain('classified')
   })
 
-  test('of one who has more to reload, and can reload the rest, is told under that name', async () => {
+  test('reports each listener of a subscriber separately, under its name', async () => {
     const { bus, reload } = await reloadable({ double: broken })
     bus.use('double', (bus) => bus.subscribe(lifecycle.graceful, () => 2))
 
     const { reloaded } = failureIn(await reload())
 
     expect(reloaded).toEqual([
-      { listener: 'tokens', said: { tokens: 1 } },
+      { listener: 'tokens', result: { tokens: 1 } },
       { listener: 'http-server' },
-      { listener: 'double', said: 2 },
+      { listener: 'double', result: 2 },
     ])
   })
 
-  test('is in the log with the reason, under the id of the request, too', async () => {
+  test('is logged with its reason and the request id', async () => {
     const { reload, records } = await reloadable({ broken })
 
     await reload({ headers: { 'x-request-id': 'request-1' } })
@@ -232,24 +229,24 @@ describe('a reload that fails', () => {
     expect(records.filter(({ level }) => level === 'error')).toEqual([
       expect.objectContaining({ message: 'broken failed on lifecycle.graceful: classified: arn:aws:dynamodb' }),
       expect.objectContaining({
-        message: 'lifecycle.graceful failed: broken: classified: arn:aws:dynamodb',
+        message: 'Failed to reload: broken: classified: arn:aws:dynamodb',
         fields: expect.objectContaining({ reqId: 'request-1' }),
       }),
     ])
   })
 
   test.each([
-    ['is gone', (file: string) => rm(file)],
+    ['is missing', (file: string) => rm(file)],
     ['is empty', (file: string) => writeFile(file, '')],
-    ['is broken', (file: string) => writeFile(file, 'classified-2\nnot classified')],
-  ])('since the file of tokens %s keeps the old tokens, and quotes none', async (_, change) => {
+    ['is malformed', (file: string) => writeFile(file, 'classified-2\nnot classified')],
+  ])('keeps the old tokens if the token file %s, and reveals none', async (_, change) => {
     const { file, write, reload, records } = await reloadable()
     await change(file)
 
     const reply = await reload()
 
     expect(failureIn(reply)).toEqual({
-      failed: [{ listener: 'tokens', detail: 'The service failed. Its log says why.' }],
+      failed: [{ listener: 'tokens', detail: 'Internal error. See the service log.' }],
       reloaded: [{ listener: 'http-server' }],
     })
     expect((await reload({ headers: bearer('classified-2') })).status).toBe(401)
@@ -260,8 +257,8 @@ describe('a reload that fails', () => {
   })
 })
 
-describe('a service that stops', () => {
-  test('does not reload any more, and says so', async () => {
+describe('a stopping service', () => {
+  test('rejects reloads', async () => {
     const listener = vi.fn()
     const { bus, reload } = await reloadable({ listener }, { drain: 500 })
     const stopped = bus.stop()
@@ -274,17 +271,17 @@ describe('a service that stops', () => {
     expect(listener).not.toHaveBeenCalled()
   })
 
-  test('finishes the reload under way, and says to who waited for the next that it stops', async () => {
-    const { listener, letGo } = heldBack()
+  test('finishes the reload in progress and rejects the queued one', async () => {
+    const { listener, release } = blockedListener()
     const { bus, reload } = await reloadable({ listener })
-    const graceful = vi.spyOn(bus, 'graceful')
+    const graceful = vi.spyOn(bus, 'gracefulSettled')
     const first = reload()
     await expect.poll(() => listener).toHaveBeenCalledTimes(1)
     const second = reload()
     await expect.poll(() => graceful).toHaveBeenCalledTimes(2)
 
     const exited = bus.exit()
-    letGo()
+    release()
 
     expect((await first).status).toBe(200)
     expect(problemIn(await second)).toMatchObject({ status: 503, type: 'urn:secret-bus:problem:stopping' })
@@ -300,18 +297,18 @@ describe('the assembled service', () => {
     return ask(`${origin()}/-/reload`, { method: 'POST', headers: bearer(token) })
   }
 
-  test('has the route where a token is configured', async () => {
+  test('has the route if a token is configured', async () => {
     const { status, body } = await reload({ SECRET_BUS_AUTH_TOKEN: token })
 
     expect(status).toBe(200)
     expect(JSON.parse(body).reloaded).toEqual([
-      { listener: 'secret-cache', said: { reloaded: ['thedoctor'] } },
-      { listener: 'tokens', said: { tokens: 1 } },
+      { listener: 'secret-cache', result: { reloaded: ['thedoctor'] } },
+      { listener: 'tokens', result: { tokens: 1 } },
       { listener: 'http-server' },
     ])
   })
 
-  test('has no such route where none is', async () => {
+  test('does not have the route without a token', async () => {
     expect(problemIn(await reload({}))).toMatchObject({ status: 404 })
   })
 })

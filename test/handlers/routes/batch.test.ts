@@ -10,7 +10,7 @@ function batch() {
   return { handled, batch: new Batch<string>(async (item) => void handled.push(item), 5) }
 }
 
-test('what is added is handled in its order, no later than its patience', () => {
+test('handles items in order, within the maximum delay', () => {
   const { handled, batch: items } = batch()
 
   items.add('first')
@@ -25,7 +25,7 @@ test('what is added is handled in its order, no later than its patience', () => 
   expect(handled).toEqual(['first', 'second', 'third'])
 })
 
-test('a flush handles at once what waits, and only once', () => {
+test('a flush handles pending items immediately, and only once', () => {
   const { handled, batch: items } = batch()
   items.add('first')
 
@@ -37,10 +37,10 @@ test('a flush handles at once what waits, and only once', () => {
   expect(handled).toEqual(['first'])
 })
 
-test('an item that fails keeps no other from being handled, and no flush from its end', async () => {
+test('a failing item affects neither the other items nor the flush', async () => {
   const handled: string[] = []
   const items = new Batch<string>(async (item) => {
-    if (item === 'bad') throw new Error('it is bad')
+    if (item === 'bad') throw new Error('oops')
     handled.push(item)
   }, 5)
   items.add('bad')

@@ -19,14 +19,14 @@ const basic = { authorization: `Basic ${Buffer.from(`me:${token}`).toString('bas
 
 type AddRoutes = (app: FastifyInstance) => unknown
 
-/** The documentation, with these routes after it. */
+/** Starts the documentation and these routes. */
 const start = (addRoutes: AddRoutes = () => {}, options: { priority?: number } = {}) =>
   startHttp({
     docs: docs({ own: ownPackage, guarded: false }),
     routes: (bus) => bus.subscribe(httpRoutes, async (app) => void (await addRoutes(app)), options),
   })
 
-/** What it says of these routes, if it is asked by anybody. */
+/** The document of a server with these routes. */
 async function documentOf(...args: Parameters<typeof start>) {
   const { origin } = await start(...args)
   const { status, body } = await ask(`${origin}/openapi.json`)
@@ -34,7 +34,7 @@ async function documentOf(...args: Parameters<typeof start>) {
   return JSON.parse(body)
 }
 
-/** Some routes of the service behind a token. */
+/** Starts some routes of the service with authentication. */
 const startGuarded = () =>
   startHttp({
     docs: docs({ own: ownPackage, guarded: true }),
@@ -47,7 +47,7 @@ const startGuarded = () =>
 const pages = ['/docs', '/docs/docs.js', '/docs/docs.css', '/docs/swagger-ui-bundle.js', '/docs/swagger-ui.css']
 
 describe('the document', () => {
-  test('is OpenAPI 3.1, named as the package, and asked for anew each time', async () => {
+  test('is OpenAPI 3.1 with the metadata of the package, and is revalidated on each use', async () => {
     const { origin } = await start()
 
     const { headers, body } = await ask(`${origin}/openapi.json`)
@@ -65,7 +65,7 @@ describe('the document', () => {
     expect((await ask(`${origin}/openapi.json`)).body).toBe(body)
   })
 
-  test('says nothing of tokens where there are none', async () => {
+  test('omits security without authentication', async () => {
     const { security, components, paths } = await documentOf()
 
     expect(security).toEqual([])
@@ -73,7 +73,7 @@ describe('the document', () => {
     expect(Object.keys(paths['/openapi.json'].get.responses)).toEqual(['200', '400', '413', '500', '503'])
   })
 
-  test('says where a token is needed, and where none is', async () => {
+  test('distinguishes guarded from open routes', async () => {
     const { origin } = await startGuarded()
 
     const { security, components, paths } = JSON.parse((await ask(`${origin}/openapi.json`, { headers: bearer })).body)
@@ -87,9 +87,9 @@ describe('the document', () => {
   })
 })
 
-describe('a route of a plug-in', () => {
-  test('is in the document with what its schema says, and what all routes have in common', async () => {
-    const params = { type: 'object', properties: { name: { type: 'string', description: 'Of whom.' } } }
+describe('a route of a plugin', () => {
+  test('is documented with its schema and the responses common to all routes', async () => {
+    const params = { type: 'object', properties: { name: { type: 'string', description: 'Name of the person.' } } }
     const response = { 200: { description: 'A greeting.', type: 'string' } }
     const schema = { summary: 'Greet', tags: ['Greetings'], params, response }
 
@@ -100,7 +100,7 @@ describe('a route of a plug-in', () => {
       summary: 'Greet',
       tags: ['Greetings'],
       parameters: [
-        { in: 'path', name: 'name', description: 'Of whom.', required: true, schema: { type: 'string' } },
+        { in: 'path', name: 'name', description: 'Name of the person.', required: true, schema: { type: 'string' } },
         { $ref: '#/components/parameters/X-Request-Id' },
       ],
     })
@@ -111,29 +111,29 @@ describe('a route of a plug-in', () => {
       expect(headers).toHaveProperty('X-Request-Id')
   })
 
-  test('is there without any schema, too', async () => {
+  test('is documented without a schema, too', async () => {
     const { paths } = await documentOf((app) => app.route({ method: ['GET', 'PUT'], url: '/x/:y', handler: () => 'x' }))
 
     expect(Object.keys(paths['/x/{y}'])).toEqual(['get', 'put'])
     expect(Object.keys(paths['/x/{y}'].put.responses)).toEqual(['200', '400', '413', '500', '503'])
   })
 
-  test('may name what it replies and fails with, which is added to what all have in common', async () => {
-    const documentation = { problems: ['BUS_EXITING' as const, new RequestError(409, 'It is there.')] }
+  test('may document its replies and problems, in addition to the common ones', async () => {
+    const documentation = { problems: ['BUS_EXITING' as const, new RequestError(409, 'It already exists.')] }
 
     const { paths } = await documentOf((app) => app.put('/x', { config: { documentation } }, async () => 'x'))
 
     const examples = (status: number) => paths['/x'].put.responses[status].content['application/problem+json'].examples
     expect(Object.keys(examples(503))).toEqual(['stopping', 'overloaded'])
-    expect(examples(409)).toMatchObject({ conflict: { value: { type: 'about:blank', detail: 'It is there.' } } })
+    expect(examples(409)).toMatchObject({ conflict: { value: { type: 'about:blank', detail: 'It already exists.' } } })
   })
 
-  test('may refer to schemas that only its part of the server knows', async () => {
+  test('may refer to schemas of its encapsulation context', async () => {
     const { paths, components } = await documentOf(async (app) => {
       await app.register(
-        async (part) => {
-          part.addSchema({ $id: 'Greeting', type: 'object', properties: { words: { type: 'string' } } })
-          part.get('/greeting', { schema: { response: { 200: { $ref: 'Greeting#' } } } }, async () => ({ words: 'x' }))
+        async (scope) => {
+          scope.addSchema({ $id: 'Greeting', type: 'object', properties: { words: { type: 'string' } } })
+          scope.get('/greeting', { schema: { response: { 200: { $ref: 'Greeting#' } } } }, async () => ({ words: 'x' }))
         },
         { prefix: '/part' },
       )
@@ -144,7 +144,7 @@ describe('a route of a plug-in', () => {
     expect(components.schemas).toMatchObject({ Greeting: { properties: { words: { type: 'string' } } } })
   })
 
-  test('is there though another of the same path is for another host', async () => {
+  test('is documented once if another host has a route with the same path', async () => {
     const { paths } = await documentOf((app) => {
       app.get('/x', { schema: { summary: 'One' } }, async () => 1)
       app.get('/x', { schema: { summary: 'Other' }, constraints: { host: 'example.com' } }, async () => 2)
@@ -154,7 +154,7 @@ describe('a route of a plug-in', () => {
     expect(paths['/x'].get.parameters).toEqual([{ $ref: '#/components/parameters/X-Request-Id' }])
   })
 
-  test('with a method that OpenAPI does not know is left out', async () => {
+  test('is omitted if OpenAPI does not support its method', async () => {
     const { paths } = await documentOf((app) => {
       app.addHttpMethod('PROPFIND')
       app.route({ method: 'PROPFIND', url: '/x', handler: async () => 1 })
@@ -165,7 +165,7 @@ describe('a route of a plug-in', () => {
     expect(Object.keys(paths)).not.toContain('/x')
   })
 
-  test('is there though it is added before all others, and not if it is hidden', async () => {
+  test('is documented even if it is added first, unless it is hidden', async () => {
     const { paths } = await documentOf(
       (app) => {
         app.get('/early', async () => 1)
@@ -179,44 +179,47 @@ describe('a route of a plug-in', () => {
   })
 })
 
-describe('what a browser opens', () => {
-  test.for(['/openapi.json', ...pages])('%s needs a token, which may come as a password', async (path) => {
+describe('routes for browsers', () => {
+  test.for(['/openapi.json', ...pages])('%s requires a token, also accepted as a password', async (path) => {
     const { origin } = await startGuarded()
     const get = (headers = {}) => ask(`${origin}${path}`, { headers })
 
-    const refusal = await get()
+    const rejection = await get()
 
-    expect(problemIn(refusal)).toMatchObject({ status: 401 })
-    expect(refusal.headers['www-authenticate']).toMatch(/^Bearer .*, Basic /)
+    expect(problemIn(rejection)).toMatchObject({ status: 401 })
+    expect(rejection.headers['www-authenticate']).toMatch(/^Bearer .*, Basic /)
     expect((await get(bearer)).status).toBe(200)
     expect((await get(basic)).status).toBe(200)
   })
 
-  test.for(pages)('%s is loaded from nowhere else, compressed if the browser can read it', async (path) => {
-    const { origin } = await start()
-    const get = async (coding: string) => {
-      const { headers, body } = await request(`${origin}${path}`, { headers: { 'accept-encoding': coding } })
-      return { headers, content: Buffer.from(await body.arrayBuffer()) }
-    }
+  test.for(pages)(
+    '%s has a strict content security policy, and is compressed if the browser accepts it',
+    async (path) => {
+      const { origin } = await start()
+      const get = async (coding: string) => {
+        const { headers, body } = await request(`${origin}${path}`, { headers: { 'accept-encoding': coding } })
+        return { headers, content: Buffer.from(await body.arrayBuffer()) }
+      }
 
-    const [plain, packed] = [await get('identity'), await get('gzip, br')]
+      const [plain, packed] = [await get('identity'), await get('gzip, br')]
 
-    expect(plain.headers).not.toHaveProperty('content-encoding')
-    expect(packed.headers).toMatchObject({
-      'content-encoding': 'gzip',
-      'content-security-policy': expect.stringMatching(/^default-src 'none'; script-src 'self'; style-src 'self';/),
-      'x-content-type-options': 'nosniff',
-    })
-    expect(gunzipSync(packed.content).equals(plain.content)).toBe(true)
-    expect(packed.content.length).toBeLessThan(plain.content.length)
-  })
+      expect(plain.headers).not.toHaveProperty('content-encoding')
+      expect(packed.headers).toMatchObject({
+        'content-encoding': 'gzip',
+        'content-security-policy': expect.stringMatching(/^default-src 'none'; script-src 'self'; style-src 'self';/),
+        'x-content-type-options': 'nosniff',
+      })
+      expect(gunzipSync(packed.content).equals(plain.content)).toBe(true)
+      expect(packed.content.length).toBeLessThan(plain.content.length)
+    },
+  )
 
-  test.for(['/openapi.json', '/docs'])('%s answers HEAD with the headers of GET', async (path) => {
+  test.for(['/openapi.json', '/docs'])('%s responds to HEAD with the headers of GET', async (path) => {
     const { origin } = await start()
     const headersOf = async (method: string) => {
       const { status, headers, body } = await ask(`${origin}${path}`, { method })
-      const ofEachReply = /^(date|x-request-id|connection|keep-alive)$/
-      const others = Object.entries(headers).filter(([name]) => !ofEachReply.test(name))
+      const perResponse = /^(date|x-request-id|connection|keep-alive)$/
+      const others = Object.entries(headers).filter(([name]) => !perResponse.test(name))
       return { status, headers: Object.fromEntries(others), hasBody: body !== '' }
     }
 

@@ -8,7 +8,7 @@ import { ask, startHttp } from '../../support/http/http.ts'
 
 const own = { container: 'https://example.com/image', project: 'https://example.com/project' }
 
-/** The routes, and subscribers that each check something. */
+/** Starts the routes with these health checks. */
 async function health(checks: Record<string, Listener<void, HealthCheck>> = {}) {
   const subscribers = Object.entries(checks).map(([name, check]) => [name, fakeListener(checkHealth, check)] as const)
   return startHttp({
@@ -19,7 +19,7 @@ async function health(checks: Record<string, Listener<void, HealthCheck>> = {}) 
 }
 
 describe('GET /health', () => {
-  test('says exactly that it is healthy, and which container and project it is', async () => {
+  test('returns exactly the status, the container and the project', async () => {
     const { origin } = await health()
 
     const { status, headers, body } = await ask(`${origin}/health`)
@@ -29,7 +29,7 @@ describe('GET /health', () => {
     expect(body).toBe(`{"status":"healthy","container":"${own.container}","project":"${own.project}"}`)
   })
 
-  test('asks nobody', async () => {
+  test('makes no calls on the bus', async () => {
     const { origin, activity } = await health({
       broken: () => {
         throw new Error('oops')
@@ -42,7 +42,7 @@ describe('GET /health', () => {
     expect(activity.slice(before)).toEqual([])
   })
 
-  test('was told who it is once, at start', async () => {
+  test('requests the identity once, at start', async () => {
     const identity = fakeProvider(getIdentity, own)
     const { origin } = await startHttp({ identity, routes: healthRoutes() })
 
@@ -52,7 +52,7 @@ describe('GET /health', () => {
     expect(identity.queries).toHaveLength(1)
   })
 
-  test('with HEAD gives the headers alone', async () => {
+  test('responds to HEAD with the headers only', async () => {
     const { origin } = await health()
 
     expect(await ask(`${origin}/health`, { method: 'HEAD' })).toMatchObject({ status: 200, body: '' })
@@ -60,7 +60,7 @@ describe('GET /health', () => {
 })
 
 describe('GET /ready', () => {
-  test('passes when every check does', async () => {
+  test('passes when every check passes', async () => {
     const { origin } = await health({ cache: () => ({ name: 'cache', status: 'pass' }) })
 
     const { status, headers, body } = await ask(`${origin}/ready`)
@@ -85,7 +85,7 @@ describe('GET /ready', () => {
     })
   })
 
-  test('is 503 when a check fails, whatever the others say', async () => {
+  test('is 503 when a check fails, even if others only warn', async () => {
     const { origin } = await health({
       cache: () => ({ name: 'cache', status: 'warn' }),
       disk: async () => ({ name: 'disk', status: 'fail', output: 'full' }),
@@ -101,7 +101,7 @@ describe('GET /ready', () => {
     })
   })
 
-  test('is 503 when a check throws, which is an entry that does not say why', async () => {
+  test('is 503 when a check throws, without revealing the reason', async () => {
     const { origin, messages } = await health({
       cache: () => ({ name: 'cache', status: 'pass' }),
       broken: () => {
@@ -132,7 +132,7 @@ describe('GET /ready', () => {
     })
   })
 
-  test('has all entries of those who check under one name', async () => {
+  test('contains all entries of checks with the same name', async () => {
     const { origin } = await health({
       one: () => ({ name: 'disk', status: 'fail', output: 'full' }),
       another: () => ({ name: 'disk', status: 'pass' }),
@@ -144,13 +144,13 @@ describe('GET /ready', () => {
     })
   })
 
-  test('is not to be stored by anybody', async () => {
+  test('forbids caching', async () => {
     const { origin } = await health()
 
     expect((await ask(`${origin}/ready`)).headers['cache-control']).toBe('no-store')
   })
 
-  test('lets a check know for which request it is', async () => {
+  test('passes the request id to the checks', async () => {
     const ids: (string | undefined)[] = []
     const { origin } = await health({
       cache: (_, { id }) => {
@@ -164,7 +164,7 @@ describe('GET /ready', () => {
     expect(ids).toEqual(['request-1'])
   })
 
-  test('with HEAD gives the status alone', async () => {
+  test('responds to HEAD with the status only', async () => {
     const { origin } = await health({ disk: () => ({ name: 'disk', status: 'fail' }) })
 
     expect(await ask(`${origin}/ready`, { method: 'HEAD' })).toMatchObject({ status: 503, body: '' })

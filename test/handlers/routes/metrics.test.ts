@@ -17,21 +17,21 @@ describe('a scrape', () => {
   const collecting =
     (answer: () => unknown): Subscriber =>
     (bus) =>
-      bus.subscribe(collectMetrics, () => answer() as Metric[]) // whatever a plug-in may come up with
+      bus.subscribe(collectMetrics, () => answer() as Metric[]) // a plugin may return anything
 
   test.each<[string, () => unknown, string]>([
-    ['fails', () => Promise.reject(new Error('oops')), 'faulty failed on metrics.collect: oops'],
+    ['rejects', () => Promise.reject(new Error('oops')), 'faulty failed on metrics.collect: oops'],
     ['hangs', () => new Promise(() => {}), 'faulty did not finish metrics.collect within'],
-    ['gives a name that is taken', () => [{ ...counter, values: [{ value: 1 }] }], 'sound_total has already been'],
-    ['gives a name of ours', () => [{ ...counter, name: 'secret_bus_http_requests_total' }], 'has already been'],
-    ['gives a name of the process', () => [{ ...counter, name: 'process_cpu_seconds_total' }], 'has already been'],
-    ['gives a name that is none', () => [{ ...counter, name: 'no name' }], 'Invalid metric name'],
-    ['gives no help', () => [{ ...counter, name: 'x_total', help: '' }], 'Missing mandatory help'],
-    ['gives a label that is none', () => [faulty({ value: 1, labels: { 'no-label': 'x' } })], 'Invalid label name'],
-    ['gives a counter that falls', () => [faulty({ value: 1 }, { value: -1 })], 'not possible to decrease a counter'],
-    ['gives a value that is none', () => [faulty({ value: Infinity })], 'not a valid number'],
-    ['gives nothing', () => undefined, 'undefined'],
-  ])('is the same when a subscriber %s, and the log says so', async (_, answer, said) => {
+    ['returns a duplicate name', () => [{ ...counter, values: [{ value: 1 }] }], 'sound_total: duplicate name'],
+    ['returns a name of the service', () => [{ ...counter, name: 'secret_bus_http_requests_total' }], 'duplicate name'],
+    ['returns a name of the process', () => [{ ...counter, name: 'process_cpu_seconds_total' }], 'has already been'],
+    ['returns an invalid name', () => [{ ...counter, name: 'no name' }], 'Invalid metric name'],
+    ['returns no help', () => [{ ...counter, name: 'x_total', help: '' }], 'Missing mandatory help'],
+    ['returns an invalid label', () => [faulty({ value: 1, labels: { 'no-label': 'x' } })], 'Invalid label name'],
+    ['returns a decreasing counter', () => [faulty({ value: 1 }, { value: -1 })], 'not possible to decrease a counter'],
+    ['returns an invalid value', () => [faulty({ value: Infinity })], 'not a valid number'],
+    ['returns nothing', () => undefined, 'undefined'],
+  ])('omits and logs the metrics of a subscriber that %s', async (_, answer, message) => {
     const { origin, records } = await startHttp({
       metrics: metricsRoutes(),
       sound: collecting(() => [counter]),
@@ -43,22 +43,22 @@ describe('a scrape', () => {
     expect(scraped.values('sound_total')).toEqual({ '': 7 })
     expect(scraped.families.map(({ name }) => name)).not.toContain('faulty_total')
     const errors = records.filter(({ level }) => level === 'error')
-    expect(errors).toMatchObject([{ message: expect.stringContaining(said), fields: { reqId: 'scrape-1' } }])
+    expect(errors).toMatchObject([{ message: expect.stringContaining(message), fields: { reqId: 'scrape-1' } }])
   })
 
   function faulty(...values: Numbers['values']): Metric {
     return { name: 'faulty_total', help: 'Faulty ones.', type: 'counter', values }
   }
 
-  test('shows nothing, and not 0, of what has no values yet', async () => {
-    const gauge: Metric = { name: 'temperature_celsius', help: 'How warm it is.', type: 'gauge', values: [] }
+  test('omits a metric without values instead of rendering 0', async () => {
+    const gauge: Metric = { name: 'temperature_celsius', help: 'Current temperature.', type: 'gauge', values: [] }
     const { origin, messages } = await startHttp({ metrics: metricsRoutes(), none: collecting(() => [gauge]) })
 
     expect((await scrape(origin)).values(gauge.name)).toEqual({})
     expect(messages('error')).toEqual([])
   })
 
-  test('has labels as they are, whatever is in them', async () => {
+  test('preserves label values with special characters', async () => {
     const names = ['"quoted"', 'two\nlines', 'back\\slash\\n', '\\"', 'a="b",c="d"} 1', 'ünï 日本', '', '\r\u2028']
     const values = names.map((name, index) => ({ labels: { name }, value: index }))
     const { origin } = await startHttp({ metrics: metricsRoutes(), odd: collecting(() => [{ ...counter, values }]) })
@@ -68,7 +68,7 @@ describe('a scrape', () => {
     )
   })
 
-  test('is not harmed by others at the same time, and counts all of them', async () => {
+  test('is independent of concurrent scrapes, and counts all of them', async () => {
     const { origin } = await startHttp({ metrics: metricsRoutes(), sound: collecting(() => [counter]) })
 
     const scrapes = await Promise.all(Array.from({ length: 20 }, () => scrape(origin)))
@@ -77,7 +77,7 @@ describe('a scrape', () => {
     expect(requestsIn(await scrape(origin))).toEqual({ '/metrics 200': 20 })
   })
 
-  test('counts the scrapes before it, and not itself', async () => {
+  test('counts previous scrapes, but not itself', async () => {
     const { origin } = await startHttp({ metrics: metricsRoutes() })
 
     const [first, second] = [await scrape(origin), await scrape(origin)]
@@ -87,7 +87,7 @@ describe('a scrape', () => {
     expect(second.values('secret_bus_http_request_duration_seconds_count')).toEqual({ '/metrics': 1 })
   })
 
-  test('begins anew with the server', async () => {
+  test('restarts the HTTP counters with the server', async () => {
     const service = await startHttp({ metrics: metricsRoutes() })
     await ask(`${service.origin}/nothing`)
     await service.bus.stop()
@@ -98,7 +98,7 @@ describe('a scrape', () => {
   })
 })
 
-test('the process is watched once, however often a server starts', async () => {
+test('process metrics are collected once, even if the server restarts', async () => {
   await startHttp({ metrics: metricsRoutes() })
   const observing = vi.spyOn(PerformanceObserver.prototype, 'observe')
   const monitoring = vi.spyOn(perfHooks, 'monitorEventLoopDelay')

@@ -8,27 +8,27 @@ import { type Freshness, SecretNotFound, Sensitive, SourceFailure } from '../../
 import { secretCache } from '../../../src/sources/cache/secret-cache.ts'
 import { ask, type HttpService, problemIn, RawConnection, startHttp } from '../../support/http/http.ts'
 
-/** As long as a key of DynamoDB can be: 2,048 bytes. */
+/** The maximum length of a DynamoDB key: 2,048 bytes. */
 const longest = [
-  ['2,048 letters of a byte', 'x'.repeat(2_048)],
-  ['1,024 letters of two', 'ü'.repeat(1_024)],
-  ['682 letters of three', '日'.repeat(682)],
+  ['2,048 characters of one byte', 'x'.repeat(2_048)],
+  ['1,024 characters of two bytes', 'ü'.repeat(1_024)],
+  ['682 characters of three bytes', '日'.repeat(682)],
 ] as const
 
-/** The routes, and a cache before a source that has a secret for every name it is asked for. */
+/** Starts the routes and a cache, with a source that has a secret for every name. */
 async function secrets(...codeNames: [string, ...string[]]) {
-  const asked: string[] = []
+  const queried: string[] = []
   const source: Subscriber = (bus) =>
     bus.provide(fetchSecret, ({ codeName }) => {
-      asked.push(codeName)
+      queried.push(codeName)
       return { codeName, value: new Sensitive(`the secret of ${codeName}`), fetchedAt: Date.now() }
     })
   const cache = secretCache({ codeNames, cacheTtl: Infinity, maxStale: 0, negativeTtl: 2_000, fetchTimeout: 5_000 })
-  return { ...(await startHttp({ source, cache, audit: auditTrail(), routes: secretRoutes({ codeNames }) })), asked }
+  return { ...(await startHttp({ source, cache, audit: auditTrail(), routes: secretRoutes({ codeNames }) })), queried }
 }
 
-/** The routes, and somebody who answers them like this. */
-async function answering(answer: () => { value?: string; freshness?: Freshness }): Promise<HttpService> {
+/** Starts the routes with this provider. */
+async function startWith(answer: () => { value?: string; freshness?: Freshness }): Promise<HttpService> {
   const stub: Subscriber = (bus) =>
     bus.provide(getSecret, ({ codeName }) => {
       const { value = 'x', freshness = { result: 'hit', expiresAt: Infinity } } = answer()
@@ -37,7 +37,7 @@ async function answering(answer: () => { value?: string; freshness?: Freshness }
   return startHttp({ stub, audit: auditTrail(), routes: secretRoutes({ codeNames: ['thedoctor'] }) })
 }
 
-/** Waits for the line, which is written once the reply is sent. */
+/** Waits for the audit line, which is written after the response. */
 async function audited({ records }: HttpService): Promise<object> {
   const lines = () => records.filter(({ message }) => message === 'Secret accessed')
   await expect.poll(() => lines().length).toBe(1)
@@ -46,7 +46,7 @@ async function audited({ records }: HttpService): Promise<object> {
 }
 
 describe('GET /secret', () => {
-  test('gives the secret of the first code name, and nothing else', async () => {
+  test('returns the secret of the first code name only', async () => {
     const { origin } = await secrets('thedoctor', 'river')
 
     const { status, headers, body } = await ask(`${origin}/secret`)
@@ -64,15 +64,15 @@ describe('GET /secret', () => {
     'two\nlines\r\n\t',
     'ünïcödé 日本 👩‍🚀',
     '\u0000\u2028</script>',
-  ])('gives the value %j as it is', async (value) => {
-    const { origin } = await answering(() => ({ value }))
+  ])('returns the value %j unchanged', async (value) => {
+    const { origin } = await startWith(() => ({ value }))
 
     const { body } = await ask(`${origin}/secret`)
 
     expect(JSON.parse(body)).toEqual({ secret_code: value })
   })
 
-  test('is not to be stored by anybody', async () => {
+  test('forbids caching', async () => {
     const { origin } = await secrets('thedoctor')
 
     const { headers } = await ask(`${origin}/secret`)
@@ -80,7 +80,7 @@ describe('GET /secret', () => {
     expect(headers['cache-control']).toBe('no-store')
   })
 
-  test('with a query is answered all the same', async () => {
+  test('ignores the query string', async () => {
     const { origin } = await secrets('thedoctor')
 
     expect(await ask(`${origin}/secret?codeName=river`)).toMatchObject({
@@ -89,7 +89,7 @@ describe('GET /secret', () => {
     })
   })
 
-  test('with HEAD gives the headers alone', async () => {
+  test('responds to HEAD with the headers only', async () => {
     const { origin } = await secrets('thedoctor')
 
     const { status, headers, body } = await ask(`${origin}/secret`, { method: 'HEAD' })
@@ -101,7 +101,7 @@ describe('GET /secret', () => {
 })
 
 describe('GET /secret/:codeName', () => {
-  test('gives the secret of that name', async () => {
+  test('returns the secret of that name', async () => {
     const { origin } = await secrets('thedoctor', 'river')
 
     expect(await ask(`${origin}/secret/river`)).toMatchObject({
@@ -111,7 +111,7 @@ describe('GET /secret/:codeName', () => {
   })
 
   test.each(['a/b', 'a b', 'a+b', '100%', '%25', '?x=1#y', '"quoted"', ':codeName', 'ünïcödé', '日本', '👩‍🚀'])(
-    'gives the secret of %j',
+    'returns the secret of %j',
     async (codeName) => {
       const { origin } = await secrets('thedoctor', codeName)
 
@@ -122,7 +122,7 @@ describe('GET /secret/:codeName', () => {
     },
   )
 
-  test.each(longest)('gives the secret of a name of %s', async (_, codeName) => {
+  test.each(longest)('returns the secret of a name of %s', async (_, codeName) => {
     const { origin } = await secrets('thedoctor', codeName)
 
     const { status, body } = await ask(`${origin}/secret/${encodeURIComponent(codeName)}`)
@@ -132,27 +132,27 @@ describe('GET /secret/:codeName', () => {
   })
 
   test.each(['themaster', 'THEDOCTOR', 'thedoctor ', '__proto__', ''])(
-    'of the name %j, which is not served, is not found, without asking the source',
+    'responds 404 to %j, which is not configured, without querying the source',
     async (codeName) => {
-      const { origin, asked } = await secrets('thedoctor')
+      const { origin, queried } = await secrets('thedoctor')
 
       const reply = await ask(`${origin}/secret/${encodeURIComponent(codeName)}`)
 
       expect(problemIn(reply)).toMatchObject({ status: 404 })
-      expect(asked).not.toContain(codeName)
+      expect(queried).not.toContain(codeName)
     },
   )
 
-  test.each(longest)('of a name of %s, which is not served, is not found', async (_, codeName) => {
-    const { origin, asked } = await secrets('thedoctor')
+  test.each(longest)('responds 404 to a name of %s that is not configured', async (_, codeName) => {
+    const { origin, queried } = await secrets('thedoctor')
 
     const reply = await ask(`${origin}/secret/${encodeURIComponent(codeName)}`)
 
     expect(problemIn(reply)).toMatchObject({ status: 404 })
-    expect(asked).not.toContain(codeName)
+    expect(queried).not.toContain(codeName)
   })
 
-  test('of a name longer than a key can be is refused', async () => {
+  test('rejects a name longer than a DynamoDB key', async () => {
     const { origin } = await secrets('thedoctor')
 
     const reply = await ask(`${origin}/secret/${'x'.repeat(2_049)}`)
@@ -163,21 +163,21 @@ describe('GET /secret/:codeName', () => {
 
 describe('Cache-Status', () => {
   test.each<[string, Freshness['result'], number, RegExp]>([
-    ['a value from the cache that never expires', 'hit', Infinity, /^secret-bus; hit$/],
-    ['a value from the cache that expires', 'hit', 57_900, /^secret-bus; hit; ttl=5[67]$/],
-    ['a value past its lifetime', 'stale', -4_500, /^secret-bus; hit; ttl=-[56]$/],
-    ['a value only just past its lifetime', 'stale', -1, /^secret-bus; hit; ttl=-1$/],
-    ['a value fetched for this request', 'miss', 60_000, /^secret-bus; fwd=uri-miss$/],
-    ['a value fetched for another request', 'coalesced', 60_000, /^secret-bus; fwd=uri-miss; collapsed$/],
-  ])('of %s says so', async (_, result, ttl, expected) => {
-    const { origin } = await answering(() => ({ freshness: { result, expiresAt: Date.now() + ttl } }))
+    ['a hit that never expires', 'hit', Infinity, /^secret-bus; hit$/],
+    ['a hit that expires', 'hit', 57_900, /^secret-bus; hit; ttl=5[67]$/],
+    ['a stale value', 'stale', -4_500, /^secret-bus; hit; ttl=-[56]$/],
+    ['a value that has just become stale', 'stale', -1, /^secret-bus; hit; ttl=-1$/],
+    ['a miss', 'miss', 60_000, /^secret-bus; fwd=uri-miss$/],
+    ['a shared fetch', 'coalesced', 60_000, /^secret-bus; fwd=uri-miss; collapsed$/],
+  ])('describes %s', async (_, result, ttl, expected) => {
+    const { origin } = await startWith(() => ({ freshness: { result, expiresAt: Date.now() + ttl } }))
 
     const { headers } = await ask(`${origin}/secret`)
 
     expect(headers['cache-status']).toMatch(expected)
   })
 
-  test('is not there when there is no secret', async () => {
+  test('is absent without a secret', async () => {
     const { origin } = await secrets('thedoctor')
 
     const { headers } = await ask(`${origin}/secret/themaster`)
@@ -187,7 +187,7 @@ describe('Cache-Status', () => {
 })
 
 describe('the audit line', () => {
-  test('of a secret that was given says who asked, for what, and how it was answered', async () => {
+  test('contains the client, the code name, the status and the cache status', async () => {
     const service = await secrets('thedoctor', 'river')
 
     await ask(`${service.origin}/secret/river`, { headers: { 'x-request-id': 'request-1' } })
@@ -201,7 +201,7 @@ describe('the audit line', () => {
     })
   })
 
-  test('of the first secret has its name', async () => {
+  test('contains the name of the first secret for /secret', async () => {
     const service = await secrets('thedoctor')
 
     await ask(`${service.origin}/secret`)
@@ -209,7 +209,7 @@ describe('the audit line', () => {
     expect(await audited(service)).toMatchObject({ codeName: 'thedoctor', status: 200 })
   })
 
-  test('is written for HEAD, too', async () => {
+  test('is written for HEAD', async () => {
     const service = await secrets('thedoctor')
 
     await ask(`${service.origin}/secret`, { method: 'HEAD' })
@@ -217,7 +217,7 @@ describe('the audit line', () => {
     expect(await audited(service)).toMatchObject({ codeName: 'thedoctor', status: 200 })
   })
 
-  test('of a name that is not served says so', async () => {
+  test('is written for a name that is not configured', async () => {
     const service = await secrets('thedoctor')
 
     await ask(`${service.origin}/secret/the%20master`)
@@ -231,8 +231,8 @@ describe('the audit line', () => {
     [503, new SourceFailure('SOURCE_THROTTLED', 'too often')],
     [504, new SourceFailure('SOURCE_TIMEOUT', 'too long')],
     [500, new Error('oops')],
-  ])('of a request that failed says so: %i', async (status, error) => {
-    const service = await answering(() => {
+  ])('contains the status of a failed request: %i', async (status, error) => {
+    const service = await startWith(() => {
       throw error
     })
 
@@ -241,8 +241,8 @@ describe('the audit line', () => {
     expect(await audited(service)).toMatchObject({ client: '127.0.0.1', codeName: 'thedoctor', status })
   })
 
-  test('of a request that failed says why', async () => {
-    const service = await answering(() => {
+  test('contains the reason of a failed request', async () => {
+    const service = await startWith(() => {
       throw new SourceFailure('SOURCE_REFUSED', 'access denied')
     })
 
@@ -251,11 +251,11 @@ describe('the audit line', () => {
     expect(await audited(service)).toMatchObject({ reason: 'access denied' })
   })
 
-  test('is written for a client that did not wait, too', async () => {
-    let asked = false
+  test('is written for a client that disconnects early', async () => {
+    let requested = false
     const hanging: Subscriber = (bus) =>
       bus.provide(getSecret, () => {
-        asked = true
+        requested = true
         return new Promise(() => {})
       })
     const service = await startHttp({
@@ -265,15 +265,15 @@ describe('the audit line', () => {
     })
     const connection = await RawConnection.open(service.port)
     connection.send('GET /secret HTTP/1.1', 'host: x')
-    await expect.poll(() => asked).toBe(true)
+    await expect.poll(() => requested).toBe(true)
 
     connection.socket.resetAndDestroy()
 
     expect(await audited(service)).toMatchObject({ client: '127.0.0.1', codeName: 'thedoctor', status: 499 })
   })
 
-  test('never has the value, nor has any other line', async () => {
-    const service = await answering(() => ({ value: 'classified' }))
+  test('does not contain the value, and neither does any other line', async () => {
+    const service = await startWith(() => ({ value: 'classified' }))
 
     expect(await ask(`${service.origin}/secret`)).toMatchObject({ status: 200, body: '{"secret_code":"classified"}' })
 
@@ -281,7 +281,7 @@ describe('the audit line', () => {
     expect(inspect(service.records, { depth: 10, showHidden: true })).not.toContain('classified')
   })
 
-  test('is not written for what is no secret', async () => {
+  test('is not written for other routes', async () => {
     const service = await secrets('thedoctor')
 
     await ask(`${service.origin}/nothing`)

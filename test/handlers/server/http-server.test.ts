@@ -20,28 +20,28 @@ const noSecrets: Record<string, Subscriber> = {
     }),
 }
 
-/** A route at `/slow` that answers when it is let go. */
+/** A route at `/slow` that responds after `release` is called. */
 function slowRoute() {
-  const { promise: go, resolve: letGo } = Promise.withResolvers<void>()
-  let asked = 0
+  const { promise: released, resolve: release } = Promise.withResolvers<void>()
+  let requests = 0
   const slow: Subscriber = (bus) =>
     bus.subscribe(httpRoutes, (app) => {
       app.get('/slow', async () => {
-        asked += 1
-        await go
+        requests += 1
+        await released
         return { slow: true }
       })
     })
-  return { slow, letGo, asked: () => asked }
+  return { slow, release, requests: () => requests }
 }
 
-/** How many servers listen in this process. */
-function listening(): number {
+/** Number of servers that listen in this process. */
+function listeningServers(): number {
   return process.getActiveResourcesInfo().filter((resource) => resource === 'TCPServerWrap').length
 }
 
 describe('starting', () => {
-  test('it listens when every subscriber has added its routes', async () => {
+  test('listens after all subscribers have added their routes', async () => {
     const listening: boolean[] = []
     const routes: Subscriber = (bus) =>
       bus.subscribe(httpRoutes, async (app) => {
@@ -54,28 +54,28 @@ describe('starting', () => {
     expect(await ask(`${origin}/route`)).toMatchObject({ status: 200, body: '{"it":"works"}' })
   })
 
-  test('it says where it listens', async () => {
+  test('logs the address', async () => {
     const { origin, messages } = await startHttp({})
 
     expect(origin).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/)
     expect(messages('info')).toContain(`Listening on ${origin}`)
   })
 
-  test('a port that is in use fails the start, and nothing listens', async () => {
+  test('fails if the port is in use, and leaves no server listening', async () => {
     const other = createServer().listen(0, '127.0.0.1')
     onTestFinished(() => {
       other.close()
     })
     await once(other, 'listening')
-    await expect.poll(listening).toBe(1)
+    await expect.poll(listeningServers).toBe(1)
     const { port } = other.address() as AddressInfo // a string only for a pipe
 
     await expect(startHttp({}, { port })).rejects.toMatchObject({ code: 'EADDRINUSE' })
 
-    await expect.poll(listening).toBe(1)
+    await expect.poll(listeningServers).toBe(1)
   })
 
-  test('routes that cannot be added fail the start, and nothing listens', async () => {
+  test('fails if a subscriber cannot add its routes, and leaves no server listening', async () => {
     const broken: Subscriber = (bus) =>
       bus.subscribe(httpRoutes, () => {
         throw new Error('oops')
@@ -83,10 +83,10 @@ describe('starting', () => {
 
     await expect(startHttp({ broken })).rejects.toThrow('oops')
 
-    await expect.poll(listening).toBe(0)
+    await expect.poll(listeningServers).toBe(0)
   })
 
-  test('it can be stopped and started again', async () => {
+  test('works again after a stop', async () => {
     const service = await startHttp(health)
     await service.bus.stop()
     expect(await accepts(service.port)).toBe(false)
@@ -98,7 +98,7 @@ describe('starting', () => {
 })
 
 describe('a connection', () => {
-  test('that is idle is kept for longer than a load balancer keeps it', async () => {
+  test('is kept alive for longer than the idle timeout of a load balancer', async () => {
     const { port } = await startHttp(health)
     const connection = await RawConnection.open(port)
 
@@ -109,7 +109,7 @@ describe('a connection', () => {
     expect(await connection.reply()).toMatchObject({ status: 200 })
   })
 
-  test('serves requests that come at once, one after another', async () => {
+  test('serves pipelined requests in order', async () => {
     const { port } = await startHttp(health)
     const connection = await RawConnection.open(port)
 
@@ -120,37 +120,37 @@ describe('a connection', () => {
   })
 })
 
-describe('the client', () => {
+describe('the client address', () => {
   async function clientOf(options: { trustProxy: boolean }, headers: Record<string, string>) {
     const { origin, records } = await startHttp(
       { ...noSecrets, audit: auditTrail(), routes: secretRoutes({ codeNames: ['x'] }) },
       options,
     )
     await ask(`${origin}/secret`, { headers })
-    const line = () => records.find(({ message }) => message === 'Secret accessed')
-    await expect.poll(line).toBeDefined()
-    return line()?.fields
+    const record = () => records.find(({ message }) => message === 'Secret accessed')
+    await expect.poll(record).toBeDefined()
+    return record()?.fields
   }
 
-  test('is the one who connected, whatever is said of others', async () => {
+  test('is that of the peer, regardless of X-Forwarded-For', async () => {
     expect(await clientOf({ trustProxy: false }, { 'x-forwarded-for': '203.0.113.7' })).toMatchObject({
       client: '127.0.0.1',
     })
   })
 
-  test('is the one that a trusted proxy names, whatever the client said before', async () => {
+  test('is the one that a trusted proxy appended to X-Forwarded-For', async () => {
     expect(await clientOf({ trustProxy: true }, { 'x-forwarded-for': '192.0.2.1, 203.0.113.7' })).toMatchObject({
       client: '203.0.113.7',
     })
   })
 
-  test('is the one who connected where a trusted proxy names none', async () => {
+  test('is that of the peer if a trusted proxy sends no X-Forwarded-For', async () => {
     expect(await clientOf({ trustProxy: true }, {})).toMatchObject({ client: '127.0.0.1' })
   })
 })
 
 describe('stopping', () => {
-  test('while it drains, it is not ready and serves all the same, closing every connection', async () => {
+  test('while draining, is not ready but serves requests and closes their connections', async () => {
     const { bus, port } = await startHttp(health, { drain: 1_000 })
     const kept = await RawConnection.open(port)
     kept.send('GET /health HTTP/1.1', 'host: x')
@@ -174,28 +174,28 @@ describe('stopping', () => {
     expect(await accepts(port)).toBe(false)
   })
 
-  test('while it drains, the reply to what is at fault closes the connection, too', async () => {
+  test('while draining, also closes the connections of invalid requests', async () => {
     const { bus, port } = await startHttp({}, { drain: 500 })
     const stopped = bus.stop()
-    const [nothing, malformed] = [await RawConnection.open(port), await RawConnection.open(port)]
+    const [unknown, malformed] = [await RawConnection.open(port), await RawConnection.open(port)]
 
-    nothing.send('GET /nothing HTTP/1.1', 'host: x')
+    unknown.send('GET /nothing HTTP/1.1', 'host: x')
     malformed.send('GET /%zz HTTP/1.1', 'host: x')
 
-    expect(await nothing.reply()).toMatchObject({ status: 404, headers: { connection: 'close' } })
+    expect(await unknown.reply()).toMatchObject({ status: 404, headers: { connection: 'close' } })
     expect(await malformed.reply()).toMatchObject({ status: 400, headers: { connection: 'close' } })
     await stopped
   })
 
-  test('a request from before is answered, and its connection closed', async () => {
-    const { slow, letGo, asked } = slowRoute()
+  test('answers a pending request and closes its connection', async () => {
+    const { slow, release, requests } = slowRoute()
     const { bus, port } = await startHttp({ slow }, { drain: 100 })
     const connection = await RawConnection.open(port)
     connection.send('GET /slow HTTP/1.1', 'host: x')
-    await expect.poll(asked).toBe(1)
+    await expect.poll(requests).toBe(1)
 
     const stopped = bus.stop()
-    letGo()
+    release()
 
     expect(await connection.reply()).toMatchObject({
       status: 200,
@@ -205,23 +205,23 @@ describe('stopping', () => {
     await stopped
   })
 
-  test('without a drain, a request from before is answered, and no connection accepted any more', async () => {
-    const { slow, letGo, asked } = slowRoute()
+  test('without draining, answers a pending request but accepts no new connections', async () => {
+    const { slow, release, requests } = slowRoute()
     const { bus, port } = await startHttp({ slow })
     const connection = await RawConnection.open(port)
     connection.send('GET /slow HTTP/1.1', 'host: x')
-    await expect.poll(asked).toBe(1)
+    await expect.poll(requests).toBe(1)
 
     const stopped = bus.stop()
 
     await expect.poll(() => accepts(port)).toBe(false)
     expect(bus.state).toBe('STOPPING')
-    letGo()
+    release()
     expect(await connection.reply()).toMatchObject({ status: 200, headers: { connection: 'close' } })
     await stopped
   })
 
-  test('a connection that idles is closed', async () => {
+  test('closes an idle connection', async () => {
     const { bus, port } = await startHttp(health, { shutdownTimeout: 2_000 })
     const connection = await RawConnection.open(port)
     connection.send('GET /health HTTP/1.1', 'host: x')
@@ -232,10 +232,10 @@ describe('stopping', () => {
     await expect.poll(() => connection.ended).toBe(true)
   })
 
-  test('a connection on which nothing ever came is closed', async () => {
+  test('closes a connection that has sent nothing', async () => {
     const { bus, port } = await startHttp(health, { shutdownTimeout: 2_000 })
     const connection = await RawConnection.open(port)
-    await ask(`http://127.0.0.1:${port}/health`) // accepted after the other
+    await ask(`http://127.0.0.1:${port}/health`) // accepted after the first connection
 
     expect(await bus.exit()).toBe(0)
 
@@ -245,32 +245,32 @@ describe('stopping', () => {
   test.each([
     ['half the head of a request', 'GET /health HTTP/1.1\r\nhost: x\r\n'],
     ['a request without its body', 'POST /body HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nhalf'],
-  ])('a connection on which only %s came is closed', async (_, sent) => {
+  ])('closes a connection that has sent only %s', async (_, sent) => {
     const body: Subscriber = (bus) =>
       bus.subscribe(httpRoutes, (app) => {
         app.addContentTypeParser('*', { parseAs: 'string' }, (_, text, done) => done(null, text))
-        app.post('/body', async () => 'all of it came')
+        app.post('/body', async () => 'complete')
       })
     const { bus, port } = await startHttp({ ...health, body }, { shutdownTimeout: 2_000 })
     const connection = await RawConnection.open(port)
     connection.socket.write(sent)
-    await ask(`http://127.0.0.1:${port}/health`) // accepted after the other
+    await ask(`http://127.0.0.1:${port}/health`) // accepted after the first connection
 
     expect(await bus.exit()).toBe(0)
 
     await expect.poll(() => connection.ended).toBe(true)
   })
 
-  test('a client that has gone meanwhile holds nothing up', async () => {
-    const { slow, letGo, asked } = slowRoute()
+  test('is not delayed by a client that has disconnected', async () => {
+    const { slow, release, requests } = slowRoute()
     const { bus, port } = await startHttp({ slow }, { shutdownTimeout: 2_000 })
     const connection = await RawConnection.open(port)
     connection.send('GET /slow HTTP/1.1', 'host: x')
-    await expect.poll(asked).toBe(1)
+    await expect.poll(requests).toBe(1)
     connection.socket.resetAndDestroy()
 
     const exited = bus.exit()
-    letGo()
+    release()
 
     expect(await exited).toBe(0)
   })

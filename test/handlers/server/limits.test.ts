@@ -11,12 +11,12 @@ import {
   statusOfVisit,
 } from '../../support/service/attacked-service.ts'
 
-/** The reply to these lines, and what else was sent with them; fails unless the connection is closed then. */
+/** Sends the lines and returns the response. Fails unless the server then closes the connection. */
 async function lastReply({ port }: AttackedService, ...lines: string[]): Promise<RawReply> {
   const connection = await RawConnection.open(port)
   connection.send(...lines)
   const reply = await connection.reply()
-  await expect(connection.reply()).rejects.toThrow('the connection ended')
+  await expect(connection.reply()).rejects.toThrow('The connection ended')
   return reply
 }
 
@@ -28,10 +28,10 @@ describe('the head of a request', () => {
     ['a query', get(`/secret?${x(1_001)}`)],
     ['a URL and a header together', get(`/secret?${x(501)}`, `x: ${x(500)}`)],
     ['a header', get('/secret', `x: ${x(1_001)}`)],
-    ['a name of a header', get('/secret', `${x(1_001)}: x`)],
+    ['a header name', get('/secret', `${x(1_001)}: x`)],
     ['a head of many headers', get('/secret', ...Array.from({ length: 501 }, () => 'x:x'))],
-    ['a head that does not end', get('/secret', ...Array.from({ length: 100_000 }, () => 'x:x'))],
-  ])('may not have %s longer than the limit', async (_, lines) => {
+    ['an endless head', get('/secret', ...Array.from({ length: 100_000 }, () => 'x:x'))],
+  ])('must not have %s longer than the limit', async (_, lines) => {
     const service = await startAttacked({ head: 1_000 })
 
     const reply = await lastReply(service, ...lines)
@@ -50,11 +50,11 @@ describe('the head of a request', () => {
   })
 })
 
-describe('a name in a URL', () => {
+describe('a path parameter', () => {
   test.each([
     ['as long as the limit is served', 'x'.repeat(10), 200],
     ['longer than the limit is refused', 'x'.repeat(11), 414],
-    ['longer than the limit in percent encoding is refused', '%78'.repeat(11), 414],
+    ['longer than the limit, percent-encoded, is refused', '%78'.repeat(11), 414],
   ])('%s', async (_, name, status) => {
     const service = await startAttacked({ parameter: 10 })
 
@@ -70,14 +70,14 @@ describe('a body', () => {
   const chunked = 'transfer-encoding: chunked'
 
   test.each([
-    ['where there is a route', 'POST /secret HTTP/1.1', [json, 'content-length: 101'], ''],
-    ['where nobody reads one', 'GET /secret HTTP/1.1', ['content-length: 101'], ''],
-    ['where anybody may ask', 'GET /health HTTP/1.1', ['content-length: 101'], ''],
-    ['where it is of no known kind', 'POST /secret HTTP/1.1', ['content-length: 101'], ''],
-    ['where there is none', 'PUT /nothing HTTP/1.1', [json, 'content-length: 101'], ''],
+    ['on a route', 'POST /secret HTTP/1.1', [json, 'content-length: 101'], ''],
+    ['on a route that reads no body', 'GET /secret HTTP/1.1', ['content-length: 101'], ''],
+    ['on an open route', 'GET /health HTTP/1.1', ['content-length: 101'], ''],
+    ['without a media type', 'POST /secret HTTP/1.1', ['content-length: 101'], ''],
+    ['on an unknown path', 'PUT /nothing HTTP/1.1', [json, 'content-length: 101'], ''],
     ['in one chunk', 'POST /secret HTTP/1.1', [json, chunked], `65\r\n${'x'.repeat(101)}`],
     ['in many chunks', 'DELETE /secret HTTP/1.1', [json, chunked], '1\r\nx\r\n'.repeat(101)],
-  ])('longer than the limit is refused, %s', async (_, requestLine, headers, body) => {
+  ])('longer than the limit is refused %s', async (_, requestLine, headers, body) => {
     const service = await startAttacked({ body: 100 })
 
     const reply = await lastReply(service, requestLine, 'host: x', ...headers, '', body)
@@ -92,16 +92,16 @@ describe('a body', () => {
     ['GET /health HTTP/1.1', chunked],
     ['POST /nothing HTTP/1.1', 'content-length: 101'],
     ['OPTIONS /secret HTTP/1.1', chunked],
-  ])('that nobody reads is not read beyond the limit, after %s with %s', async (requestLine, header) => {
+  ])('that no route reads is not read beyond the limit, after %s with %s', async (requestLine, header) => {
     const service = await startAttacked({ body: 100 })
 
-    const reply = await lastReply(service, requestLine, 'host: x', header, '', '64') // and more, it seems
+    const reply = await lastReply(service, requestLine, 'host: x', header, '', '64') // and apparently more
 
     expect(reply).toMatchObject({ headers: { connection: 'close' } })
     await expectRecovery(service)
   })
 
-  test('that does not end is not read, and keeps nobody else from being served', async () => {
+  test('without an end is not read, while other clients are served', async () => {
     const service = await startAttacked()
     const attacker = await RawConnection.open(service.port)
     const chunk = `10000\r\n${'x'.repeat(0x10000)}\r\n`
@@ -115,7 +115,7 @@ describe('a body', () => {
     await expectRecovery(service)
   })
 
-  test('within the limit is passed over, and the connection kept', async () => {
+  test('within the limit is skipped, and the connection is kept alive', async () => {
     const service = await startAttacked({ body: 100 })
     const connection = await RawConnection.open(service.port)
 
@@ -127,7 +127,7 @@ describe('a body', () => {
   })
 })
 
-test('as many connections may wait to be accepted as the backlog says', async () => {
+test('passes the backlog to the listening socket', async () => {
   let listen: MockInstance<Server['listen']> | undefined
   const watch: Subscriber = (bus) =>
     bus.subscribe(httpRoutes, (app) => {
@@ -136,5 +136,5 @@ test('as many connections may wait to be accepted as the backlog says', async ()
 
   await startHttp({ watch }, { limits: { backlog: 7 } })
 
-  expect(listen?.mock.calls[0]?.[0]).toMatchObject({ backlog: 7 }) // from here on it is up to the kernel
+  expect(listen?.mock.calls[0]?.[0]).toMatchObject({ backlog: 7 }) // the rest is up to the kernel
 })

@@ -7,13 +7,13 @@ import { SecretNotFound, SourceFailure, type SourceFailureCode } from '../../../
 import { fakeProvider } from '../../../src/testing/fakes.ts'
 import { ask, type HttpService, problemIn, RawConnection, startHttp } from '../../support/http/http.ts'
 
-/** The secret routes, before somebody who fails with this. */
+/** Starts the secret routes with a source that fails with the given value. */
 async function failing(thrown: unknown): Promise<HttpService> {
   const source = fakeProvider(getSecret, () => Promise.reject(thrown))
   return startHttp({ source, routes: secretRoutes({ codeNames: ['thedoctor'] }) })
 }
 
-/** Sends these bytes to a server with no routes but one that takes JSON. */
+/** Sends the lines to a server that has only the path `/here`, which accepts JSON. */
 async function sending(...lines: string[]) {
   const routes: Subscriber = (bus) =>
     bus.subscribe(httpRoutes, (app) => {
@@ -30,16 +30,16 @@ const cause = new Error('AccessDeniedException from arn:aws:dynamodb:eu-west-1:1
 const source = (code: SourceFailureCode, retryAfter?: number) =>
   new SourceFailure(code, `DynamoDB: ${cause.message}`, { cause, ...(retryAfter !== undefined && { retryAfter }) })
 
-describe('a request that fails', () => {
+describe('a failed request', () => {
   test.each<[string, number, string, unknown]>([
-    ['no such secret', 404, 'secret-not-found', new SecretNotFound('thedoctor')],
-    ['a source that is starting', 503, 'starting', source('SOURCE_STARTING')],
-    ['a source that is asked too often', 503, 'source-throttled', source('SOURCE_THROTTLED')],
-    ['a source that takes too long', 504, 'source-timeout', source('SOURCE_TIMEOUT')],
-    ['a subscriber that takes too long', 504, 'timeout', new RequestTimeout('secret.fetch', 'dynamodb', 5_000)],
-    ['a source that cannot be reached', 502, 'source-unavailable', source('SOURCE_UNAVAILABLE')],
-    ['a source that refuses', 502, 'source-refused', source('SOURCE_REFUSED')],
-  ])('for %s is told as HTTP %i, %s', async (_, status, type, error) => {
+    ['a missing secret', 404, 'secret-not-found', new SecretNotFound('thedoctor')],
+    ['a starting source', 503, 'starting', source('SOURCE_STARTING')],
+    ['a throttled source', 503, 'source-throttled', source('SOURCE_THROTTLED')],
+    ['a slow source', 504, 'source-timeout', source('SOURCE_TIMEOUT')],
+    ['a slow subscriber', 504, 'timeout', new RequestTimeout('secret.fetch', 'dynamodb', 5_000)],
+    ['an unreachable source', 502, 'source-unavailable', source('SOURCE_UNAVAILABLE')],
+    ['a source that refuses access', 502, 'source-refused', source('SOURCE_REFUSED')],
+  ])('due to %s gets status %i with the problem type %s', async (_, status, type, error) => {
     const { origin } = await failing(error)
 
     const reply = await ask(`${origin}/secret`)
@@ -49,12 +49,12 @@ describe('a request that fails', () => {
 
   test.each<[string, unknown]>([
     ['an error', cause],
-    ['an error with a status of its own', Object.assign(new Error('x'), { statusCode: 503 })],
-    ["an error with another's status", Object.assign(new Error('arn:aws:iam'), { statusCode: 403 })],
+    ['an error with a server error status', Object.assign(new Error('x'), { statusCode: 503 })],
+    ['an error with a client error status', Object.assign(new Error('arn:aws:iam'), { statusCode: 403 })],
     ['a string', 'DynamoDB'],
     ['null', null],
-    ['nothing', undefined],
-  ])('with %s that nobody foresaw is told as HTTP 500, and no more', async (_, thrown) => {
+    ['undefined', undefined],
+  ])('whose source unexpectedly throws %s gets status 500 without details', async (_, thrown) => {
     const { origin } = await failing(thrown)
 
     const reply = await ask(`${origin}/secret`)
@@ -62,7 +62,7 @@ describe('a request that fails', () => {
     expect(problemIn(reply)).toMatchObject({ status: 500, type: 'about:blank', title: 'Internal Server Error' })
   })
 
-  test('that nobody foresaw is logged with its cause', async () => {
+  test('due to an unexpected error is logged with its cause', async () => {
     const { origin, records } = await failing(cause)
 
     await ask(`${origin}/secret`, { headers: { 'x-request-id': 'request-1' } })
@@ -76,7 +76,7 @@ describe('a request that fails', () => {
     ])
   })
 
-  test('as was foreseen is no error of ours in the log', async () => {
+  test('due to an expected failure logs no error', async () => {
     const { origin, messages } = await failing(source('SOURCE_REFUSED'))
 
     await ask(`${origin}/secret`)
@@ -84,7 +84,7 @@ describe('a request that fails', () => {
     expect(messages('error')).toEqual([])
   })
 
-  test('with HEAD is told by the status and headers alone', async () => {
+  test('with method HEAD gets the status and headers only', async () => {
     const { origin } = await failing(source('SOURCE_THROTTLED'))
 
     const { status, headers, body } = await ask(`${origin}/secret`, { method: 'HEAD' })
@@ -105,61 +105,61 @@ describe('Retry-After', () => {
     ['SOURCE_TIMEOUT', 2_300, '3'],
     ['SOURCE_UNAVAILABLE', 29_999, '30'],
     ['SOURCE_REFUSED', 0, '1'],
-  ] as const)('of %s after %s ms is %s', async (code, retryAfter, expected) => {
+  ] as const)('of %s with a delay of %s ms is %s', async (code, retryAfter, expected) => {
     const { origin } = await failing(source(code, retryAfter))
 
     expect((await ask(`${origin}/secret`)).headers['retry-after']).toBe(expected)
   })
 
   test.each([
-    ['it is not known when', source('SOURCE_UNAVAILABLE')],
-    ['there is nothing to wait for', new SecretNotFound('thedoctor')],
-    ['nobody foresaw it', cause],
-  ])('is not there when %s', async (_, error) => {
+    ['the delay is unknown', source('SOURCE_UNAVAILABLE')],
+    ['the secret is missing', new SecretNotFound('thedoctor')],
+    ['the failure is unexpected', cause],
+  ])('is absent if %s', async (_, error) => {
     const { origin } = await failing(error)
 
     expect((await ask(`${origin}/secret`)).headers).not.toHaveProperty('retry-after')
   })
 })
 
-describe('a request that is at fault itself', () => {
+describe('an invalid request', () => {
   test.each([
-    ['for a path where nothing is', 'GET /nothing HTTP/1.1', 404],
-    ['for no path', 'OPTIONS * HTTP/1.1', 404],
-    ['with a method that nothing answers', 'DELETE /here HTTP/1.1', 404],
-    ['with percent encoding that breaks off', 'GET /here/%E0%A4%A HTTP/1.1', 400],
-    ['with percent encoding that is none', 'GET /%zz HTTP/1.1', 400],
-    ['with a method that does not exist', 'STEAL /here HTTP/1.1', 400],
-    ['in a version that does not exist', 'GET /here HTTP/9.9', 400],
-  ])('%s is told as a problem', async (_, requestLine, status) => {
+    ['for an unknown path', 'GET /nothing HTTP/1.1', 404],
+    ['for *', 'OPTIONS * HTTP/1.1', 404],
+    ['with a method without a route', 'DELETE /here HTTP/1.1', 404],
+    ['with truncated percent encoding', 'GET /here/%E0%A4%A HTTP/1.1', 400],
+    ['with invalid percent encoding', 'GET /%zz HTTP/1.1', 400],
+    ['with an unknown method', 'STEAL /here HTTP/1.1', 400],
+    ['with an unknown version', 'GET /here HTTP/9.9', 400],
+  ])('%s gets problem details', async (_, requestLine, status) => {
     const reply = await sending(requestLine, 'host: x')
 
     expect(problemIn(reply)).toMatchObject({ status, type: 'about:blank' })
   })
 
   test.each([
-    ['has no host', ['GET /here HTTP/1.1'], 400],
-    ['is not HTTP', ['\u0016\u0003\u0001garbage'], 400],
-    ['says two lengths', ['POST /here HTTP/1.1', 'host: x', 'content-length: 1', 'content-length: 2'], 400],
-    ['has too long headers', ['GET /here HTTP/1.1', 'host: x', `x-long: ${'x'.repeat(20_000)}`], 431],
-    ['has too long a path', [`GET /${'x'.repeat(20_000)} HTTP/1.1`, 'host: x'], 431],
-  ])('since it %s is told as a problem', async (_, lines, status) => {
+    ['without a Host header', ['GET /here HTTP/1.1'], 400],
+    ['that is not HTTP', ['\u0016\u0003\u0001garbage'], 400],
+    ['with two lengths', ['POST /here HTTP/1.1', 'host: x', 'content-length: 1', 'content-length: 2'], 400],
+    ['with too long headers', ['GET /here HTTP/1.1', 'host: x', `x-long: ${'x'.repeat(20_000)}`], 431],
+    ['with too long a path', [`GET /${'x'.repeat(20_000)} HTTP/1.1`, 'host: x'], 431],
+  ])('%s gets problem details', async (_, lines, status) => {
     const reply = await sending(...lines)
 
     expect(problemIn(reply)).toMatchObject({ status, type: 'about:blank' })
   })
 
   test.each([
-    ['expects what nobody knows', ['GET /here HTTP/1.1', 'host: x', 'expect: the-impossible']],
-    ['is of a time before hosts', ['GET /here HTTP/1.0']],
-  ])('is none because it %s', async (_, lines) => {
+    ['an unknown expectation', ['GET /here HTTP/1.1', 'host: x', 'expect: the-impossible']],
+    ['HTTP/1.0 without a Host header', ['GET /here HTTP/1.0']],
+  ])('does not include %s', async (_, lines) => {
     expect(await sending(...lines)).toMatchObject({ status: 200 })
   })
 
   test.each([
-    ['that is not what it says', 'application/json', 400],
-    ['of a kind that nobody reads', 'application/x-tardis', 415],
-  ])('with a body %s is told as a problem', async (_, type, status) => {
+    ['that is malformed JSON', 'application/json', 400],
+    ['of an unsupported media type', 'application/x-tardis', 415],
+  ])('with a body %s gets problem details', async (_, type, status) => {
     const reply = await sending(
       'POST /here HTTP/1.1',
       'host: x',
@@ -172,7 +172,7 @@ describe('a request that is at fault itself', () => {
     expect(problemIn(reply)).toMatchObject({ status, type: 'about:blank' })
   })
 
-  test('with too long a body is told as a problem', async () => {
+  test('with too large a body gets problem details', async () => {
     const reply = await sending(
       'POST /here HTTP/1.1',
       'host: x',
@@ -183,7 +183,7 @@ describe('a request that is at fault itself', () => {
     expect(problemIn(reply)).toMatchObject({ status: 413, type: 'about:blank' })
   })
 
-  test('that could not be read ends the connection, whether or not the client ends it', async () => {
+  test('that cannot be parsed ends the connection, even if the client does not close its side', async () => {
     const { bus, port } = await startHttp({}, { shutdownTimeout: 2_000 })
     const connection = await RawConnection.open(port, { allowHalfOpen: true })
 

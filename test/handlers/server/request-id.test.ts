@@ -7,7 +7,7 @@ import { requestIds } from '../../../src/handlers/server/request-id.ts'
 import { SecretNotFound } from '../../../src/secret.ts'
 import { ask, RawConnection, startHttp } from '../../support/http/http.ts'
 
-const made = /^[\da-f]{16}-[\da-f]+$/
+const generated = /^[\da-f]{16}-[\da-f]+$/
 
 describe('requestIds', () => {
   const requestId = requestIds()
@@ -34,56 +34,56 @@ describe('requestIds', () => {
     'x'.repeat(129),
     'valid\n',
   ])('replaces %j', (given) => {
-    expect(requestId({ headers: { 'x-request-id': given } })).toMatch(made)
+    expect(requestId({ headers: { 'x-request-id': given } })).toMatch(generated)
   })
 
-  test('makes others than another process does', () => {
+  test('uses a different prefix in each generator', () => {
     const other = requestIds()
 
     expect(other({ headers: {} }).split('-')[0]).not.toBe(requestId({ headers: {} }).split('-')[0])
   })
 
-  test('makes one where none is given, another each time', () => {
+  test('generates a new id if none is given', () => {
     const first = requestId({ headers: {} })
 
-    expect(first).toMatch(made)
+    expect(first).toMatch(generated)
     expect(requestId({ headers: {} })).not.toBe(first)
   })
 })
 
-describe('the id of a request', () => {
+describe('the request id', () => {
   async function service() {
-    const asked: (string | undefined)[] = []
+    const ids: (string | undefined)[] = []
     const source: Subscriber = (bus) =>
       bus.provide(getSecret, ({ codeName }, { id }) => {
-        asked.push(id)
+        ids.push(id)
         throw new SecretNotFound(codeName)
       })
     return {
       ...(await startHttp({ source, audit: auditTrail(), routes: secretRoutes({ codeNames: ['thedoctor'] }) })),
-      asked,
+      ids,
     }
   }
 
-  test('goes with the request through the bus, into the log, and back in the reply', async () => {
-    const { origin, asked, records } = await service()
+  test('is passed through the bus, logged, and returned in the response', async () => {
+    const { origin, ids, records } = await service()
 
     const { headers } = await ask(`${origin}/secret`, { headers: { 'x-request-id': 'from-the-client' } })
 
     expect(headers['x-request-id']).toBe('from-the-client')
-    expect(asked).toEqual(['from-the-client'])
+    expect(ids).toEqual(['from-the-client'])
     await expect
       .poll(() => records.find(({ message }) => message === 'Secret accessed')?.fields)
       .toMatchObject({ reqId: 'from-the-client' })
   })
 
-  test('is made by the service where the client gives none, the same in all these places', async () => {
-    const { origin, asked, records } = await service()
+  test('is generated if the client sends none, and is the same in all these places', async () => {
+    const { origin, ids, records } = await service()
 
     const { headers } = await ask(`${origin}/secret`)
 
-    expect(headers['x-request-id']).toMatch(made)
-    expect(asked).toEqual([headers['x-request-id']])
+    expect(headers['x-request-id']).toMatch(generated)
+    expect(ids).toEqual([headers['x-request-id']])
     await expect
       .poll(() => records.find(({ message }) => message === 'Secret accessed')?.fields)
       .toMatchObject({ reqId: headers['x-request-id'] })
@@ -92,17 +92,17 @@ describe('the id of a request', () => {
   test.each([
     ['has a space', ['x-request-id: two words']],
     ['is too long', [`x-request-id: ${'x'.repeat(129)}`]],
-    ['is given twice', ['x-request-id: one', 'x-request-id: two']],
+    ['is sent twice', ['x-request-id: one', 'x-request-id: two']],
     ['is not ASCII', ['x-request-id: \u00fc']],
     ['is empty', ['x-request-id:']],
-  ])('is made by the service where the one of the client %s', async (_, lines) => {
-    const { port, asked } = await service()
+  ])('is generated if that of the client %s', async (_, lines) => {
+    const { port, ids } = await service()
     const connection = await RawConnection.open(port)
 
     connection.send('GET /secret HTTP/1.1', 'host: x', ...lines)
     const { headers } = await connection.reply()
 
-    expect(headers['x-request-id']).toMatch(made)
-    expect(asked).toEqual([headers['x-request-id']])
+    expect(headers['x-request-id']).toMatch(generated)
+    expect(ids).toEqual([headers['x-request-id']])
   })
 })

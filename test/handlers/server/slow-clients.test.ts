@@ -10,15 +10,15 @@ import {
   statusOfVisit,
 } from '../../support/service/attacked-service.ts'
 
-interface Way {
-  /** What is sent at once. */
+interface Attack {
+  /** Sent when the connection opens. */
   readonly start: string
-  /** What is sent after it, again and again, a byte at a time, as long as the connection is open. */
+  /** Then sent repeatedly, a byte at a time, while the connection is open. */
   readonly more?: string
 }
 
-/** So many clients that are slow in the same way. */
-async function attack(count: number, { port }: AttackedService, { start, more }: Way): Promise<RawConnection[]> {
+/** Opens a number of connections that send data in the same way. */
+async function attack(count: number, { port }: AttackedService, { start, more }: Attack): Promise<RawConnection[]> {
   const attackers = await Promise.all(Array.from({ length: count }, () => RawConnection.open(port)))
   for (const { socket } of attackers) {
     socket.write(start, 'latin1')
@@ -30,7 +30,7 @@ async function attack(count: number, { port }: AttackedService, { start, more }:
   return attackers
 }
 
-/** Fails unless these are the replies, and the bad ones are problems. */
+/** Fails unless the responses have the statuses, and the errors are problem details. */
 async function expectReplies(connection: RawConnection, statuses: readonly number[], sent: string): Promise<void> {
   for (const status of statuses) {
     const reply = await connection.reply()
@@ -39,10 +39,10 @@ async function expectReplies(connection: RawConnection, statuses: readonly numbe
   }
 }
 
-/** Fails unless the server closes them soon, and says no more. */
+/** Fails unless the server closes the connections without a further response. */
 async function expectClosed(connections: readonly RawConnection[]): Promise<void> {
   for (const connection of connections)
-    await expect(connection.reply()).rejects.toThrow('the connection ended after ""')
+    await expect(connection.reply()).rejects.toThrow('The connection ended after ""')
 }
 
 const text = (...lines: string[]) => lines.map((line) => `${line}\r\n`).join('')
@@ -51,61 +51,61 @@ const first = text(...get('/secret/first'), '')
 const post = (header: string) => text('POST /secret HTTP/1.1', 'host: x', 'content-type: application/json', header, '')
 const unread = text(...get('/secret', 'content-length: 9999'), '')
 
-test.each<[string, Partial<Limits>, number[], Record<string, Way>]>([
+test.each<[string, Partial<Limits>, number[], Record<string, Attack>]>([
   [
-    'with its first request',
-    { headTimeout: 300, connections: 1 }, // for the visitor: the attackers come first, and take no place
+    'to send its first request',
+    { headTimeout: 300, connections: 1 }, // for `statusOfVisit`: incomplete requests must not take the slot
     [408],
     {
       'nothing at all': { start: '' },
       'empty lines': { start: '', more: '\r\n' },
-      'a path without an end': { start: 'GET /', more: 'x' },
-      'a header without an end': { start: text(...get('/secret', 'x: ')), more: 'x' },
-      'headers without an end': { start: text(...get('/secret')), more: 'x:\r\n' },
+      'an endless path': { start: 'GET /', more: 'x' },
+      'an endless header': { start: text(...get('/secret', 'x: ')), more: 'x' },
+      'endless headers': { start: text(...get('/secret')), more: 'x:\r\n' },
       'half a head': { start: text(...get('/secret')) },
     },
   ],
   [
-    'with its second request',
+    'to send its second request',
     { headTimeout: 300 },
     [200, 408],
     {
-      'a header without an end': { start: first + text(...get('/secret', 'x: ')), more: 'x' },
+      'an endless header': { start: first + text(...get('/secret', 'x: ')), more: 'x' },
       'half a head': { start: first + text(...get('/secret')) },
     },
   ],
   [
-    'with a body that is read',
+    'to send a body that the route reads',
     { headTimeout: 400, requestTimeout: 400 },
     [408],
     {
-      'bytes without an end': { start: post('content-length: 9999'), more: 'x' },
-      'chunks without an end': { start: post('transfer-encoding: chunked'), more: '1\r\nx\r\n' },
+      'endless bytes': { start: post('content-length: 9999'), more: 'x' },
+      'endless chunks': { start: post('transfer-encoding: chunked'), more: '1\r\nx\r\n' },
       'half a body': { start: `${post('content-length: 9999')}x` },
     },
   ],
   [
-    'with a body that nobody reads',
+    'to send a body that no route reads',
     { headTimeout: 400, requestTimeout: 400 },
     [200, 408],
-    { 'bytes without an end': { start: unread, more: 'x' }, 'half a body': { start: `${unread}x` } },
+    { 'endless bytes': { start: unread, more: 'x' }, 'half a body': { start: `${unread}x` } },
   ],
-])('a client that is slow %s is told so and closed, and keeps nobody else from being served', async (...row) => {
-  const [_, limits, statuses, ways] = row
+])('a client that is slow %s gets a 408 and is disconnected, while other clients are served', async (...row) => {
+  const [_, limits, statuses, attacks] = row
   const service = await startAttacked({ ...limits, checkInterval: 50 })
 
-  const attackers = await Promise.all(Object.values(ways).map((way) => attack(10, service, way)))
+  const attackers = await Promise.all(Object.values(attacks).map((each) => attack(10, service, each)))
 
   expect(await statusOfVisit(service)).toBe(200)
-  for (const [at, sent] of Object.keys(ways).entries()) {
-    for (const attacker of attackers[at] ?? []) await expectReplies(attacker, statuses, sent)
+  for (const [index, sent] of Object.keys(attacks).entries()) {
+    for (const attacker of attackers[index] ?? []) await expectReplies(attacker, statuses, sent)
   }
   await expectClosed(attackers.flat())
   expect(service.messages('error')).toEqual([])
   await expectRecovery(service)
 })
 
-test('a client that idles after its reply is closed without a word, and keeps nobody else from being served', async () => {
+test('a client that is idle after its response is disconnected, while other clients are served', async () => {
   const service = await startAttacked({ keepAliveTimeout: 50 })
 
   const attackers = await attack(20, service, { start: text(...get('/secret'), '') })
@@ -116,12 +116,12 @@ test('a client that idles after its reply is closed without a word, and keeps no
   await expectRecovery(service)
 })
 
-test('a client that reads none of its replies is closed, and keeps nobody else from being served', async () => {
-  const service = await startAttacked({ silence: 700, checkInterval: 100 }, { secret: 'x'.repeat(400_000) })
+test('a client that reads no responses is disconnected, while other clients are served', async () => {
+  const service = await startAttacked({ inactivityTimeout: 700, checkInterval: 100 }, { secret: 'x'.repeat(400_000) })
   const [attacker] = await attack(1, service, { start: '' })
   attacker?.socket.pause()
 
-  attacker?.socket.write(text(...get('/secret/much'), '').repeat(30)) // 12 MB, more than the pipe holds
+  attacker?.socket.write(text(...get('/secret/much'), '').repeat(30)) // 12 MB, more than the socket buffers hold
 
   await expect.poll(() => service.asked).toHaveLength(30)
   expect(await statusOfVisit(service)).toBe(200)
@@ -129,7 +129,7 @@ test('a client that reads none of its replies is closed, and keeps nobody else f
   await expectRecovery(service)
 })
 
-test('a client that is slow to shake hands for TLS, or does not, is closed without a word', async () => {
+test('a client that does not complete the TLS handshake in time is disconnected', async () => {
   const { options } = await certificateFiles(await newCertificate())
   const service = await startAttacked({ handshakeTimeout: 300 }, options)
 

@@ -25,7 +25,7 @@ import { startedService } from '../../support/service/started-service.ts'
 
 const [first, second] = [await newCertificate(), await newCertificate()]
 
-/** What a client says first in a handshake. */
+/** The first message of a client in a TLS handshake. */
 function clientHello(): Promise<Buffer> {
   return new Promise((resolve) => {
     const wire = new Duplex({ read: () => {}, write: resolve })
@@ -33,18 +33,18 @@ function clientHello(): Promise<Buffer> {
   })
 }
 
-const route: Subscriber = (bus) => bus.subscribe(httpRoutes, (app) => void app.get('/route', async () => 'read'))
+const route: Subscriber = (bus) => bus.subscribe(httpRoutes, (app) => void app.get('/route', async () => 'response'))
 
-/** A route, and what others there are, over HTTPS with the first certificate. */
+/** Starts a route and other subscribers on an HTTPS server with the first certificate. */
 async function secured(subscribers: Record<string, Subscriber> = {}, limits: Partial<Limits> = {}) {
   const { options: files, write } = await certificateFiles(first)
   const service = await startHttp({ ...subscribers, route }, { ...files, limits, shutdownTimeout: 5_000 })
   return { ...service, files, write }
 }
 
-/** Fails if a line of a key, or what stands for one, is anywhere in what is told. */
-function expectNoKey(told: unknown): void {
-  const all = inspect(told, { depth: 20, showHidden: true, maxStringLength: null })
+/** Fails if the output contains a line of a key or of its stand-in. */
+function expectNoKey(output: unknown): void {
+  const all = inspect(output, { depth: 20, showHidden: true, maxStringLength: null })
   const lines = `${first.key}\n${second.key}`.split('\n').filter((line) => line !== '' && !line.startsWith('-----'))
   for (const line of [...lines, 'classified']) expect(all).not.toContain(line)
 }
@@ -55,14 +55,14 @@ describe('HTTPS', () => {
 
     const { status, body, socket } = await clientOf(origin, first)('/route')
 
-    expect({ status, body }).toEqual({ status: 200, body: 'read' })
+    expect({ status, body }).toEqual({ status: 200, body: 'response' })
     expect(socket.authorized).toBe(true)
     expect(socket.getPeerCertificate().fingerprint256).toBe(first.fingerprint256)
     expect(origin).toMatch(/^https:\/\/127\.0\.0\.1:\d+$/)
     expect(messages('info')).toContain(`Listening on ${origin}`)
   })
 
-  test('is no good for a client that trusts another certificate, and no harm comes of it', async () => {
+  test('is rejected by a client that trusts another certificate, without an effect on the server', async () => {
     const { origin, messages } = await secured()
 
     await expect(clientOf(origin, second)('/route')).rejects.toMatchObject({ code: 'DEPTH_ZERO_SELF_SIGNED_CERT' })
@@ -75,20 +75,20 @@ describe('HTTPS', () => {
     ['HTTP without TLS', 'GET /route HTTP/1.1\r\nhost: x\r\n\r\n'],
     ['text', 'nonsense\r\n\r\n'],
     ['bytes', Buffer.alloc(64, 0xff)],
-    ['a TLS record that is none', Buffer.concat([Buffer.from([0x16, 3, 1, 0, 64]), Buffer.alloc(64, 0xff)])],
-    ['zeros, many', Buffer.alloc(100_000)],
-  ])('closes a connection on which comes %s, and serves on', async (_, sent) => {
+    ['an invalid TLS record', Buffer.concat([Buffer.from([0x16, 3, 1, 0, 64]), Buffer.alloc(64, 0xff)])],
+    ['many zeros', Buffer.alloc(100_000)],
+  ])('closes a connection that sends %s, and keeps serving', async (_, sent) => {
     const { origin, port, messages } = await secured()
     const connection = await RawConnection.open(port)
 
     connection.socket.write(sent)
 
-    await expect(connection.reply()).rejects.toThrow(/^the connection ended after "(?!HTTP)/)
+    await expect(connection.reply()).rejects.toThrow(/^The connection ended after "(?!HTTP)/)
     expect((await clientOf(origin, first)('/route')).status).toBe(200)
     expect([...messages('warn'), ...messages('error')]).toEqual([])
   })
 
-  test('serves on when a client is gone in the middle of the handshake', async () => {
+  test('keeps serving when a client disconnects during the handshake', async () => {
     const { origin, port, messages } = await secured()
     const connection = await RawConnection.open(port)
     connection.socket.write(await clientHello())
@@ -101,12 +101,12 @@ describe('HTTPS', () => {
   })
 })
 
-/** How far a client may get in a handshake, and no further. */
-const halfway: [string, (connection: RawConnection) => Promise<void>][] = [
-  ['not begun', async () => {}],
-  ['in its first message', async ({ socket }) => void socket.write((await clientHello()).subarray(0, 50))],
+/** Handshakes that stop at some point. */
+const incompleteHandshakes: [string, (connection: RawConnection) => Promise<void>][] = [
+  ['not started', async () => {}],
+  ['incomplete in its first message', async ({ socket }) => void socket.write((await clientHello()).subarray(0, 50))],
   [
-    'at the second message of the client',
+    'incomplete after its first message',
     async ({ socket }) => {
       socket.write(await clientHello())
       await once(socket, 'data')
@@ -115,10 +115,10 @@ const halfway: [string, (connection: RawConnection) => Promise<void>][] = [
 ]
 
 describe('a handshake', () => {
-  test.each(halfway)('that is %s is over when its time is', async (_, getThere) => {
+  test.each(incompleteHandshakes)('that is %s times out', async (_, begin) => {
     const { origin, port } = await secured({}, { handshakeTimeout: 200 })
     const connection = await RawConnection.open(port)
-    await getThere(connection)
+    await begin(connection)
 
     await expect.poll(() => connection.ended, { timeout: 5_000 }).toBe(true)
 
@@ -127,10 +127,10 @@ describe('a handshake', () => {
 })
 
 describe('a reload', () => {
-  test('shows a new certificate to new connections, while those from before are served on', async () => {
+  test('uses the new certificate for new connections, while old connections stay open', async () => {
     const { bus, origin, port, files, write } = await secured()
-    const askAsBefore = clientOf(origin, first)
-    const { socket } = await askAsBefore('/route')
+    const askOnOldConnection = clientOf(origin, first)
+    const { socket } = await askOnOldConnection('/route')
     await write(second)
     expect(await shownAt(port)).toBe(first.fingerprint256)
 
@@ -138,19 +138,19 @@ describe('a reload', () => {
 
     expect(await shownAt(port)).toBe(second.fingerprint256)
     expect((await clientOf(origin, second)('/route')).status).toBe(200)
-    const after = await askAsBefore('/route')
-    expect(after).toMatchObject({ status: 200, body: 'read' })
+    const after = await askOnOldConnection('/route')
+    expect(after).toMatchObject({ status: 200, body: 'response' })
     expect(after.socket).toBe(socket)
   })
 
   test.each<[string, Partial<TestCertificate>]>([
     ['the certificate without its key', { cert: second.cert }],
     ['the key without its certificate', { key: second.key }],
-    ['a certificate that is none', { cert: 'classified' }],
-    ['a key that is none', { key: 'classified' }],
-    ['nothing', { cert: '', key: '' }],
-    ['each in the place of the other', { cert: first.key, key: first.cert }],
-  ])('of %s keeps the certificate, and says so without the text', async (_, written) => {
+    ['an invalid certificate', { cert: 'classified' }],
+    ['an invalid key', { key: 'classified' }],
+    ['empty files', { cert: '', key: '' }],
+    ['swapped files', { cert: first.key, key: first.cert }],
+  ])('of %s keeps the old certificate and logs an error without file contents', async (_, written) => {
     const { bus, port, files, write, records, messages } = await secured()
     await write(written)
 
@@ -169,7 +169,7 @@ describe('a reload', () => {
     expect(await shownAt(port)).toBe(second.fingerprint256)
   })
 
-  test('over HTTPS that fails tells which file only in the log, and reloads the rest', async () => {
+  test('that fails names the file only in the log, and reloads the other subscribers', async () => {
     const { origin, port, files, messages } = await secured({
       tokens: tokens({ authToken: new Sensitive('token') }),
       authentication: authentication(),
@@ -184,12 +184,12 @@ describe('a reload', () => {
 
     expect(reply.status).toBe(500)
     expect(JSON.parse(reply.body)).toMatchObject({
-      failed: [{ listener: 'http-server', detail: 'The service failed. Its log says why.' }],
-      reloaded: [{ listener: 'tokens', said: { tokens: 1 } }],
+      failed: [{ listener: 'http-server', detail: 'Internal error. See the service log.' }],
+      reloaded: [{ listener: 'tokens', result: { tokens: 1 } }],
     })
     expect(reply.body).not.toContain(files.tlsKey)
     expect(messages('error')).toContainEqual(
-      expect.stringContaining(`--tls-key ${files.tlsKey} cannot be read: ENOENT`),
+      expect.stringContaining(`Failed to read --tls-key ${files.tlsKey}: ENOENT`),
     )
     expect(await shownAt(port)).toBe(first.fingerprint256)
   })
@@ -197,34 +197,37 @@ describe('a reload', () => {
 
 describe('a start', () => {
   test.each<[string, Partial<TestCertificate>]>([
-    ['a key of another certificate', { key: second.key }],
-    ['a certificate that is none', { cert: 'classified' }],
-    ['a key that is none', { key: `classified\n${first.key.slice(0, 120)}` }],
-    ['no certificate', { cert: '' }],
-  ])('with %s names both files, and nothing that they hold', async (_, written) => {
+    ['the key of another certificate', { key: second.key }],
+    ['an invalid certificate', { cert: 'classified' }],
+    ['an invalid key', { key: `classified\n${first.key.slice(0, 120)}` }],
+    ['an empty certificate file', { cert: '' }],
+  ])('with %s fails with the names of both files, but not their contents', async (_, written) => {
     const { options: files, write } = await certificateFiles(first)
     await write(written)
 
     const error = await startHttp({}, files).catch((error) => error)
 
     expect(error).toMatchObject({ name: 'UnusableFile', exitCode: 78 })
-    expect(error.message).toMatch(`--tls-cert ${files.tlsCert} and --tls-key ${files.tlsKey} do not make a pair: `)
+    expect(error.message).toMatch(`--tls-cert ${files.tlsCert} and --tls-key ${files.tlsKey} do not match: `)
     expectNoKey(error)
   })
 
-  test.each(['tlsCert', 'tlsKey'] as const)('without the file of %s names it', async (which) => {
+  test.each([
+    ['tlsCert', '--tls-cert'],
+    ['tlsKey', '--tls-key'],
+  ] as const)('without the file of %s fails with its name', async (option, flag) => {
     const { options: files } = await certificateFiles(first)
-    await rm(files[which])
+    await rm(files[option])
 
     const error = await startHttp({}, files).catch((error) => error)
 
     expect(error).toMatchObject({ name: 'UnusableFile', exitCode: 78 })
-    expect(error.message).toContain(`${files[which]} cannot be read: ENOENT`)
+    expect(error.message).toContain(`Failed to read ${flag} ${files[option]}: ENOENT`)
   })
 })
 
 describe('a stop', () => {
-  test('closes a connection that idles after a request', async () => {
+  test('closes a connection that is idle after a request', async () => {
     const { bus, origin } = await secured()
     const { socket } = await clientOf(origin, first)('/route')
     const ended = once(socket, 'close')
@@ -238,16 +241,16 @@ describe('a stop', () => {
     ['nothing', ''],
     ['half the head of a request', 'GET /route HTTP/1.1\r\nhost: x\r\n'],
     ['a request without its body', 'POST /body HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nhalf'],
-  ])('closes a connection on which, after the handshake, came %s', async (_, sent) => {
+  ])('closes a connection that has sent %s after the handshake', async (_, sent) => {
     const body: Subscriber = (bus) =>
       bus.subscribe(httpRoutes, (app) => {
         app.addContentTypeParser('*', { parseAs: 'string' }, (_, text, done) => done(null, text))
-        app.post('/body', async () => 'all of it came')
+        app.post('/body', async () => 'complete')
       })
     const { bus, origin, port } = await secured({ body })
     const socket = await shakeHands(port)
     socket.write(sent)
-    await clientOf(origin, first)('/route') // accepted after the other
+    await clientOf(origin, first)('/route') // accepted after the first connection
     const ended = once(socket.resume(), 'close')
 
     expect(await bus.exit()).toBe(0)
@@ -255,36 +258,36 @@ describe('a stop', () => {
     await ended
   })
 
-  test.each(halfway)('closes a connection whose handshake is %s', async (_, getThere) => {
+  test.each(incompleteHandshakes)('closes a connection whose handshake is %s', async (_, begin) => {
     const { bus, origin, port } = await secured()
     const connection = await RawConnection.open(port)
-    await getThere(connection)
-    await clientOf(origin, first)('/route') // accepted after the other
+    await begin(connection)
+    await clientOf(origin, first)('/route') // accepted after the first connection
 
     expect(await bus.exit()).toBe(0)
 
     await expect.poll(() => connection.ended).toBe(true)
   })
 
-  test('answers the request under way, and closes its connection then', async () => {
-    const asked = Promise.withResolvers<void>()
-    const go = Promise.withResolvers<void>()
+  test('answers a pending request, then closes its connection', async () => {
+    const received = Promise.withResolvers<void>()
+    const released = Promise.withResolvers<void>()
     const slow: Subscriber = (bus) =>
       bus.subscribe(httpRoutes, (app) => {
         app.get('/slow', async () => {
-          asked.resolve()
-          await go.promise
+          received.resolve()
+          await released.promise
           return 'slow'
         })
       })
     const { bus, origin, port } = await secured({ slow })
     const accepts = () => shownAt(port).then(Boolean, () => false)
     const reply = clientOf(origin, first)('/slow')
-    await asked.promise
+    await received.promise
 
     const exited = bus.exit()
     await expect.poll(accepts, { timeout: 5_000 }).toBe(false)
-    go.resolve()
+    released.resolve()
 
     expect(await reply).toMatchObject({ status: 200, body: 'slow', headers: { connection: 'close' } })
     expect(await exited).toBe(0)
@@ -294,7 +297,7 @@ describe('a stop', () => {
 describe('a process', () => {
   const start = (...args: string[]) => startedService(['--embedded', ...args])
 
-  test('without its certificate ends with 78 and one clear line, before it listens', async () => {
+  test('without its certificate file exits with 78 and a single error line, before it listens', async () => {
     const { options: files } = await certificateFiles(first)
     await rm(files.tlsCert)
 
@@ -302,26 +305,26 @@ describe('a process', () => {
 
     expect(await service.exited).toBe(78)
     const lines = service.stdout.filter((line) => /"level":"(warn|error|fatal)"/.test(line)).concat(service.stderr)
-    expect(lines).toEqual([expect.stringContaining(`--tls-cert ${files.tlsCert} cannot be read: ENOENT`)])
+    expect(lines).toEqual([expect.stringContaining(`Failed to read --tls-cert ${files.tlsCert}: ENOENT`)])
     expect(service.stdout.join()).not.toContain('"Listening')
     expect(lines.join()).not.toMatch(/"stack"|\\n +at /)
   })
 
-  test('reads tokens and certificate again on SIGHUP', async () => {
+  test('reloads the tokens and the certificate on SIGHUP', async () => {
     const { options: files, write } = await certificateFiles(first)
     const file = join(files.tlsCert, '..', 'tokens')
     await writeFile(file, 'old')
     const service = start(
-      // Beyond this host, which nobody warns of where there are tokens.
+      // Listening on all interfaces must log no warning if there are tokens.
       ...['--host', '0.0.0.0', '--auth-token-file', file],
       ...['--tls-cert', files.tlsCert, '--tls-key', files.tlsKey],
     )
     const { port } = new URL(await service.address())
     const origin = `https://127.0.0.1:${port}`
-    const askAsBefore = clientOf(origin, first)
-    const get = (client: typeof askAsBefore, token: string) =>
+    const askOnOldConnection = clientOf(origin, first)
+    const get = (client: typeof askOnOldConnection, token: string) =>
       client('/secret', { headers: { authorization: `Bearer ${token}` } })
-    const { socket } = await get(askAsBefore, 'old')
+    const { socket } = await get(askOnOldConnection, 'old')
     await Promise.all([write(second), writeFile(file, 'new')])
 
     service.child.kill('SIGHUP')
@@ -329,7 +332,7 @@ describe('a process', () => {
     await expect.poll(() => shownAt(Number(port)), { timeout: 10_000 }).toBe(second.fingerprint256)
     const after = clientOf(origin, second)
     expect([(await get(after, 'old')).status, (await get(after, 'new')).status]).toEqual([401, 200])
-    const kept = await get(askAsBefore, 'new')
+    const kept = await get(askOnOldConnection, 'new')
     expect(kept.status).toBe(200)
     expect(kept.socket).toBe(socket)
     service.child.kill('SIGTERM')

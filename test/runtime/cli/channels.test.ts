@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { startedService } from '../../support/service/started-service.ts'
 
-test('channels are those of the configured service with its plug-ins, and nothing starts for it', async () => {
+test('prints the channels of the configured service with its plugins, without starting it', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'plugin-'))
   onTestFinished(() => rmSync(folder, { recursive: true }))
   const file = join(folder, 'greeting.mjs')
@@ -23,7 +23,7 @@ test('channels are those of the configured service with its plug-ins, and nothin
   )
 })
 
-test('channels that are named are shown alone', async () => {
+test('prints only the named channels', async () => {
   const program = startedService(['channels', 'health.*', '--format', 'json', 'secret.get'])
 
   expect(await program.exited).toBe(0)
@@ -32,12 +32,12 @@ test('channels that are named are shown alone', async () => {
 })
 
 test.for<[string[], string]>([
-  [['channels', 'nobody', 'secret.get'], 'there is no channel "nobody"'],
-  [['channels', 'nobody.*'], 'there is no channel "nobody.*"'],
-  [['channels', '--format', 'x'], '--format is "x", but must be one of table, json, mermaid'],
-  [['channels', '--format'], '--format needs a value'],
-  [['serve', '--format', 'json'], 'unknown argument: format'],
-])('%j is wrong usage, in one line', async ([args, line]) => {
+  [['channels', 'unknown', 'secret.get'], 'Unknown channel: "unknown"'],
+  [['channels', 'unknown.*'], 'Unknown channel: "unknown.*"'],
+  [['channels', '--format', 'x'], '--format must be one of table, json, mermaid, received "x"'],
+  [['channels', '--format'], '--format requires a value'],
+  [['serve', '--format', 'json'], 'Unknown argument: format'],
+])('rejects %j in one line', async ([args, line]) => {
   const program = startedService(args)
 
   expect(await program.exited).toBe(64)

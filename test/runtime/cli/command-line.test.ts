@@ -12,11 +12,11 @@ const read = async (...args: string[]) => Object.fromEntries((await readCommandL
 const options = everyOption.map(({ flag, definition }) => ({ ...definition, flag }))
 
 describe('the command line', () => {
-  test('without anything has nothing written', async () => {
+  test('has no values without arguments', async () => {
     expect(await read()).toEqual({})
   })
 
-  test('has values as they were written', async () => {
+  test('keeps values as text', async () => {
     expect(await read('--port', '8080', '--host=::1', '--cache-ttl', '10m')).toEqual({
       port: ['8080'],
       host: ['::1'],
@@ -25,20 +25,20 @@ describe('the command line', () => {
   })
 
   test.each(['007', '1e5', '0x10', 'true', 'null', '-', '-1', 'a=b', 'a,b', ' a ', '"a"', "'a'", '[1]', 'ключ', ''])(
-    'leaves the value %j as it is',
+    'does not change the value %j',
     async (text) => {
       expect(await read(`--code-name=${text}`)).toEqual({ 'code-name': [text] })
     },
   )
 
-  test('has every value of a flag that is repeated, in order', async () => {
+  test('collects the values of a repeated flag in order', async () => {
     expect(await read('--code-name', 'rose', '--port', '1', '--code-name=martha', '--port', '2')).toEqual({
       'code-name': ['rose', 'martha'],
       port: ['1', '2'],
     })
   })
 
-  test('takes a flag without a value for true, and one with a value for that', async () => {
+  test('treats a flag without a value as true', async () => {
     expect(await read('--embedded', '--trust-proxy=false', '--consistent-read', 'true')).toEqual({
       embedded: ['true'],
       'trust-proxy': ['false'],
@@ -46,15 +46,15 @@ describe('the command line', () => {
     })
   })
 
-  test('has every occurrence of a flag without a value', async () => {
+  test('collects every occurrence of a flag without a value', async () => {
     expect(await read('--embedded', '--embedded')).toEqual({ embedded: ['true', 'true'] })
   })
 
-  test('may begin with the command', async () => {
+  test('accepts options after the command', async () => {
     expect(await read('serve', '--port', '1')).toEqual({ port: ['1'] })
   })
 
-  test.each(options.map(({ flag }) => flag))('knows --%s', async (flag) => {
+  test.each(options.map(({ flag }) => flag))('accepts --%s', async (flag) => {
     expect(await read(`--${flag}=x`)).toEqual({ [flag]: ['x'] })
   })
 
@@ -64,18 +64,18 @@ describe('the command line', () => {
     [['healthcheck', '--port', '1'], 'healthcheck', 'table'],
     [['channels'], 'channels', 'table'],
     [['channels', '--format', 'mermaid'], 'channels', 'mermaid'],
-  ])('%j is the command %s, which shows channels as %s', async (args, command, format) => {
+  ])('parses %j as the command %s with the format %s', async (args, command, format) => {
     expect(await readCommandLine(args, '1.2.3')).toMatchObject({ command, format })
   })
 
-  test('has a command after a flag, which is then true, unless a value follows', async () => {
+  test('does not take a command after a flag for the value of the flag', async () => {
     const { command, written } = await readCommandLine(['--embedded', 'false', '--inspector', 'channels'], '1.2.3')
 
     expect(command).toBe('channels')
     expect(Object.fromEntries(written)).toEqual({ embedded: ['false'], inspector: ['true'] })
   })
 
-  test('may name channels', async () => {
+  test('accepts channel names', async () => {
     expect(await readCommandLine(['channels', 'secret.*', '--format', 'json', 'b'], '1.2.3')).toMatchObject({
       format: 'json',
       channels: ['secret.*', 'b'],
@@ -83,36 +83,36 @@ describe('the command line', () => {
     expect(await readCommandLine(['channels'], '1.2.3')).toMatchObject({ channels: [] })
   })
 
-  test('knows --config', async () => {
+  test('accepts --config', async () => {
     expect(await read('--config', 'options.json')).toEqual({ config: ['options.json'] })
   })
 })
 
-describe('a command line that is wrong', () => {
+describe('an invalid command line', () => {
   const failure = async (...args: string[]): Promise<Error> => {
     try {
       await read(...args)
     } catch (error) {
       if (error instanceof Error) return error
     }
-    throw new Error('it was read without complaint')
+    throw new Error('the command line was accepted')
   }
 
   test.each([
-    ['an unknown flag', ['--prot', '80'], 'unknown argument: prot'],
-    ['several unknown flags', ['--prot', '80', '--foo'], 'unknown arguments: prot, foo'],
-    ['a flag in camel case', ['--cacheTtl', '1s'], 'unknown argument: cacheTtl'],
-    ['a negated flag', ['--no-embedded'], 'unknown argument: no-embedded'],
-    ['an unknown letter', ['-p', '80'], 'unknown argument: p'],
-    ['a name that every object has', ['--constructor', 'x'], 'unknown argument: constructor'],
-    ['an unknown command', ['sever'], 'unknown argument: sever'],
-    ['a second command', ['serve', 'channels'], 'unknown argument: channels'],
-    ['an argument after two dashes', ['--', 'sever'], 'unknown argument: sever'],
-    ['a second value', ['--code-name', 'rose', 'martha'], 'unknown argument: martha'],
-    ['a missing value', ['--port'], '--port needs a value'],
-    ['a missing value before another flag', ['--port', '--embedded'], '--port needs a value'],
-    ['a missing value for the file', ['--config'], '--config needs a value'],
-  ])('is refused for %s', async (_what, args, message) => {
+    ['an unknown flag', ['--prot', '80'], 'Unknown argument: prot'],
+    ['several unknown flags', ['--prot', '80', '--foo'], 'Unknown arguments: prot, foo'],
+    ['a flag in camel case', ['--cacheTtl', '1s'], 'Unknown argument: cacheTtl'],
+    ['a negated flag', ['--no-embedded'], 'Unknown argument: no-embedded'],
+    ['an unknown letter', ['-p', '80'], 'Unknown argument: p'],
+    ['a property of Object.prototype', ['--constructor', 'x'], 'Unknown argument: constructor'],
+    ['an unknown command', ['sever'], 'Unknown argument: sever'],
+    ['a second command', ['serve', 'channels'], 'Unknown argument: channels'],
+    ['an argument after --', ['--', 'sever'], 'Unknown argument: sever'],
+    ['a second value', ['--code-name', 'rose', 'martha'], 'Unknown argument: martha'],
+    ['a missing value', ['--port'], '--port requires a value'],
+    ['a missing value before another flag', ['--port', '--embedded'], '--port requires a value'],
+    ['a missing value of --config', ['--config'], '--config requires a value'],
+  ])('is rejected for %s', async (_what, args, message) => {
     const error = await failure(...args)
 
     expect(error).toBeInstanceOf(UsageError)
@@ -120,7 +120,7 @@ describe('a command line that is wrong', () => {
   })
 
   test.each([[['a\nb']], [['--a\nb=1']], [['serve', '--port', '1', 'a\nb', 'c']]])(
-    'is told of in one line: %j',
+    'is reported in one line: %j',
     async (args) => {
       const { message } = await failure(...args)
 
@@ -135,19 +135,19 @@ describe('the process', () => {
   const run = (...args: string[]) =>
     promisify(execFile)(process.execPath, [main, ...args], { env: { PATH: process.env['PATH'], COLUMNS: '200' } })
 
-  /** The flags in the help, by the heading that they stand under. */
-  function headings(help: string): Map<string, string> {
+  /** The heading of each flag in the help. */
+  function headingsOf(help: string): Map<string, string> {
     let heading = ''
-    const found = new Map<string, string>()
+    const headings = new Map<string, string>()
     for (const line of help.split('\n')) {
       if (/^\S/.test(line)) heading = line.replace(/:$/, '')
       const flag = /^ +(?:-\w, +)?--([\w-]+)/.exec(line)?.[1]
-      if (flag) found.set(flag, heading)
+      if (flag) headings.set(flag, heading)
     }
-    return found
+    return headings
   }
 
-  test('prints help that fits a terminal of 80 columns, and ends well', async () => {
+  test('prints help that fits into 80 columns, and exits with 0', async () => {
     const { stdout, stderr } = await run('--help')
 
     expect(stderr).toBe('')
@@ -155,10 +155,10 @@ describe('the process', () => {
     expect(stdout.split('\n').filter((line) => line.length > 80)).toEqual([])
   })
 
-  test('prints help that has every option in its group', async () => {
+  test('lists every option under its group in the help', async () => {
     const { stdout } = await run('--help')
 
-    expect(Object.fromEntries(headings(stdout))).toEqual({
+    expect(Object.fromEntries(headingsOf(stdout))).toEqual({
       ...Object.fromEntries(options.map(({ flag, group }) => [flag, group])),
       config: 'Process',
       help: 'Options',
@@ -166,7 +166,7 @@ describe('the process', () => {
     })
   })
 
-  test('prints help that says every default, and what each option is for', async () => {
+  test('shows the text and the default of every option in the help', async () => {
     const help = (await run('--help')).stdout.replace(/\s+/g, ' ')
 
     const shown = options.filter(({ default: byDefault }) => byDefault !== undefined && byDefault !== 'false')
@@ -178,13 +178,13 @@ describe('the process', () => {
     expect((await run('-h')).stdout).toBe((await run('--help')).stdout)
   })
 
-  test('prints the version of the package, and ends well', async () => {
+  test('prints the version of the package, and exits with 0', async () => {
     const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'))
 
     expect(await run('--version')).toMatchObject({ stdout: `${version}\n`, stderr: '' })
   })
 
-  test('prints a completion script, and ends well', async () => {
+  test('prints a completion script, and exits with 0', async () => {
     const { stdout, stderr } = await run('completion')
 
     expect(stderr).toBe('')
@@ -192,7 +192,7 @@ describe('the process', () => {
     expect(stdout).toContain('secret-bus --get-yargs-completions')
   })
 
-  test('completes the flags for that script', async () => {
+  test('completes the flags for the completion script', async () => {
     const { stdout } = await run('--get-yargs-completions', 'secret-bus', '--')
 
     expect(stdout.split('\n')).toEqual(expect.arrayContaining(options.map(({ flag }) => `--${flag}`)))

@@ -1,4 +1,4 @@
-/** Whatever stands on the command line, in the environment and in the file, against what the documentation promises. */
+/** Random command lines, environments and files, checked against the documentation of the options. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -19,7 +19,7 @@ beforeAll(async () => {
 })
 afterAll(() => rm(folder, { recursive: true }))
 
-/** Reads the options as the process does, with a file that holds this text. */
+/** Loads the options as the process does, with a config file of this content. */
 async function read(args: string[], env: Record<string, string> = {}, file?: string): Promise<Options> {
   if (file === undefined) return readOptions((await readCommandLine(args, '1.2.3')).written, env)
   const path = join(folder, 'options.json')
@@ -31,7 +31,7 @@ const variableOf = (flag: string) => `SECRET_BUS_${flag.replaceAll('-', '_').toU
 const inFile = everyOption.filter(({ flag }) => flag !== 'config')
 const flags = everyOption.map(({ flag }) => flag)
 
-/** An object in JSON, in which every key stands, also those that mean something to JavaScript. */
+/** Writes a JSON object with every key, including ones such as `__proto__`. */
 const json = (entries: readonly (readonly [key: string, value: unknown])[]) =>
   `{${entries.map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`).join()}}`
 
@@ -43,7 +43,7 @@ const texts = [
 ]
 const anyText = weighted([4, fc.constantFrom(...texts)], [1, fc.string({ unit: 'grapheme' })])
 
-/** What may be given for the option, as every place takes it: a variable is not empty, and it splits and trims some. */
+/** Texts that are valid for the option in every source. Variables are not empty, and are split and trimmed. */
 const validFor = new Map(
   everyOption.map(({ flag, definition }) => {
     const valid = (text: string) => text !== '' && definition.type.parse(text) !== undefined && !/^\s|\s$|,/.test(text)
@@ -58,20 +58,20 @@ const isText = (value: unknown) => typeof value === 'string' && value.length > 0
 const isTextOrNone = (value: unknown) => value === undefined || isText(value)
 const isList = (value: unknown): value is string[] =>
   Array.isArray(value) && value.every(isText) && new Set(value).size === value.length
-const isWhole = (least: number, most: number) => (value: unknown) =>
-  Number.isInteger(value) && Number(value) >= least && Number(value) <= most
-const isTime = isWhole(0, 24 * 86_400_000)
-const isTimeLimit = isWhole(1, 24 * 86_400_000)
-const isLifetime = (value: unknown) => value === Infinity || isTime(value)
+const isInteger = (min: number, max: number) => (value: unknown) =>
+  Number.isInteger(value) && Number(value) >= min && Number(value) <= max
+const isDuration = isInteger(0, 24 * 86_400_000)
+const isTimeLimit = isInteger(1, 24 * 86_400_000)
+const isLifetime = (value: unknown) => value === Infinity || isDuration(value)
 const isOneOf =
   (...values: unknown[]) =>
   (value: unknown) =>
     values.includes(value)
 
-/** What each option is documented to be, once it is read. */
+/** The documented range of each option. */
 const domains: Readonly<Record<keyof Options, (value: unknown) => boolean>> = {
   host: isText,
-  port: isWhole(0, 65_535),
+  port: isInteger(0, 65_535),
   trustProxy: isBoolean,
   inspector: isBoolean,
   authTokenFile: isTextOrNone,
@@ -86,13 +86,13 @@ const domains: Readonly<Record<keyof Options, (value: unknown) => boolean>> = {
   consistentRead: isBoolean,
   connectTimeout: isTimeLimit,
   requestTimeout: isTimeLimit,
-  maxAttempts: isWhole(1, 10),
+  maxAttempts: isInteger(1, 10),
   fetchTimeout: isTimeLimit,
   embedded: isBoolean,
   cacheTtl: isLifetime,
   maxStale: isLifetime,
-  negativeTtl: isTime,
-  drain: isTime,
+  negativeTtl: isDuration,
+  drain: isDuration,
   shutdownTimeout: isTimeLimit,
   container: isTextOrNone,
   project: isTextOrNone,
@@ -105,39 +105,41 @@ const domains: Readonly<Record<keyof Options, (value: unknown) => boolean>> = {
   ecsMetadataUri: isTextOrNone,
 }
 
-/** What is told of a wrong option, in full. */
+/** All error messages. */
 const sentences = [
   ...everyOption.map(({ flag, definition: { type } }) => {
     const label = `(--${flag}|${variableOf(flag)}|"${flag}" in \\S+)`
-    const wrong = `is ".*", but must be ${type.allowed.replaceAll(/[().]/g, '\\$&')}`
-    return new RegExp(`^${label} (needs a value|may be given only once|${wrong})$`)
+    const invalid = `must be ${type.allowed.replaceAll(/[().]/g, '\\$&')}, received ".*"`
+    return new RegExp(`^${label} (requires a value|must be given only once|${invalid})$`)
   }),
-  /^".*" in \S+ is (not an option|neither text, nor a number, nor true or false)$/,
-  /^--config .+ (cannot be read: .+|does not hold a JSON object)$/,
-  /^--auth-token-file and SECRET_BUS_AUTH_TOKEN are both given, but tokens come from one of them$/,
-  /^--tls-(cert|key) is given without --tls-(cert|key)$/,
-  /^unknown arguments?: .+$/,
+  /^Unknown option ".*" in \S+$/,
+  /^".*" in \S+ must be a string, a number or a boolean$/,
+  /^Failed to read --config .+: .+$/,
+  /^--config .+ must contain a JSON object$/,
+  /^--auth-token-file and SECRET_BUS_AUTH_TOKEN are mutually exclusive$/,
+  /^--tls-(cert requires --tls-key|key requires --tls-cert)$/,
+  /^Unknown arguments?: .+$/,
 ]
 
-/** A value that says where it was given: it may be told only in what begins with one of these. */
+/** An invalid value that names its source. Only messages with one of these beginnings may quote it. */
 const wrong = (place: 'line' | 'env' | 'file', key: string) => `wrong:${place}:${key};`
 const beginnings: Readonly<Record<string, (key: string) => string[]>> = {
-  line: (key) => [`--${key} `, 'unknown argument'],
-  env: (key) => [`${variableOf(key)} `, '--config '],
+  line: (key) => [`--${key} `, 'Unknown argument'],
+  env: (key) => [`${variableOf(key)} `, '--config ', 'Failed to read --config '],
   file: (key) => [`${JSON.stringify(key)} in `],
 }
 const token = 'hush-hush'
 
-/** Fails unless it is one line, as documented, and tells nothing of what is not wrong. */
-function expectTold(error: unknown): void {
+/** Expects a known message on one line that quotes only the invalid value. */
+function expectKnownError(error: unknown): void {
   if (!(error instanceof UsageError || error instanceof UnusableFile)) throw error
   const { message } = error
   expect(message).not.toMatch(/[\n\r]/)
   expect(sentences.filter((sentence) => sentence.test(message))).not.toEqual([])
   expect(message).not.toContain(token)
-  for (const [told, place = '', key = ''] of message.matchAll(/wrong:(\w+):(.*?);/g)) {
-    const mayTell = beginnings[place]?.(key).some((beginning) => message.startsWith(beginning))
-    expect(mayTell, `${told} is told in ${message}`).toBe(true)
+  for (const [quoted, place = '', key = ''] of message.matchAll(/wrong:(\w+):(.*?);/g)) {
+    const mayQuote = beginnings[place]?.(key).some((beginning) => message.startsWith(beginning))
+    expect(mayQuote, `${quoted} is quoted in ${message}`).toBe(true)
   }
 }
 
@@ -196,17 +198,17 @@ const file = weighted<string | undefined>(
   [1, fc.constantFrom('', '7', 'null', `["${wrong('file', 'port')}"]`, `{"port":"${wrong('file', 'port')}"`)],
 )
 
-test('whatever is given is either what it is documented to be, or told in one line', async () => {
+test('any input either gives valid options or is rejected with one known line', async () => {
   const property = fc.asyncProperty(args, environment, file, async (args, env, file) => {
-    const reading = read(args, env, file)
+    const loading = read(args, env, file)
 
-    const options = await reading.catch((error: unknown) => expectTold(error))
+    const options = await loading.catch((error: unknown) => expectKnownError(error))
 
     if (!options) return
     expect(args.filter((arg) => strange.includes(arg))).toEqual([])
     expect(Object.keys(JSON.parse(file ?? '{}')).filter((key) => !flags.includes(key))).toEqual([])
-    const wrong = Object.entries(domains).filter(([name, contains]) => !contains(Reflect.get(options, name)))
-    expect(wrong.map(([name]) => name)).toEqual([])
+    const invalid = Object.entries(domains).filter(([name, contains]) => !contains(Reflect.get(options, name)))
+    expect(invalid.map(([name]) => name)).toEqual([])
     expect(Object.keys(options).sort()).toEqual(Object.keys(domains).sort())
     expect(inspect(options) + JSON.stringify(options)).not.toContain(token)
     expect(Object.getPrototypeOf(options)).toBe(Object.prototype)
@@ -217,7 +219,7 @@ test('whatever is given is either what it is documented to be, or told in one li
   expect(Object.keys(Object.prototype)).toEqual([])
 })
 
-test('an option means the same wherever it stands, and the first place that has it decides, whatever the others say', async () => {
+test('an option has the same value from every source, and the source of highest precedence decides', async () => {
   const place = (flag: string) =>
     fc.record({
       flag: fc.constant(flag),
@@ -250,7 +252,7 @@ test('an option means the same wherever it stands, and the first place that has 
   await fc.assert(property, { numRuns: 100 })
 })
 
-test('a time is what it says to the nearest millisecond, and a longer one is never less', () => {
+test('a duration is rounded to the nearest millisecond, and parsing keeps the order', () => {
   const units = { ms: 1n, s: 1_000n, m: 60_000n, h: 3_600_000n, d: 86_400_000n }
   const time = fc
     .tuple(fc.nat(100_000), fc.nat(9_999), fc.constantFrom(...Object.entries(units)))

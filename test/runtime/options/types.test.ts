@@ -27,7 +27,7 @@ const all: Readonly<Record<string, type.OptionType<unknown>>> = {
   integer: type.integer(1, 10),
 }
 
-/** Strings of any kind, and those that are nearly a duration or another value. */
+/** Arbitrary strings, and some that resemble valid values. */
 const anyText = fc.oneof(
   fc.string({ unit: 'binary' }),
   fc.string({ unit: fc.constantFrom(...'0159.,-+eE smhd:/%\n\ud800') }),
@@ -36,7 +36,7 @@ const anyText = fc.oneof(
 )
 
 describe('any option', () => {
-  test.each(Object.entries(all))('no text makes the parser of %s throw', (_name, { parse }) => {
+  test.each(Object.entries(all))('the parser of %s never throws', (_name, { parse }) => {
     fc.assert(
       fc.property(anyText, (text) => {
         parse(text)
@@ -44,11 +44,11 @@ describe('any option', () => {
     )
   })
 
-  test.each(Object.entries(all))('nothing at all is no %s', (_name, { parse }) => {
+  test.each(Object.entries(all))('%s does not accept an empty text', (_name, { parse }) => {
     expect(parse('')).toBeUndefined()
   })
 
-  test.each(Object.entries(all))('what may be given for %s is said in one line', (_name, { allowed }) => {
+  test.each(Object.entries(all))('the constraint of %s is one line', (_name, { allowed }) => {
     expect(allowed).toMatch(/^\S.*\S$/)
   })
 })
@@ -59,15 +59,15 @@ describe('a flag', () => {
     ['1', true],
     ['false', false],
     ['0', false],
-  ])('%s is %s', (text, value) => {
+  ])('%s means %s', (text, value) => {
     expect(type.flag.parse(text)).toBe(value)
   })
 
-  test.each(['TRUE', 'yes', 'on', 'no', '2', ' true', 'constructor', 'toString', '__proto__'])('%j is none', (text) => {
+  test.each(['TRUE', 'yes', 'on', 'no', '2', ' true', 'constructor', 'toString', '__proto__'])('rejects %j', (text) => {
     expect(type.flag.parse(text)).toBeUndefined()
   })
 
-  test('every text stands for true, for false or for nothing', () => {
+  test('parses every text to true, false or undefined', () => {
     fc.assert(fc.property(anyText, (text) => [true, false, undefined].includes(type.flag.parse(text))))
   })
 })
@@ -77,39 +77,39 @@ describe('a port', () => {
     ['0', 0],
     ['5000', 5_000],
     ['65535', 65_535],
-  ])('%s is one', (text, value) => {
+  ])('accepts %s', (text, value) => {
     expect(type.port.parse(text)).toBe(value)
   })
 
   test.each(['65536', '-1', '80.0', '1e3', '0x50', ' 80', '80 ', '80\n', 'http', '８０', '9'.repeat(400)])(
-    '%j is none',
+    'rejects %j',
     (text) => {
       expect(type.port.parse(text)).toBeUndefined()
     },
   )
 })
 
-describe('a whole number', () => {
+describe('an integer', () => {
   const { parse, allowed } = type.integer(1, 10)
 
-  test('lies within its bounds, which belong to it', () => {
+  test('is within its inclusive bounds', () => {
     expect(['0', '1', '10', '11'].map(parse)).toEqual([undefined, 1, 10, undefined])
   })
 
-  test('says its bounds', () => {
+  test('names its bounds', () => {
     expect(allowed).toBe('a whole number from 1 to 10')
   })
 })
 
 describe('a host', () => {
   test.each(['127.0.0.1', '0.0.0.0', '::', '::1', 'fe80::1%eth0', 'localhost', 'my-host.example'])(
-    '%s is one',
+    'accepts %s',
     (text) => {
       expect(type.host.parse(text)).toBe(text)
     },
   )
 
-  test.each(['a b', 'a/b', 'http://localhost', 'localhost\n', 'höst'])('%j is none', (text) => {
+  test.each(['a b', 'a/b', 'http://localhost', 'localhost\n', 'höst'])('rejects %j', (text) => {
     expect(type.host.parse(text)).toBeUndefined()
   })
 })
@@ -118,7 +118,7 @@ describe('a table', () => {
   const arn = 'arn:aws:dynamodb:eu-central-1:123456789012:table/devops-challenge'
 
   test.each(['devops-challenge', 'abc', 'A_b.c-9', 'x'.repeat(255), arn, `arn:${'x'.repeat(1_020)}`])(
-    '%s is one',
+    'accepts %s',
     (text) => {
       expect(type.table.parse(text)).toBe(text)
     },
@@ -134,24 +134,24 @@ describe('a table', () => {
     'arn:',
     `${arn} x`,
     `arn:${'x'.repeat(1_021)}`,
-  ])('%j is none', (text) => {
+  ])('rejects %j', (text) => {
     expect(type.table.parse(text)).toBeUndefined()
   })
 })
 
 describe('an attribute', () => {
-  test('has 1 to 255 characters, however many bytes these are', () => {
+  test('has 1 to 255 characters, regardless of their size in bytes', () => {
     const names = ['a', 'code_name', '🔑'.repeat(255), '🔑'.repeat(256)]
     expect(names.map(type.attribute.parse)).toEqual([...names.slice(0, 3), undefined])
   })
 })
 
 describe('a code name', () => {
-  test.each(['thedoctor', 'the doctor', 'ключ', '007', '{"a":1}'])('%s is one, as it is', (text) => {
+  test.each(['thedoctor', 'the doctor', 'ключ', '007', '{"a":1}'])('accepts %s unchanged', (text) => {
     expect(type.codeName.parse(text)).toBe(text)
   })
 
-  test('has 2048 bytes at most, and letters beyond ASCII have more than one', () => {
+  test('has at most 2048 bytes of UTF-8', () => {
     expect(type.codeName.parse('x'.repeat(2_048))).toHaveLength(2_048)
     expect(type.codeName.parse('x'.repeat(2_049))).toBeUndefined()
     expect(type.codeName.parse('ü'.repeat(1_024))).toHaveLength(1_024)
@@ -162,13 +162,13 @@ describe('a code name', () => {
 })
 
 describe('a region', () => {
-  test.each(['eu-central-1', 'us-gov-west-1', 'local', 'x'.repeat(63)])('%s is one', (text) => {
+  test.each(['eu-central-1', 'us-gov-west-1', 'local', 'x'.repeat(63)])('accepts %s', (text) => {
     expect(type.region.parse(text)).toBe(text)
   })
 
-  // The SDK puts it into a host name, and refuses what is no part of one.
+  // The AWS SDK makes the region part of a host name.
   test.each(['eu_central_1', 'eu central', 'eu.central', ' eu-central-1', 'eu\n', '-', '-eu', 'eu-', 'x'.repeat(64)])(
-    '%j is none',
+    'rejects %j',
     (text) => {
       expect(type.region.parse(text)).toBeUndefined()
     },
@@ -181,7 +181,7 @@ describe('a URL', () => {
     'https://dynamodb.eu-central-1.amazonaws.com',
     'HTTP://127.0.0.1',
     'http://[::1]:1',
-  ])('%s is one, as it is', (text) => {
+  ])('accepts %s unchanged', (text) => {
     expect(type.httpUrl.parse(text)).toBe(text)
   })
 
@@ -193,38 +193,38 @@ describe('a URL', () => {
     'http://',
     'http://a b',
     'http://x:99999',
-  ])('%j is none', (text) => {
+  ])('rejects %j', (text) => {
     expect(type.httpUrl.parse(text)).toBeUndefined()
   })
 
   test.each(['http:localhost', 'https:/localhost', ' http://localhost', 'http://localhost ', 'ht\ntp://localhost'])(
-    '%j is none, though a lenient parser makes it one',
+    'rejects %j, which the URL parser accepts',
     (text) => {
       expect(type.httpUrl.parse(text)).toBeUndefined()
     },
   )
 })
 
-describe('the log', () => {
-  test.each([...logLevels, 'silent'])('has the level %s', (text) => {
+describe('a log option', () => {
+  test.each([...logLevels, 'silent'])('accepts the level %s', (text) => {
     expect(type.logLevel.parse(text)).toBe(text)
   })
 
-  test.each(['auto', 'json', 'pretty'])('has the format %s', (text) => {
+  test.each(['auto', 'json', 'pretty'])('accepts the format %s', (text) => {
     expect(type.logFormat.parse(text)).toBe(text)
   })
 
-  test.each(['INFO', 'verbose', '30', 'toString'])('has no level and no format %s', (text) => {
+  test.each(['INFO', 'verbose', '30', 'toString'])('rejects %s as a level and as a format', (text) => {
     expect([type.logLevel.parse(text), type.logFormat.parse(text)]).toEqual([undefined, undefined])
   })
 
-  test('says which levels there are', () => {
+  test('lists the levels', () => {
     expect(type.logLevel.allowed).toBe('one of trace, debug, info, warn, error, fatal, silent')
   })
 })
 
-describe('a time', () => {
-  const times: [string, number][] = [
+describe('a duration', () => {
+  const valid: [string, number][] = [
     ['500ms', 500],
     ['5s', 5 * second],
     ['1.5s', 1_500],
@@ -236,7 +236,7 @@ describe('a time', () => {
     ['007s', 7 * second],
   ]
   const zeros = ['0', '0s', '0ms', '0.0h']
-  const none = [
+  const invalid = [
     '5',
     '00',
     '5 s',
@@ -268,16 +268,16 @@ describe('a time', () => {
     `${'9'.repeat(400)}s`,
   ]
 
-  test.each(times)('%s is %i ms, as a duration, a lifetime and a time limit', (text, ms) => {
+  test.each(valid)('%s is %i ms, as a duration, a lifetime and a time limit', (text, ms) => {
     expect([type.duration.parse(text), type.lifetime.parse(text), type.timeLimit.parse(text)]).toEqual([ms, ms, ms])
   })
 
-  test.each(none)('%j is none', (text) => {
+  test.each(invalid)('rejects %j', (text) => {
     const parsed = [type.duration.parse(text), type.lifetime.parse(text), type.timeLimit.parse(text)]
     expect(parsed).toEqual([undefined, undefined, undefined])
   })
 
-  test.each(zeros)('%s is a duration and a lifetime, but no limit for what takes time', (text) => {
+  test.each(zeros)('%s is a duration and a lifetime, but not a time limit', (text) => {
     expect([type.duration.parse(text), type.lifetime.parse(text), type.timeLimit.parse(text)]).toEqual([
       0,
       0,
@@ -285,12 +285,12 @@ describe('a time', () => {
     ])
   })
 
-  test('forever is a lifetime, and nothing else', () => {
+  test('forever is only a lifetime', () => {
     const parsed = [type.duration.parse('forever'), type.lifetime.parse('forever'), type.timeLimit.parse('forever')]
     expect(parsed).toEqual([undefined, Infinity, undefined])
   })
 
-  test('whatever is written, a time is a number of milliseconds that a timer takes, or forever where that is allowed', () => {
+  test('every parsed text fits setTimeout, or is Infinity for a lifetime of forever', () => {
     fc.assert(
       fc.property(anyText, (text) => {
         const duration = type.duration.parse(text) ?? 0
@@ -302,7 +302,7 @@ describe('a time', () => {
     )
   })
 
-  test('what is written in a unit is so many milliseconds', () => {
+  test('multiplies the number by the unit', () => {
     const units = { ms: 1, s: second, m: minute, h: hour, d: day }
     fc.assert(
       fc.property(fc.nat(24), fc.constantFrom(...Object.entries(units)), (number, [unit, ms]) => {

@@ -15,8 +15,8 @@ const defaults: SecretCacheOptions = {
   fetchTimeout: 5_000,
 }
 
-/** A cache, not started, so that it fetches only when it is asked, and whose source answers when it is told to. */
-function cache(given: Partial<SecretCacheOptions> = {}) {
+/** A cache with a source that responds on demand. It has not started, so it fetches on requests only. */
+function cache(options: Partial<SecretCacheOptions> = {}) {
   const clock = new ManualClock()
   const fetches: PromiseWithResolvers<StoredSecret>[] = []
   const source: Subscriber = (bus) =>
@@ -25,30 +25,31 @@ function cache(given: Partial<SecretCacheOptions> = {}) {
       fetches.push(fetch)
       return fetch.promise
     })
-  const { bus } = recordedBus({ source, 'secret-cache': secretCache({ ...defaults, ...given }, clock) })
+  const { bus } = recordedBus({ source, 'secret-cache': secretCache({ ...defaults, ...options }, clock) })
   const get = (codeName = 'thedoctor') => bus.request(getSecret, { codeName }).catch(() => {})
-  /** Asks, and has the source answer with a value, or fail. */
+  /** Requests the secret and makes the source return it. */
   const load = async () => {
-    const given = get()
+    const reply = get()
     fetches.at(-1)?.resolve({ codeName: 'thedoctor', value: new Sensitive('x'), fetchedAt: clock.now() })
-    await given
+    await reply
     await settled()
   }
-  const lose = async (error: unknown) => {
-    const given = get()
+  /** Requests the secret and makes the source fail. */
+  const loadFailing = async (error: unknown) => {
+    const reply = get()
     fetches.at(-1)?.reject(error)
-    await given
+    await reply
     await settled()
   }
-  const shown = (name: string) => collected(bus, `secret_bus_secret_${name}`)
-  return { bus, clock, get, load, lose, shown }
+  const values = (name: string) => collected(bus, `secret_bus_secret_${name}`)
+  return { bus, clock, get, load, loadFailing, values }
 }
 
-const throttled = () => new SourceFailure('SOURCE_THROTTLED', 'so it is')
-const counts = (values: Record<string, number>) =>
+const throttled = () => new SourceFailure('SOURCE_THROTTLED', 'slow down')
+const nonZero = (values: Record<string, number>) =>
   Object.fromEntries(Object.entries(values).filter(([, value]) => value > 0))
 
-test('each of its metrics has a help, a type, and the code name first among its labels', async () => {
+test('every metric has a help text, a type and the code name as its first label', async () => {
   const { bus, load } = cache()
   await load()
 
@@ -65,11 +66,11 @@ test('each of its metrics has a help, a type, and the code name first among its 
   }
 })
 
-describe('reads', () => {
-  test('are all there from the start, and 0', async () => {
-    const { shown } = cache({ codeNames: ['rose', 'martha'] })
+describe('secret_bus_secret_reads_total', () => {
+  test('starts at 0 for every secret and result', async () => {
+    const { values } = cache({ codeNames: ['rose', 'martha'] })
 
-    expect(await shown('reads_total')).toEqual(
+    expect(await values('reads_total')).toEqual(
       Object.fromEntries(
         ['rose', 'martha'].flatMap((codeName) =>
           ['hit', 'stale', 'miss', 'coalesced', 'negative', 'backoff'].map((result) => [`${codeName} ${result}`, 0]),
@@ -78,23 +79,23 @@ describe('reads', () => {
     )
   })
 
-  test('are counted by what they came to', async () => {
-    const { clock, get, load, lose, shown } = cache()
+  test('counts reads by result', async () => {
+    const { clock, get, load, loadFailing, values } = cache()
     void get() // a miss
-    void get() // coalesced, as the next one
+    void get() // coalesced, like the next one
     await load()
     for (let hit = 0; hit < 3; hit += 1) await get()
     await clock.advance(60_000)
-    await lose(throttled()) // stale
+    await loadFailing(throttled()) // stale
     await get() // stale
     await clock.advance(30_000)
-    await lose(throttled()) // a miss, for that was too long ago
-    await get() // answered with the failure
+    await loadFailing(throttled()) // a miss, because --max-stale is over
+    await get() // backoff
     await clock.advance(30_000)
-    await lose(new SecretNotFound('thedoctor')) // a miss
+    await loadFailing(new SecretNotFound('thedoctor')) // a miss
     for (let negative = 0; negative < 4; negative += 1) await get()
 
-    expect(await shown('reads_total')).toEqual({
+    expect(await values('reads_total')).toEqual({
       'thedoctor hit': 3,
       'thedoctor stale': 2,
       'thedoctor miss': 3,
@@ -104,29 +105,29 @@ describe('reads', () => {
     })
   })
 
-  test('of a name that is not served are in no label', async () => {
-    const { get, shown } = cache()
-    const before = await shown('reads_total')
+  test('has no labels for names that are not served', async () => {
+    const { get, values } = cache()
+    const before = await values('reads_total')
 
     for (const codeName of ['themaster', '__proto__', 'constructor', '']) await get(codeName)
 
-    expect(await shown('reads_total')).toEqual(before)
+    expect(await values('reads_total')).toEqual(before)
   })
 
-  test('are counted for each name by itself', async () => {
-    const { get, shown } = cache({ codeNames: ['rose', 'martha'] })
+  test('counts the reads of each secret separately', async () => {
+    const { get, values } = cache({ codeNames: ['rose', 'martha'] })
 
     for (const codeName of ['rose', 'martha', 'martha']) void get(codeName)
 
-    expect(counts(await shown('reads_total'))).toEqual({ 'rose miss': 1, 'martha miss': 1, 'martha coalesced': 1 })
+    expect(nonZero(await values('reads_total'))).toEqual({ 'rose miss': 1, 'martha miss': 1, 'martha coalesced': 1 })
   })
 })
 
-describe('fetches', () => {
-  test('are all there from the start, and 0', async () => {
-    const { shown } = cache()
+describe('secret_bus_secret_fetches_total', () => {
+  test('starts at 0 for every outcome', async () => {
+    const { values } = cache()
 
-    expect(await shown('fetches_total')).toEqual({
+    expect(await values('fetches_total')).toEqual({
       'thedoctor ok': 0,
       'thedoctor not_found': 0,
       'thedoctor starting': 0,
@@ -145,53 +146,53 @@ describe('fetches', () => {
     ['timeout', new SourceFailure('SOURCE_TIMEOUT', 'x')],
     ['unavailable', new SourceFailure('SOURCE_UNAVAILABLE', 'x')],
     ['refused', new SourceFailure('SOURCE_REFUSED', 'x')],
-    ['refused', Object.assign(new Error('of another class'), { code: 'SOURCE_REFUSED' })],
+    ['refused', Object.assign(new Error('another class'), { code: 'SOURCE_REFUSED' })],
     ['error', new Error('oops')],
-    ['error', Object.assign(new Error('oops'), { code: 'made-up' })],
+    ['error', Object.assign(new Error('oops'), { code: 'UNKNOWN' })],
     ['error', undefined],
-  ])('that fail are counted as %s, by the code of the failure', async (outcome, error) => {
-    const { lose, shown } = cache()
+  ])('counts failures as %s, according to their code', async (outcome, error) => {
+    const { loadFailing, values } = cache()
 
-    await lose(error)
+    await loadFailing(error)
 
-    expect(counts(await shown('fetches_total'))).toEqual({ [`thedoctor ${outcome}`]: 1 })
+    expect(nonZero(await values('fetches_total'))).toEqual({ [`thedoctor ${outcome}`]: 1 })
   })
 
-  test('that take too long are counted as timeout', async () => {
-    const { get, shown } = cache({ fetchTimeout: 1 })
+  test('counts a fetch that exceeds the fetch timeout as timeout', async () => {
+    const { get, values } = cache({ fetchTimeout: 1 })
 
     await get()
 
-    expect(counts(await shown('fetches_total'))).toEqual({ 'thedoctor timeout': 1 })
+    expect(nonZero(await values('fetches_total'))).toEqual({ 'thedoctor timeout': 1 })
   })
 
-  test('are counted once, however many wait', async () => {
-    const { get, load, shown } = cache()
+  test('counts a fetch that many requests share once', async () => {
+    const { get, load, values } = cache()
     for (let count = 0; count < 100; count += 1) void get()
-    expect(counts(await shown('fetches_total'))).toEqual({})
+    expect(nonZero(await values('fetches_total'))).toEqual({})
 
     await load()
 
-    expect(counts(await shown('fetches_total'))).toEqual({ 'thedoctor ok': 1 })
+    expect(nonZero(await values('fetches_total'))).toEqual({ 'thedoctor ok': 1 })
   })
 })
 
-describe('the age', () => {
-  test('is not there while there is no value', async () => {
-    const { lose, shown } = cache()
-    expect(await shown('age_seconds')).toEqual({})
+describe('secret_bus_secret_age_seconds', () => {
+  test('is absent without a value', async () => {
+    const { loadFailing, values } = cache()
+    expect(await values('age_seconds')).toEqual({})
 
-    await lose(throttled())
+    await loadFailing(throttled())
 
-    expect(await shown('age_seconds')).toEqual({})
+    expect(await values('age_seconds')).toEqual({})
   })
 
-  test('is in seconds, of the value that is served', async () => {
-    const { clock, load, shown } = cache({ codeNames: ['thedoctor', 'river'] })
+  test('is the age of the served value in seconds', async () => {
+    const { clock, load, values } = cache({ codeNames: ['thedoctor', 'river'] })
     await load()
 
     await clock.advance(1_500)
 
-    expect(await shown('age_seconds')).toEqual({ thedoctor: 1.5 })
+    expect(await values('age_seconds')).toEqual({ thedoctor: 1.5 })
   })
 })

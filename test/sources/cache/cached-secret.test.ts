@@ -12,8 +12,8 @@ import { ManualClock, settled } from '../../support/manual-clock.ts'
 const policy: CachePolicy = { cacheTtl: 60_000, maxStale: 3_600_000, negativeTtl: 2_000 }
 const almostOne = 1 - Number.EPSILON
 
-/** A secret whose source answers when it is told to. */
-function cached(given: Partial<CachePolicy> = {}) {
+/** A cached secret with a source that responds on demand. */
+function cached(options: Partial<CachePolicy> = {}) {
   const clock = new ManualClock()
   const fetches: (PromiseWithResolvers<StoredSecret> & { id: string | undefined })[] = []
   const fetch = (id: string | undefined) => {
@@ -21,52 +21,53 @@ function cached(given: Partial<CachePolicy> = {}) {
     fetches.push({ id, ...answer })
     return answer.promise
   }
-  const secret = new CachedSecret(fetch, { ...policy, ...given }, clock)
-  /** What somebody who asks is given: the value, and how it was found. */
+  const secret = new CachedSecret(fetch, { ...policy, ...options }, clock)
+  /** Reads the secret; returns the value and the result. */
   const get = async (id?: string) => {
     const { value, freshness } = await secret.get(id)
     return `${value.reveal()}, ${freshness.result}`
   }
-  /** Has the fetch begun last answer. */
+  /** Makes the last fetch succeed. */
   const answer = async (value: string) => {
     fetches.at(-1)?.resolve({ codeName: 'thedoctor', value: new Sensitive(value), fetchedAt: clock.now() })
     await settled()
   }
+  /** Makes the last fetch fail. */
   const fail = async (error: unknown) => {
     fetches.at(-1)?.reject(error)
     await settled()
   }
-  /** Asks, and has the source answer. */
+  /** Reads the secret and makes the fetch succeed. */
   const load = async (value: string) => {
-    const given = get()
+    const reply = get()
     await answer(value)
-    return given
+    return reply
   }
-  /** Asks, and has the source fail. */
-  const lose = async (error: unknown) => {
+  /** Reads the secret and makes the fetch fail. */
+  const loadFailing = async (error: unknown) => {
     const failure = get().catch((error) => error)
     await fail(error)
     return failure
   }
-  return { secret, clock, fetches, get, answer, fail, load, lose }
+  return { secret, clock, fetches, get, answer, fail, load, loadFailing }
 }
 
-const failure = (code: SourceFailureCode) => new SourceFailure(code, 'so it is')
+const failure = (code: SourceFailureCode) => new SourceFailure(code, 'simulated failure')
 const throttled = () => failure('SOURCE_THROTTLED')
 const refusals = [
   ['refuses', failure('SOURCE_REFUSED')],
   ['has no such secret', new SecretNotFound('thedoctor')],
 ] as const
-const passing = [
+const transientFailures = [
   ['starting', failure('SOURCE_STARTING')],
   ['throttled', failure('SOURCE_THROTTLED')],
-  ['late', failure('SOURCE_TIMEOUT')],
+  ['too slow', failure('SOURCE_TIMEOUT')],
   ['unavailable', failure('SOURCE_UNAVAILABLE')],
-  ['of an unknown kind', new Error('who knows')],
+  ['failing in an unknown way', new Error('unknown')],
 ] as const
 
-describe('lifetime', () => {
-  test('without one, a secret is fetched once and never again', async () => {
+describe('the TTL', () => {
+  test('can be infinite', async () => {
     const { clock, fetches, load, get } = cached({ cacheTtl: Infinity })
 
     expect(await load('first')).toBe('first, miss')
@@ -76,7 +77,7 @@ describe('lifetime', () => {
     expect(fetches).toHaveLength(1)
   })
 
-  test('a hit is answered at once, without a promise', async () => {
+  test('allows synchronous hits', async () => {
     const { secret, load } = cached()
     await load('first')
 
@@ -84,29 +85,29 @@ describe('lifetime', () => {
   })
 
   test.each([
-    ['a tenth shorter', 0, 54_000],
-    ['as it is', 0.5, 60_000],
-    ['a tenth longer', almostOne, 66_000],
-  ])('by chance it is %s', async (_, chance, lifetime) => {
+    ['10% shorter', 0, 54_000],
+    ['as configured', 0.5, 60_000],
+    ['10% longer', almostOne, 66_000],
+  ])('may be %s due to jitter', async (_, chance, ttl) => {
     const { clock, load, get } = cached({ cacheTtl: 60_000 })
     clock.chance = chance
     await load('first')
 
-    await clock.advance(lifetime - 1)
+    await clock.advance(ttl - 1)
     expect(await get()).toBe('first, hit')
 
     await clock.advance(1)
     expect(await get()).toBe('first, stale')
   })
 
-  test('who asks is told when it ends', async () => {
+  test('is reported to the reader', async () => {
     const { secret, clock, load } = cached({ cacheTtl: 60_000 })
     await load('first')
 
     expect(await secret.get(undefined)).toMatchObject({ freshness: { expiresAt: clock.now() + 60_000 } })
   })
 
-  test('of 0 caches nothing', async () => {
+  test('disables caching if it is 0', async () => {
     const { load, fetches } = cached({ cacheTtl: 0 })
 
     expect(await load('first')).toBe('first, miss')
@@ -114,43 +115,43 @@ describe('lifetime', () => {
     expect(fetches).toHaveLength(2)
   })
 
-  test('of 0 has those who ask at once share a fetch all the same', async () => {
+  test('does not affect the sharing of a fetch if it is 0', async () => {
     const { get, answer, fetches } = cached({ cacheTtl: 0 })
-    const given = Promise.all([get(), get()])
+    const replies = Promise.all([get(), get()])
 
     await answer('first')
 
-    expect(await given).toEqual(['first, miss', 'first, coalesced'])
+    expect(await replies).toEqual(['first, miss', 'first, coalesced'])
     expect(fetches).toHaveLength(1)
   })
 })
 
 describe('single flight', () => {
-  test('however many ask, there is one fetch, for the first of them', async () => {
+  test('makes one fetch for concurrent reads, with the id of the first one', async () => {
     const { get, answer, fetches } = cached()
-    const given = Promise.all(Array.from({ length: 100 }, (_, index) => get(`request-${index}`)))
+    const replies = Promise.all(Array.from({ length: 100 }, (_, index) => get(`request-${index}`)))
 
     await answer('first')
 
-    expect(await given).toEqual(['first, miss', ...Array(99).fill('first, coalesced')])
+    expect(await replies).toEqual(['first, miss', ...Array(99).fill('first, coalesced')])
     expect(fetches.map(({ id }) => id)).toEqual(['request-0'])
   })
 
-  test('when it fails, it fails for all who wait', async () => {
+  test('rejects all waiting reads if the fetch fails', async () => {
     const { get, fail, fetches } = cached()
-    const given = Promise.allSettled([get(), get(), get()])
+    const replies = Promise.allSettled([get(), get(), get()])
 
     await fail(throttled())
 
-    expect((await given).map((outcome) => outcome.status === 'rejected' && outcome.reason.code)).toEqual(
+    expect((await replies).map((outcome) => outcome.status === 'rejected' && outcome.reason.code)).toEqual(
       Array(3).fill('SOURCE_THROTTLED'),
     )
     expect(fetches).toHaveLength(1)
   })
 })
 
-describe('past its lifetime', () => {
-  test('the old value is served while one fetch runs, then the new one', async () => {
+describe('a stale value', () => {
+  test('is served during a single refresh, then replaced', async () => {
     const { clock, load, get, answer, fetches } = cached({ cacheTtl: 60_000 })
     await load('first')
     await clock.advance(60_000)
@@ -163,7 +164,7 @@ describe('past its lifetime', () => {
     expect(fetches).toHaveLength(2)
   })
 
-  test('who is served a stale value is told for how long it has been', async () => {
+  test('is served with the end of its TTL', async () => {
     const { secret, clock, load } = cached({ cacheTtl: 60_000 })
     await load('first')
     await clock.advance(61_000)
@@ -171,7 +172,7 @@ describe('past its lifetime', () => {
     expect(await secret.get(undefined)).toMatchObject({ freshness: { expiresAt: clock.now() - 1_000 } })
   })
 
-  test.each(passing)('when the source is %s, the old value lives on', async (_, error) => {
+  test.each(transientFailures)('is kept while the source is %s', async (_, error) => {
     const { clock, load, get, fail } = cached()
     await load('first')
     await clock.advance(60_000)
@@ -182,7 +183,7 @@ describe('past its lifetime', () => {
     expect(await get()).toBe('first, stale')
   })
 
-  test.each(refusals)('when the source %s, the old value is dropped', async (_, error) => {
+  test.each(refusals)('is dropped when the source %s', async (_, error) => {
     const { clock, load, get, fail } = cached()
     await load('first')
     await clock.advance(60_000)
@@ -194,37 +195,37 @@ describe('past its lifetime', () => {
   })
 
   test.each(['SOURCE_REFUSED', 'SECRET_NOT_FOUND'])(
-    'an error of any class counts by its code, such as %s',
+    'is dropped when an error of any class has the code %s',
     async (code) => {
       const { clock, load, get, fail } = cached()
       await load('first')
       await clock.advance(60_000)
       await get()
 
-      await fail(Object.assign(new Error('from a source of somebody else'), { code }))
+      await fail(Object.assign(new Error('another class'), { code }))
 
       await expect(get()).rejects.toMatchObject({ code })
     },
   )
 
-  test('the old value is dropped when it has been stale for too long, whatever was tried', async () => {
-    const { clock, load, lose, get, fetches } = cached({ cacheTtl: 60_000, maxStale: 100_000 })
+  test('is dropped at the end of maxStale despite failed refreshes in between', async () => {
+    const { clock, load, loadFailing, get, fetches } = cached({ cacheTtl: 60_000, maxStale: 100_000 })
     await load('first')
     await clock.advance(60_000)
-    await lose(throttled())
+    await loadFailing(throttled())
     await clock.advance(50_000)
-    await lose(throttled())
+    await loadFailing(throttled())
 
     await clock.advance(49_999)
     expect(await get()).toBe('first, stale')
     await clock.advance(1)
 
-    expect(await lose(throttled())).toMatchObject({ code: 'SOURCE_THROTTLED' })
+    expect(await loadFailing(throttled())).toMatchObject({ code: 'SOURCE_THROTTLED' })
     expect(fetches).toHaveLength(4)
   })
 
-  test('that time begins when its lifetime ends, however long that was by chance', async () => {
-    const { clock, load, get, lose } = cached({ cacheTtl: 60_000, maxStale: 100_000 })
+  test('is dropped maxStale after the actual end of the TTL, including jitter', async () => {
+    const { clock, load, get, loadFailing } = cached({ cacheTtl: 60_000, maxStale: 100_000 })
     clock.chance = 0
     await load('first')
 
@@ -232,11 +233,11 @@ describe('past its lifetime', () => {
     expect(await get()).toBe('first, stale')
     await clock.advance(1)
 
-    expect(await lose(throttled())).toMatchObject({ code: 'SOURCE_THROTTLED' })
+    expect(await loadFailing(throttled())).toMatchObject({ code: 'SOURCE_THROTTLED' })
   })
 
-  test('neither its lifetime nor that time is longer for a reload that fails', async () => {
-    const { secret, clock, load, get, fail, lose } = cached({ cacheTtl: 60_000, maxStale: 100_000 })
+  test('is not kept longer because of a failed reload', async () => {
+    const { secret, clock, load, get, fail, loadFailing } = cached({ cacheTtl: 60_000, maxStale: 100_000 })
     const failToReload = async () => {
       const reloaded = secret.reload().catch(() => {})
       await settled()
@@ -255,10 +256,10 @@ describe('past its lifetime', () => {
 
     await clock.advance(1)
 
-    expect(await lose(throttled())).toMatchObject({ code: 'SOURCE_THROTTLED' })
+    expect(await loadFailing(throttled())).toMatchObject({ code: 'SOURCE_THROTTLED' })
   })
 
-  test('who asks when it is over waits for the fetch that began before', async () => {
+  test('that is dropped during a refresh makes reads wait for that refresh', async () => {
     const { clock, load, get, fail, fetches } = cached({ cacheTtl: 60_000, maxStale: 100_000 })
     await load('first')
     await clock.advance(159_999)
@@ -272,20 +273,20 @@ describe('past its lifetime', () => {
     expect(fetches).toHaveLength(2)
   })
 
-  test.each(refusals)('a value dropped since the source %s does not come back when that is late', async (_, error) => {
-    const { clock, load, get, fail, lose } = cached({ negativeTtl: 75 })
+  test.each(refusals)('is not restored by a later timeout after the source %s', async (_, error) => {
+    const { clock, load, get, fail, loadFailing } = cached({ negativeTtl: 75 })
     await load('first')
     await clock.advance(60_000)
     await get()
     await fail(error)
     await clock.advance(75)
 
-    expect(await lose(failure('SOURCE_TIMEOUT'))).toMatchObject({ code: 'SOURCE_TIMEOUT' })
+    expect(await loadFailing(failure('SOURCE_TIMEOUT'))).toMatchObject({ code: 'SOURCE_TIMEOUT' })
 
     await expect(get()).rejects.toMatchObject({ code: 'SOURCE_TIMEOUT' })
   })
 
-  test('a fetch that succeeds begins its time anew', async () => {
+  test('has a new TTL and maxStale after a successful fetch', async () => {
     const { clock, load, get } = cached({ cacheTtl: 60_000, maxStale: 100_000 })
     await load('first')
     await clock.advance(100_000)
@@ -296,7 +297,7 @@ describe('past its lifetime', () => {
     expect(await get()).toBe('second, stale')
   })
 
-  test('nothing stale is served where none may be', async () => {
+  test('is never served if maxStale is 0', async () => {
     const { clock, load } = cached({ cacheTtl: 60_000, maxStale: 0 })
     await load('first')
     await clock.advance(60_000)
@@ -304,82 +305,86 @@ describe('past its lifetime', () => {
     expect(await load('second')).toBe('second, miss')
   })
 
-  test('a stale value is served for ever where that is allowed', async () => {
-    const { clock, load, lose, get } = cached({ cacheTtl: 60_000, maxStale: Infinity })
+  test('is served forever if maxStale is infinite', async () => {
+    const { clock, load, loadFailing, get } = cached({ cacheTtl: 60_000, maxStale: Infinity })
     await load('first')
     await clock.advance(100 * 365 * 86_400_000)
-    await lose(throttled())
+    await loadFailing(throttled())
 
     expect(await get()).toBe('first, stale')
   })
 })
 
-describe('backing off', () => {
-  test('who asks for what could not be fetched is told so at once, and when to ask again', async () => {
-    const { clock, lose, get, fetches } = cached()
-    await lose(throttled()) // 75 ms, halfway between the least and the most
+describe('the backoff', () => {
+  test('rejects reads immediately with the time until a retry', async () => {
+    const { clock, loadFailing, get, fetches } = cached()
+    await loadFailing(throttled()) // 75 ms, in the middle of the jitter range
 
-    await expect(get()).rejects.toMatchObject({ code: 'SOURCE_THROTTLED', message: 'so it is', retryAfter: 75 })
+    await expect(get()).rejects.toMatchObject({
+      code: 'SOURCE_THROTTLED',
+      message: 'simulated failure',
+      retryAfter: 75,
+    })
     await clock.advance(74)
     await expect(get()).rejects.toMatchObject({ retryAfter: 1 })
 
     expect(fetches).toHaveLength(1)
   })
 
-  test('who caused the fetch that failed is told when to ask again, too', async () => {
-    const { lose } = cached()
+  test('is reported to the read that caused the fetch, too', async () => {
+    const { loadFailing } = cached()
 
-    expect(await lose(throttled())).toMatchObject({ code: 'SOURCE_THROTTLED', retryAfter: 75 })
+    expect(await loadFailing(throttled())).toMatchObject({ code: 'SOURCE_THROTTLED', retryAfter: 75 })
   })
 
-  test('a clock that is set back does not make it longer', async () => {
-    const { clock, lose, load } = cached()
-    await lose(throttled())
+  test('is not longer if the clock is set back', async () => {
+    const { clock, loadFailing, load } = cached()
+    await loadFailing(throttled())
     await clock.advance(-3_600_000)
 
     expect(await load('first')).toBe('first, miss')
   })
 
-  test('afterwards the source is asked again', async () => {
-    const { clock, lose, load } = cached()
-    await lose(throttled())
+  test('is followed by another fetch', async () => {
+    const { clock, loadFailing, load } = cached()
+    await loadFailing(throttled())
     await clock.advance(75)
 
     expect(await load('first')).toBe('first, miss')
   })
 
   test.each([
-    ['most', almostOne, [100, 200, 400, 800, 1_600, 3_200, 6_400, 12_800, 25_600, 30_000, 30_000]],
-    ['least', 0, [50, 100, 200, 400, 800, 1_600, 3_200, 6_400, 12_800, 15_000, 15_000]],
-  ])('failures in a row double the time, at %s', async (_, chance, times) => {
-    const { clock, lose } = cached()
+    ['maximum', almostOne, [100, 200, 400, 800, 1_600, 3_200, 6_400, 12_800, 25_600, 30_000, 30_000]],
+    ['minimum', 0, [50, 100, 200, 400, 800, 1_600, 3_200, 6_400, 12_800, 15_000, 15_000]],
+  ])('doubles with every consecutive failure, here with %s jitter', async (_, chance, delays) => {
+    const { clock, loadFailing } = cached()
     clock.chance = chance
-    const waits: number[] = []
+    const actual: number[] = []
 
-    for (const _ of times) {
-      const { retryAfter } = (await lose(throttled())) as SourceFailure
-      waits.push(Math.round(retryAfter ?? Number.NaN))
+    for (const _ of delays) {
+      const { retryAfter } = (await loadFailing(throttled())) as SourceFailure
+      actual.push(Math.round(retryAfter ?? Number.NaN))
       await clock.advance(Math.ceil(retryAfter ?? 0))
     }
 
-    expect(waits).toEqual(times)
+    expect(actual).toEqual(delays)
   })
 
-  test('a success has the time begin again', async () => {
-    const { clock, lose, load } = cached({ cacheTtl: 0 })
-    await lose(throttled())
+  test('starts over after a success', async () => {
+    const { clock, loadFailing, load } = cached({ cacheTtl: 0 })
+    await loadFailing(throttled())
     await clock.advance(75)
-    await lose(throttled())
+    await loadFailing(throttled())
     await clock.advance(150)
     await load('first')
 
-    expect(await lose(throttled())).toMatchObject({ retryAfter: 75 })
+    expect(await loadFailing(throttled())).toMatchObject({ retryAfter: 75 })
   })
 
-  test('for how long is known', async () => {
-    const { secret, clock, lose } = cached()
+  test('is available as pausedFor', async () => {
+    const { secret, clock, loadFailing } = cached()
     const pauses = [secret.pausedFor]
-    await lose(throttled())
+    await loadFailing(throttled())
     for (const ms of [0, 70, 70]) {
       await clock.advance(ms)
       pauses.push(secret.pausedFor)
@@ -388,11 +393,11 @@ describe('backing off', () => {
     expect(pauses).toEqual([0, 75, 5, 0])
   })
 
-  test('a stale value is not refetched meanwhile', async () => {
-    const { clock, load, lose, get, fetches } = cached({ cacheTtl: 60_000 })
+  test('delays the refresh of a stale value', async () => {
+    const { clock, load, loadFailing, get, fetches } = cached({ cacheTtl: 60_000 })
     await load('first')
     await clock.advance(60_000)
-    await lose(throttled())
+    await loadFailing(throttled())
 
     await clock.advance(74)
     expect(await get()).toBe('first, stale')
@@ -403,7 +408,7 @@ describe('backing off', () => {
     expect(fetches).toHaveLength(3)
   })
 
-  test('a stale value is not refetched either while a reload has failed just now', async () => {
+  test('delays the refresh of a stale value after a failed reload, too', async () => {
     const { secret, clock, load, get, fail, fetches } = cached({ cacheTtl: 60_000 })
     await load('first')
     await clock.advance(59_999)
@@ -421,22 +426,22 @@ describe('backing off', () => {
     expect(fetches).toHaveLength(3)
   })
 
-  test('what is no failure of the source is thrown as it is', async () => {
-    const { lose, get, fetches } = cached()
-    const error = new Error('who knows')
+  test('rejects with other errors unchanged', async () => {
+    const { loadFailing, get, fetches } = cached()
+    const error = new Error('unknown')
 
-    expect(await lose(error)).toBe(error)
+    expect(await loadFailing(error)).toBe(error)
     expect(await get().catch((error) => error)).toBe(error)
     expect(fetches).toHaveLength(1)
   })
 })
 
-describe('no such secret', () => {
+describe('the absence of a secret', () => {
   const absent = () => new SecretNotFound('thedoctor')
 
-  test('is remembered for its own time', async () => {
-    const { clock, lose, get, load, fetches } = cached({ negativeTtl: 2_000 })
-    await lose(absent())
+  test('is cached for negativeTtl', async () => {
+    const { clock, loadFailing, get, load, fetches } = cached({ negativeTtl: 2_000 })
+    await loadFailing(absent())
 
     await clock.advance(1_999)
     await expect(get()).rejects.toMatchObject({ code: 'SECRET_NOT_FOUND' })
@@ -446,10 +451,10 @@ describe('no such secret', () => {
     expect(await load('first')).toBe('first, miss')
   })
 
-  test('is no outage: that time does not grow', async () => {
-    const { clock, lose, get, fetches } = cached({ negativeTtl: 2_000 })
+  test('does not increase the delay until the next fetch', async () => {
+    const { clock, loadFailing, get, fetches } = cached({ negativeTtl: 2_000 })
     for (let count = 0; count < 5; count += 1) {
-      await lose(absent())
+      await loadFailing(absent())
       await clock.advance(2_000)
     }
     expect(fetches).toHaveLength(5)
@@ -459,27 +464,27 @@ describe('no such secret', () => {
     expect(fetches).toHaveLength(6)
   })
 
-  test('ends an outage: the next failure is waited for as the first one is', async () => {
-    const { clock, lose } = cached({ negativeTtl: 2_000 })
-    await lose(throttled())
+  test('resets the backoff', async () => {
+    const { clock, loadFailing } = cached({ negativeTtl: 2_000 })
+    await loadFailing(throttled())
     await clock.advance(75)
-    await lose(absent())
+    await loadFailing(absent())
     await clock.advance(2_000)
 
-    expect(await lose(throttled())).toMatchObject({ retryAfter: 75 })
+    expect(await loadFailing(throttled())).toMatchObject({ retryAfter: 75 })
   })
 
-  test('is not remembered where it should not be', async () => {
-    const { lose, fetches } = cached({ negativeTtl: 0 })
-    await lose(absent())
-    await lose(absent())
+  test('is not cached if negativeTtl is 0', async () => {
+    const { loadFailing, fetches } = cached({ negativeTtl: 0 })
+    await loadFailing(absent())
+    await loadFailing(absent())
 
     expect(fetches).toHaveLength(2)
   })
 })
 
 describe('reload', () => {
-  test('fetches though the value is fresh, and serves that until the new one is there', async () => {
+  test('fetches even if the value is fresh, and serves it in the meantime', async () => {
     const { secret, load, get, answer, fetches } = cached({ cacheTtl: Infinity })
     await load('first')
 
@@ -493,9 +498,9 @@ describe('reload', () => {
     expect(await get()).toBe('second, hit')
   })
 
-  test('fetches though it backs off', async () => {
-    const { secret, lose, get, answer } = cached()
-    await lose(throttled())
+  test('fetches during the backoff', async () => {
+    const { secret, loadFailing, get, answer } = cached()
+    await loadFailing(throttled())
 
     const reloaded = secret.reload()
     await settled()
@@ -505,7 +510,7 @@ describe('reload', () => {
     expect(await get()).toBe('first, hit')
   })
 
-  test('follows a fetch that is under way with another', async () => {
+  test('waits for a fetch in progress, then fetches again', async () => {
     const { secret, get, answer, fetches } = cached()
     const waiting = get()
 
@@ -521,7 +526,7 @@ describe('reload', () => {
     expect(await get()).toBe('after, hit')
   })
 
-  test('follows a fetch that fails with another, too', async () => {
+  test('fetches again even if a fetch in progress fails', async () => {
     const { secret, get, fail, answer } = cached()
     const waiting = get().catch(() => {})
 
@@ -534,7 +539,7 @@ describe('reload', () => {
     expect(await get()).toBe('after, hit')
   })
 
-  test('asked for twice while a fetch is under way, fetches once more', async () => {
+  test('fetches once for two calls during a fetch', async () => {
     const { secret, get, answer, fetches } = cached()
     void get()
     const reloads = Promise.all([secret.reload(), secret.reload()])
@@ -546,7 +551,7 @@ describe('reload', () => {
     expect(fetches).toHaveLength(2)
   })
 
-  test.each(passing)('that fails since the source is %s says so, and keeps the value', async (_, error) => {
+  test.each(transientFailures)('fails and keeps the value while the source is %s', async (_, error) => {
     const { secret, load, get, fail } = cached({ cacheTtl: Infinity })
     await load('first')
 
@@ -558,7 +563,7 @@ describe('reload', () => {
     expect(await get()).toBe('first, hit')
   })
 
-  test.each(refusals)('drops the value at once when the source %s', async (_, error) => {
+  test.each(refusals)('drops the value when the source %s', async (_, error) => {
     const { secret, load, get, fail } = cached({ cacheTtl: Infinity })
     await load('first')
 
@@ -570,7 +575,7 @@ describe('reload', () => {
     await expect(get()).rejects.toMatchObject({ code: error.code })
   })
 
-  test('begins the lifetime anew', async () => {
+  test('restarts the TTL', async () => {
     const { secret, clock, load, get, answer } = cached({ cacheTtl: 60_000 })
     await load('first')
     await clock.advance(59_000)
@@ -586,7 +591,7 @@ describe('reload', () => {
 })
 
 describe('state', () => {
-  test('is missing, fresh, stale and missing again, as a secret is never there, there, and too old', async () => {
+  test('is missing before the first fetch, then fresh, then stale, then missing again', async () => {
     const { secret, clock, load } = cached({ cacheTtl: 60_000, maxStale: 100_000 })
     const states = [secret.state]
     await load('first')
@@ -598,12 +603,12 @@ describe('state', () => {
     expect(states).toEqual(['missing', 'fresh', 'stale', 'missing'])
   })
 
-  test('where nothing is cached, is that of the last fetch', async () => {
-    const { secret, clock, load, lose } = cached({ cacheTtl: 0 })
+  test('depends on the last fetch if caching is disabled', async () => {
+    const { secret, clock, load, loadFailing } = cached({ cacheTtl: 0 })
     const states = [secret.state]
     await load('first')
     states.push(secret.state)
-    await lose(throttled())
+    await loadFailing(throttled())
     states.push(secret.state)
     await clock.advance(75)
     await load('second')
@@ -612,39 +617,43 @@ describe('state', () => {
     expect(states).toEqual(['missing', 'fresh', 'missing', 'fresh'])
   })
 
-  test('it is loaded once the source gave a value, whatever happens later', async () => {
-    const { secret, clock, load, lose } = cached({ cacheTtl: 0 })
-    await lose(throttled())
+  test('is loaded after the first successful fetch, despite later failures', async () => {
+    const { secret, clock, load, loadFailing } = cached({ cacheTtl: 0 })
+    await loadFailing(throttled())
     expect(secret.loaded).toBe(false)
     await clock.advance(75)
 
     await load('first')
-    await lose(failure('SOURCE_REFUSED'))
+    await loadFailing(failure('SOURCE_REFUSED'))
 
     expect(secret.loaded).toBe(true)
   })
 })
 
 describe('reads', () => {
-  test('are counted by how they went', async () => {
-    const { secret, clock, load, lose, get } = cached({ cacheTtl: 60_000, maxStale: 100_000, negativeTtl: 2_000 })
+  test('are counted by result', async () => {
+    const { secret, clock, load, loadFailing, get } = cached({
+      cacheTtl: 60_000,
+      maxStale: 100_000,
+      negativeTtl: 2_000,
+    })
     void get() // a miss
     await load('first') // coalesced with it
     await get() // a hit
     await clock.advance(60_000)
     await get() // stale
-    await lose(throttled()) // stale again
+    await loadFailing(throttled()) // stale again
     await clock.advance(100_000)
-    await lose(throttled()) // a miss
-    await get().catch(() => {}) // answered with that failure
+    await loadFailing(throttled()) // a miss
+    await get().catch(() => {}) // backoff
     await clock.advance(150)
-    await lose(new SecretNotFound('thedoctor')) // a miss
-    await get().catch(() => {}) // answered with its absence
+    await loadFailing(new SecretNotFound('thedoctor')) // a miss
+    await get().catch(() => {}) // negative
 
     expect(secret.reads).toEqual({ hit: 1, stale: 2, miss: 3, coalesced: 1, negative: 1, backoff: 1 })
   })
 
-  test('are those of whoever asks, not fetches in the background', async () => {
+  test('do not include fetches in the background', async () => {
     const { secret, answer } = cached()
     const loaded = secret.load()
     await answer('first')
@@ -657,7 +666,7 @@ describe('reads', () => {
     expect(Object.values(secret.reads)).toEqual([0, 0, 0, 0, 0, 0])
   })
 
-  test('are not what is asked of the state or the age', async () => {
+  test('do not include queries of state and age', async () => {
     const { secret, load } = cached()
     await load('first')
 
@@ -667,7 +676,7 @@ describe('reads', () => {
 })
 
 describe('age', () => {
-  test('is that of the value that is served, stale or not, and none without one', async () => {
+  test('is that of the served value, fresh or stale, and undefined without one', async () => {
     const { secret, clock, load } = cached({ cacheTtl: 60_000, maxStale: 100_000 })
     const ages = [secret.age]
     await load('first')
@@ -679,7 +688,7 @@ describe('age', () => {
     expect(ages).toEqual([undefined, 0, 1, 60_001, 159_999, undefined])
   })
 
-  test('counts from when the source read the value, and anew with the next one', async () => {
+  test('counts from the time at which the source read the value', async () => {
     const { secret, clock, load, fetches } = cached({ cacheTtl: Infinity })
     await load('first')
     await clock.advance(5_000)
@@ -695,20 +704,20 @@ describe('age', () => {
     expect(secret.age).toBe(200)
   })
 
-  test('is that of the old value while there is no new one, and none once that is revoked', async () => {
-    const { secret, clock, load, lose } = cached({ cacheTtl: 60_000 })
+  test('is that of the old value while refreshing fails, and undefined once it is revoked', async () => {
+    const { secret, clock, load, loadFailing } = cached({ cacheTtl: 60_000 })
     await load('first')
     await clock.advance(61_000)
 
-    await lose(throttled())
+    await loadFailing(throttled())
     expect(secret.age).toBe(61_000)
     await clock.advance(75)
-    await lose(failure('SOURCE_REFUSED'))
+    await loadFailing(failure('SOURCE_REFUSED'))
 
     expect(secret.age).toBeUndefined()
   })
 
-  test('is none where nothing is kept', async () => {
+  test('is undefined if caching is disabled', async () => {
     const { secret, load } = cached({ cacheTtl: 0 })
 
     await load('first')

@@ -25,8 +25,8 @@ interface Fetch extends PromiseWithResolvers<StoredSecret> {
   readonly call: Parameters<Provider<SecretQuery, StoredSecret>>[1]
 }
 
-/** A cache, not started yet, whose source answers when it is told to. */
-function cache(given: Partial<SecretCacheOptions> = {}, clock = new ManualClock()) {
+/** A cache with a source that responds on demand, not started yet. */
+function cache(options: Partial<SecretCacheOptions> = {}, clock = new ManualClock()) {
   const fetches: Fetch[] = []
   const source: Subscriber = (bus) =>
     bus.provide(fetchSecret, ({ codeName }, call) => {
@@ -34,7 +34,7 @@ function cache(given: Partial<SecretCacheOptions> = {}, clock = new ManualClock(
       fetches.push(fetch)
       return fetch.promise
     })
-  const recorded = recordedBus({ source, 'secret-cache': secretCache({ ...defaults, ...given }, clock) })
+  const recorded = recordedBus({ source, 'secret-cache': secretCache({ ...defaults, ...options }, clock) })
   const { bus } = recorded
   onTestFinished(async () => {
     await bus.exit()
@@ -43,11 +43,12 @@ function cache(given: Partial<SecretCacheOptions> = {}, clock = new ManualClock(
     const { value, freshness } = await bus.request(getSecret, { codeName }, call)
     return `${value.reveal()}, ${freshness.result}`
   }
-  /** Has the fetch begun last answer. */
+  /** Makes a fetch succeed; by default the last one. */
   const answer = async (value: string, fetch = fetches.at(-1)) => {
     fetch?.resolve({ codeName: fetch.codeName, value: new Sensitive(value), fetchedAt: clock.now() })
     await settled()
   }
+  /** Makes a fetch fail; by default the last one. */
   const fail = async (error: unknown, fetch = fetches.at(-1)) => {
     fetch?.reject(error)
     await settled()
@@ -56,23 +57,23 @@ function cache(given: Partial<SecretCacheOptions> = {}, clock = new ManualClock(
   return { ...recorded, clock, fetches, get, answer, fail, health }
 }
 
-const throttled = (message = 'asked too often') => new SourceFailure('SOURCE_THROTTLED', message)
+const throttled = (message = 'too many requests') => new SourceFailure('SOURCE_THROTTLED', message)
 const refused = () => new SourceFailure('SOURCE_REFUSED', 'access denied')
 
-describe('asking', () => {
-  test('2,000 who ask at once cause one fetch', async () => {
+describe('a request', () => {
+  test('shares a fetch with 2,000 concurrent ones', async () => {
     const { get, answer, fetches } = cache()
-    const given = Promise.all(Array.from({ length: 2_000 }, () => get()))
+    const replies = Promise.all(Array.from({ length: 2_000 }, () => get()))
 
     await answer('first')
 
-    expect(await given).toEqual(['first, miss', ...Array(1_999).fill('first, coalesced')])
+    expect(await replies).toEqual(['first, miss', ...Array(1_999).fill('first, coalesced')])
     expect(fetches).toHaveLength(1)
     expect(await get()).toBe('first, hit')
   })
 
   test.each(['themaster', '', 'THEDOCTOR', '__proto__', 'constructor'])(
-    'the name %j, which is not served, is not found, without asking the source',
+    'for the name %j, which is not served, fails without a fetch',
     async (codeName) => {
       const { get, fetches } = cache()
 
@@ -82,7 +83,7 @@ describe('asking', () => {
     },
   )
 
-  test('every name has a value and a backoff of its own', async () => {
+  test('for one secret is not affected by the backoff of another', async () => {
     const { get, answer, fail, fetches } = cache({ codeNames: ['rose', 'martha'] })
     const rose = get('rose').catch((error) => error)
     const martha = get('martha')
@@ -94,7 +95,7 @@ describe('asking', () => {
     expect(await get('martha')).toBe('bad wolf, hit')
   })
 
-  test('who caused a fetch is known by it', async () => {
+  test('passes its id to the fetch that it causes', async () => {
     const { get, fetches } = cache()
 
     void get('thedoctor', { id: 'request-1' }).catch(() => {})
@@ -102,7 +103,7 @@ describe('asking', () => {
     expect(fetches.map(({ codeName, call }) => `${codeName} for ${call.id}`)).toEqual(['thedoctor for request-1'])
   })
 
-  test('who asks for what could not be fetched is told so at once, and when to ask again', async () => {
+  test('during the backoff fails immediately with the time until a retry', async () => {
     const { get, fail, fetches } = cache()
     const first = get().catch((error) => error)
     await fail(throttled())
@@ -114,13 +115,13 @@ describe('asking', () => {
   })
 })
 
-describe('giving up', () => {
-  test('who aborts does not end the fetch that others wait for', async () => {
+describe('a fetch', () => {
+  test('continues if the request that caused it is aborted', async () => {
     const { get, answer, fetches } = cache()
     const controller = new AbortController()
     const first = get('thedoctor', { signal: controller.signal }).catch((error) => error)
     const second = get()
-    const reason = new Error('gone')
+    const reason = new Error('client gone')
 
     controller.abort(reason)
 
@@ -131,7 +132,7 @@ describe('giving up', () => {
     expect(fetches).toHaveLength(1)
   })
 
-  test('who has no more time does not end the fetch, and it is kept though nobody waits any more', async () => {
+  test('continues if the request that caused it times out, and its value is cached', async () => {
     const { get, answer, fetches } = cache()
 
     await expect(get('thedoctor', { timeout: 1 })).rejects.toBeInstanceOf(RequestTimeout)
@@ -142,7 +143,7 @@ describe('giving up', () => {
     expect(fetches).toHaveLength(1)
   })
 
-  test('a fetch has its own time, whatever the deadline of who caused it', async () => {
+  test('has its own timeout instead of the deadline of the request', async () => {
     const { get, fetches } = cache({ fetchTimeout: 60_000 })
     const before = Date.now()
 
@@ -151,7 +152,7 @@ describe('giving up', () => {
     expect(fetches[0]?.call.deadline).toBeGreaterThanOrEqual(before + 60_000)
   })
 
-  test('a source that never answers has taken too long, and is then backed off from', async () => {
+  test('times out if the source does not respond, and starts the backoff', async () => {
     const { get, fetches } = cache({ fetchTimeout: 20 })
 
     await expect(get()).rejects.toMatchObject({ name: 'SourceFailure', code: 'SOURCE_TIMEOUT', retryAfter: 75 })
@@ -162,8 +163,8 @@ describe('giving up', () => {
   })
 })
 
-describe('at start', () => {
-  test('every name is fetched in the background, and the start does not wait', async () => {
+describe('warming', () => {
+  test('fetches every secret in the background, without delaying the start', async () => {
     const { bus, get, answer, fetches } = cache({ codeNames: ['rose', 'martha'] })
 
     await bus.start()
@@ -177,13 +178,13 @@ describe('at start', () => {
   test.each([
     ['fails', throttled()],
     ['refuses', refused()],
-  ])('a name whose source %s is fetched again, with backoff, until it was there once', async (_, error) => {
+  ])('retries with backoff until the first success when the source %s', async (_, error) => {
     const { bus, clock, fail, answer, fetches } = cache()
     await bus.start()
 
-    for (const [index, wait] of [75, 150, 300, 600].entries()) {
+    for (const [index, delay] of [75, 150, 300, 600].entries()) {
       await fail(error)
-      await clock.advance(wait - 1)
+      await clock.advance(delay - 1)
       expect(fetches).toHaveLength(index + 1)
       await clock.advance(1)
       expect(fetches).toHaveLength(index + 2)
@@ -193,7 +194,7 @@ describe('at start', () => {
     expect(clock.sleeping).toEqual([])
   })
 
-  test('a name that has no secret yet is fetched again until it has one', async () => {
+  test('retries until a missing secret exists', async () => {
     const { bus, clock, fail, answer, get, fetches } = cache({ negativeTtl: 0 })
     await bus.start()
     await fail(new SecretNotFound('thedoctor'))
@@ -205,7 +206,7 @@ describe('at start', () => {
     expect(await get()).toBe('at last, hit')
   })
 
-  test('the stop ends that', async () => {
+  test('ends on stop', async () => {
     const { bus, clock, fail, fetches } = cache()
     await bus.start()
     await fail(throttled())
@@ -219,7 +220,7 @@ describe('at start', () => {
     expect(fetches).toHaveLength(1)
   })
 
-  test('the stop ends that also while a fetch is under way', async () => {
+  test('ends on stop during a fetch', async () => {
     const { bus, clock, fail, fetches } = cache()
     await bus.start()
 
@@ -230,7 +231,7 @@ describe('at start', () => {
     expect(fetches).toHaveLength(1)
   })
 
-  test('another start begins again', async () => {
+  test('resumes when the process starts again', async () => {
     const { bus, clock, fail, answer, get, fetches } = cache()
     await bus.start()
     await fail(throttled())
@@ -246,7 +247,7 @@ describe('at start', () => {
   })
 })
 
-describe('graceful', () => {
+describe('a reload', () => {
   async function loaded(...codeNames: string[]) {
     const service = cache({ codeNames })
     await service.bus.start()
@@ -254,7 +255,7 @@ describe('graceful', () => {
     return service
   }
 
-  test('every value is fetched anew, and the old one served until the new one is there', async () => {
+  test('fetches every secret and serves the old values in the meantime', async () => {
     const { bus, get, answer, fetches } = await loaded('rose', 'martha')
 
     const reloaded = bus.graceful()
@@ -269,7 +270,7 @@ describe('graceful', () => {
     expect(await get('martha')).toBe('new martha, hit')
   })
 
-  test('a fetch that fails keeps no other from succeeding, and the old value stays', async () => {
+  test('keeps the old value of a secret whose fetch fails, and updates the others', async () => {
     const { bus, get, answer, fail, fetches } = await loaded('rose', 'martha')
 
     const reloaded = bus.graceful().catch((error) => error)
@@ -282,18 +283,18 @@ describe('graceful', () => {
     expect(await get('martha')).toBe('new martha, hit')
   })
 
-  test('it says all that failed', async () => {
+  test('reports all failures', async () => {
     const { bus, fail, fetches } = await loaded('rose', 'martha')
 
     const reloaded = bus.graceful().catch((error) => error)
     await settled()
-    await fail(throttled('too often'), fetches[2])
+    await fail(throttled('slow down'), fetches[2])
     await fail(refused(), fetches[3])
 
-    expect((await reloaded).message).toMatch(/too often.*access denied/)
+    expect((await reloaded).message).toMatch(/slow down.*access denied/)
   })
 
-  test('a value that was revoked is dropped at once', async () => {
+  test('drops a revoked value', async () => {
     const { bus, get, fail } = await loaded('rose')
 
     const reloaded = bus.graceful().catch((error) => error)
@@ -309,7 +310,7 @@ describe('health', () => {
   const statuses = async (checks: ReturnType<ReturnType<typeof cache>['health']>) =>
     (await checks).map(({ name, status }) => `${name}: ${status}`)
 
-  test('fails until every secret has been there once, then passes', async () => {
+  test('fails until every secret has been loaded once, then passes', async () => {
     const { bus, answer, fetches, health } = cache({ codeNames: ['rose', 'martha'] })
     await bus.start()
     expect(await statuses(health())).toEqual(['secret-cache: fail'])
@@ -334,7 +335,7 @@ describe('health', () => {
     expect(await statuses(health())).toEqual(['secret-cache: warn'])
   })
 
-  test('warns, and never fails again, when a value is gone', async () => {
+  test('warns instead of failing when a loaded value is dropped', async () => {
     const { bus, answer, fail, health } = cache()
     await bus.start()
     await answer('x')
@@ -346,7 +347,7 @@ describe('health', () => {
     expect(await statuses(health())).toEqual(['secret-cache: warn'])
   })
 
-  test('passes again when the value is', async () => {
+  test('passes again once the value is fresh', async () => {
     const { bus, clock, answer, get, health } = cache({ cacheTtl: 60_000 })
     await bus.start()
     await answer('x')
@@ -357,7 +358,7 @@ describe('health', () => {
     expect(await statuses(health())).toEqual(['secret-cache: pass'])
   })
 
-  test('asks nobody', async () => {
+  test('does not fetch', async () => {
     const { fetches, health } = cache()
 
     await health()
@@ -366,38 +367,38 @@ describe('health', () => {
   })
 })
 
-describe('log', () => {
-  test('an outage is one warning however long it lasts, and its end one line', async () => {
+describe('the log', () => {
+  test('has one warning per outage and one line for the recovery', async () => {
     const { bus, clock, fail, answer, messages } = cache()
     await bus.start()
-    for (const wait of [75, 150, 300]) {
+    for (const delay of [75, 150, 300]) {
       await fail(throttled())
-      await clock.advance(wait)
+      await clock.advance(delay)
     }
     await answer('at last')
 
-    expect(messages('warn')).toEqual(['Secret thedoctor was not fetched: asked too often'])
-    expect(messages('info').filter((message) => message.startsWith('Secret'))).toEqual([
-      'Secret thedoctor is fetched again',
+    expect(messages('warn')).toEqual(['Failed to fetch secret thedoctor: too many requests'])
+    expect(messages('info').filter((message) => message.startsWith('Recovered'))).toEqual([
+      'Recovered: fetched secret thedoctor',
     ])
   })
 
-  test('an outage that shows in two ways by turns is one warning for each', async () => {
+  test('has one warning per reason if an outage alternates between two', async () => {
     const { bus, clock, fail, messages } = cache()
     await bus.start()
 
-    for (const reason of ['asked too often', 'too slow', 'asked too often', 'too slow']) {
+    for (const reason of ['too many requests', 'too slow', 'too many requests', 'too slow']) {
       await fail(throttled(reason))
       await clock.advance(30_000)
     }
 
     expect(messages('warn')).toEqual([
-      'Secret thedoctor was not fetched: asked too often',
-      'Secret thedoctor was not fetched: too slow',
+      'Failed to fetch secret thedoctor: too many requests',
+      'Failed to fetch secret thedoctor: too slow',
     ])
   })
 
-  test('the next outage is a warning again', async () => {
+  test('has another warning for the next outage', async () => {
     const { bus, clock, fail, answer, messages, get } = cache({ cacheTtl: 60_000 })
     await bus.start()
     await fail(throttled())
@@ -410,7 +411,7 @@ describe('log', () => {
     expect(messages('warn')).toHaveLength(2)
   })
 
-  test('a fetch that the stop cuts off is no outage', async () => {
+  test('has no warning about a fetch that fails after the stop', async () => {
     const { bus, fail, messages } = cache()
     await bus.start()
 
@@ -420,7 +421,7 @@ describe('log', () => {
     expect(messages('warn')).toEqual([])
   })
 
-  test('where nothing failed nothing is said', async () => {
+  test('has no record of a successful fetch', async () => {
     const { bus, answer, records } = cache()
     await bus.start()
     await answer('x')
@@ -428,7 +429,7 @@ describe('log', () => {
     expect(records.filter(({ message }) => message.includes('ecret'))).toEqual([])
   })
 
-  test('a failure is logged with its cause and with who caused the fetch', async () => {
+  test('has the error and the request id of a failure', async () => {
     const { get, fail, records } = cache()
     const error = throttled()
     const first = get('thedoctor', { id: 'request-1' }).catch(() => {})
@@ -440,7 +441,7 @@ describe('log', () => {
     expect(logged?.fields).toMatchObject({ codeName: 'thedoctor', reqId: 'request-1', err: error })
   })
 
-  test('a value is never in it', async () => {
+  test('never has a value', async () => {
     const { bus, clock, answer, fail, get, records } = cache({ cacheTtl: 60_000 })
     await bus.start()
     await answer('classified')
@@ -455,8 +456,8 @@ describe('log', () => {
   })
 })
 
-describe('with a real table', () => {
-  test('a value is read once, anew when told to, and dropped when it is no longer there', async () => {
+describe('with the DynamoDB source', () => {
+  test('reads a secret once and again on reload, and drops it if it has been deleted', async () => {
     const emulator = await startDynamodb()
     onTestFinished(emulator.close)
     for (const [name, value] of Object.entries(credentials)) vi.stubEnv(name, value)

@@ -16,7 +16,7 @@ import { temporaryFile } from '../../support/temporary-file.ts'
 
 type CredentialsOfClient = NonNullable<ConstructorParameters<typeof DynamoDBClient>[0]>['credentials']
 
-/** A client in this process, its credentials logged at each reading: those of the SDK's chain, if none are given. */
+/** A client whose credentials are logged at each read; by default those of the SDK's default chain. */
 async function loggedClient({ credentials, env = {} }: { credentials?: CredentialsOfClient; env?: NodeJS.ProcessEnv }) {
   for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value)
   const { endpoint, signatures } = await startSignedReads()
@@ -36,30 +36,30 @@ afterEach(() => {
   vi.unstubAllEnvs()
 })
 
-test('a search for credentials that does not end is begun again, once any other would have ended', async () => {
-  const held: ServerResponse[] = []
-  const server = await startFaultyServer((_, response) => held.push(response))
+test('a search for credentials is restarted after 20 s', async () => {
+  const pending: ServerResponse[] = []
+  const server = await startFaultyServer((_, response) => pending.push(response))
   const { read, signatures, clock } = await loggedClient({ env: container.env(server.endpoint) })
-  const readings = [read()]
-  await expect.poll(() => held.length).toBe(1)
+  const reads = [read()]
+  await expect.poll(() => pending.length).toBe(1)
 
   await clock.advance(20_000)
-  readings.push(read())
+  reads.push(read())
   await clock.advance(1)
-  readings.push(read(), read())
-  await expect.poll(() => held.length).toBe(2)
+  reads.push(read(), read())
+  await expect.poll(() => pending.length).toBe(2)
 
-  held[1]?.end(credentialsDocument('AKIDSECOND'))
-  await Promise.all(readings.slice(2))
+  pending[1]?.end(credentialsDocument('AKIDSECOND'))
+  await Promise.all(reads.slice(2))
   expect(signatures()).toEqual([temporary('AKIDSECOND'), temporary('AKIDSECOND')])
-  held[0]?.end(credentialsDocument('AKIDFIRST'))
-  await Promise.all(readings)
+  pending[0]?.end(credentialsDocument('AKIDFIRST'))
+  await Promise.all(reads)
   await clock.advance(20_001)
   await read()
-  expect(held).toHaveLength(2)
+  expect(pending).toHaveLength(2)
 })
 
-describe('the log of credentials', () => {
+describe('credentialsLog', () => {
   const fromProcess = async () => {
     const output = JSON.stringify({ Version: 1, ...JSON.parse(credentialsDocument('AKIDOTHER')) })
     const command = `cat ${await temporaryFile(output.replace('"Token"', '"SessionToken"'))}`
@@ -75,13 +75,13 @@ describe('the log of credentials', () => {
   test.each([
     ['a credential process', fromProcess],
     ['a web identity', fromWebIdentity],
-  ])('names %s too, and its access key id alone', async (provider, envOf) => {
+  ])('logs %s with its access key id only', async (provider, envOf) => {
     const { read, signatures, records } = await loggedClient({ env: await envOf() })
 
     await read()
 
     expect(signatures()).toEqual([temporary('AKIDOTHER')])
-    const message = `Credentials are from ${provider}`
+    const message = `Using credentials from ${provider}`
     expect(records).toEqual([{ level: 'info', message, fields: { accessKeyId: 'AKIDOTHER' } }])
   })
 
@@ -89,47 +89,47 @@ describe('the log of credentials', () => {
     [['CREDENTIALS_STS_ASSUME_ROLE', 'CREDENTIALS_PROFILE_SOURCE_PROFILE'], 'an assumed role'],
     [['CREDENTIALS_SSO', 'CREDENTIALS_PROFILE_SSO'], 'single sign-on'],
     [['CREDENTIALS_SSO_LEGACY', 'CREDENTIALS_PROFILE_SSO_LEGACY'], 'single sign-on'],
-    [['CREDENTIALS_LOGIN', 'CREDENTIALS_PROFILE_LOGIN'], 'a login'],
-    [['CREDENTIALS_CODE'], 'the program'],
+    [['CREDENTIALS_LOGIN', 'CREDENTIALS_PROFILE_LOGIN'], 'a console login'],
+    [['CREDENTIALS_CODE'], 'the client configuration'],
     [['CREDENTIALS_NEW', 'CREDENTIALS_PROFILE_NEW'], 'credentials_new, credentials_profile_new'],
-  ])('makes of what the SDK notes, %j, %s', async (notes, provider) => {
-    const $source = Object.fromEntries(notes.map((note) => [note, 'x']))
+  ])('describes the marks %j of the SDK as %s', async (marks, provider) => {
+    const $source = Object.fromEntries(marks.map((mark) => [mark, 'x']))
     const found = { accessKeyId: 'AKID', secretAccessKey, $source }
     const { read, records } = await loggedClient({ credentials: async () => found })
 
     await read()
 
-    expect(records.map(({ message }) => message)).toEqual([`Credentials are from ${provider}`])
+    expect(records.map(({ message }) => message)).toEqual([`Using credentials from ${provider}`])
   })
 
-  // The SDK asks the container a fifth time when four have failed, and notes nothing of what it is given then.
-  test('takes credentials without a note for those of the container, where there is one', async () => {
+  // The SDK does not mark the credentials if the fifth and last attempt to get them from the container succeeds.
+  test('attributes credentials without marks to the container, if there is one', async () => {
     const credentials = async () => ({ accessKeyId: 'AKID', secretAccessKey })
     const { read, records } = await loggedClient({ credentials, env: container.env('http://127.0.0.1') })
 
     await read()
 
-    expect(records.map(({ message }) => message)).toEqual(['Credentials are from the metadata of the container'])
+    expect(records.map(({ message }) => message)).toEqual(['Using credentials from the container metadata'])
   })
 
-  test('has a line for another provider, and none for other credentials of the same', async () => {
-    // Good no longer, so that the SDK asks at each reading.
-    const ended = { secretAccessKey, expiration: new Date(0) }
+  test('logs a change of the provider, but not new credentials of the same provider', async () => {
+    // Expired, so that the SDK requests new ones at each read.
+    const expired = { secretAccessKey, expiration: new Date(0) }
     const found = [
-      { ...ended, accessKeyId: 'AKID1', $source: { CREDENTIALS_PROCESS: 'x' } },
-      { ...ended, accessKeyId: 'AKID2', $source: { CREDENTIALS_PROCESS: 'x' } },
-      { ...ended, accessKeyId: 'AKID3', $source: { CREDENTIALS_SSO: 'x' } },
+      { ...expired, accessKeyId: 'AKID1', $source: { CREDENTIALS_PROCESS: 'x' } },
+      { ...expired, accessKeyId: 'AKID2', $source: { CREDENTIALS_PROCESS: 'x' } },
+      { ...expired, accessKeyId: 'AKID3', $source: { CREDENTIALS_SSO: 'x' } },
     ]
-    let readings = 0
-    const credentials = async () => found[readings] ?? Promise.reject(new Error('asked too often'))
+    let reads = 0
+    const credentials = async () => found[reads] ?? Promise.reject(new Error('unexpected request'))
     const { read, signatures, records } = await loggedClient({ credentials })
 
-    for (; readings < found.length; readings += 1) await read()
+    for (; reads < found.length; reads += 1) await read()
 
     expect(signatures().map(({ accessKeyId }) => accessKeyId)).toEqual(['AKID1', 'AKID2', 'AKID3'])
     expect(records.map(({ message, fields }) => [message, fields])).toEqual([
-      ['Credentials are from a credential process', { accessKeyId: 'AKID1' }],
-      ['Credentials are from single sign-on', { accessKeyId: 'AKID3' }],
+      ['Using credentials from a credential process', { accessKeyId: 'AKID1' }],
+      ['Using credentials from single sign-on', { accessKeyId: 'AKID3' }],
     ])
   })
 })

@@ -10,7 +10,7 @@ import {
   sessionTokenOf,
 } from '../../support/dynamodb/metadata-server.ts'
 import {
-  lasting,
+  longTerm,
   region,
   type Signature,
   type SignedReads,
@@ -28,31 +28,31 @@ interface Service extends ServiceProcess, Pick<SignedReads, 'signatures'> {
   get(path: string): Promise<RawReply>
 }
 
-/** Starts the service, which reads at every request and logs all it can. When the test is finished it is ended. */
+/** Starts the service without caching and at log level trace. It stops when the test finishes. */
 async function start(env: NodeJS.ProcessEnv, ...args: string[]): Promise<Service> {
   const { endpoint, signatures } = await startSignedReads()
   const table = ['--dynamodb-endpoint', endpoint, '--request-timeout', '60s']
-  const always = ['--cache-ttl', '0', '--log-level', 'trace']
-  const service = startedService([...always, ...table, ...args], { AWS_REGION: region, ...env })
+  const defaults = ['--cache-ttl', '0', '--log-level', 'trace']
+  const service = startedService([...defaults, ...table, ...args], { AWS_REGION: region, ...env })
   const address = await service.address()
   return { ...service, signatures, get: (path) => ask(`${address}${path}`) }
 }
 
-/** Ends the service. What it has logged, in which nothing is classified, as in whatever else it wrote. */
+/** Stops the service and returns parts of its log, after checking that its output has no confidential values. */
 async function logOf(service: ServiceProcess) {
   service.child.kill('SIGTERM')
   expect(await service.exited).toBe(0)
   expect([...service.stdout, ...service.stderr].join('\n')).not.toContain('classified')
   const records: Record<string, string>[] = service.stdout.map((line) => JSON.parse(line))
   return {
-    credentials: records.filter(({ msg = '' }) => msg.startsWith('Credentials')),
+    credentials: records.filter(({ msg = '' }) => msg.startsWith('Using credentials')),
     warnings: records.filter(({ level = '' }) => ['warn', 'error', 'fatal'].includes(level)).map(({ msg }) => msg),
   }
 }
 
-/** The line of the log that says where credentials are from, and all that is in it. */
-const line = (provider: string, accessKeyId: string) => {
-  return { level: 'info', time: expect.any(String), accessKeyId, msg: `Credentials are from ${provider}` }
+/** The complete log record about the source of the credentials. */
+const credentialsRecord = (provider: string, accessKeyId: string) => {
+  return { level: 'info', time: expect.any(String), accessKeyId, msg: `Using credentials from ${provider}` }
 }
 
 const served = { status: 200, body: JSON.stringify({ secret_code: storedSecret }) }
@@ -60,7 +60,7 @@ const served = { status: 200, body: JSON.stringify({ secret_code: storedSecret }
 const profile = (head: string, accessKeyId: string) =>
   `[${head}]\naws_access_key_id = ${accessKeyId}\naws_secret_access_key = ${secretAccessKey}\n`
 
-describe('credentials are taken', () => {
+describe('credentials come', () => {
   const environment = { AWS_ACCESS_KEY_ID: 'AKIDENVIRONMENT', AWS_SECRET_ACCESS_KEY: secretAccessKey }
   const sharedFiles = async () => ({ AWS_SHARED_CREDENTIALS_FILE: await temporaryFile(profile('default', 'AKIDFILE')) })
   const startContainer = () => startFaultyServer(container.answer(credentialsDocument('AKIDCONTAINER')))
@@ -76,29 +76,29 @@ describe('credentials are taken', () => {
     const signatures = service.signatures()
     expect(signatures).toEqual(signatures.map(() => signature))
     const { credentials, warnings } = await logOf(service)
-    expect(credentials).toEqual([line(provider, String(signature.accessKeyId))])
+    expect(credentials).toEqual([credentialsRecord(provider, String(signature.accessKeyId))])
     expect(warnings).toEqual([])
   }
 
-  test('from the environment, whatever else there is', async () => {
+  test('from the environment first', async () => {
     const service = await start({ ...environment, ...(await sharedFiles()), ...(await metadata()) })
 
-    await expectSignedBy(service, lasting('AKIDENVIRONMENT'), 'the environment')
+    await expectSignedBy(service, longTerm('AKIDENVIRONMENT'), 'the environment')
   })
 
-  test('from the environment with their session token, where it has one', async () => {
+  test('from the environment with its session token', async () => {
     const service = await start({ ...environment, AWS_SESSION_TOKEN: sessionTokenOf('AKIDENVIRONMENT') })
 
     await expectSignedBy(service, temporary('AKIDENVIRONMENT'), 'the environment')
   })
 
-  test('from the shared files, where the environment has none', async () => {
+  test('from the shared files next', async () => {
     const service = await start({ ...(await sharedFiles()), ...(await metadata()) })
 
-    await expectSignedBy(service, lasting('AKIDFILE'), 'the shared files')
+    await expectSignedBy(service, longTerm('AKIDFILE'), 'the shared files')
   })
 
-  test('from the profile that the environment names before its own, and the region with them', async () => {
+  test('from the profile in AWS_PROFILE rather than the environment, with its region', async () => {
     const service = await start({
       ...environment,
       AWS_PROFILE: 'tardis',
@@ -109,10 +109,10 @@ describe('credentials are taken', () => {
       ),
     })
 
-    await expectSignedBy(service, { ...lasting('AKIDTARDIS'), region: 'sa-east-1' }, 'the shared files')
+    await expectSignedBy(service, { ...longTerm('AKIDTARDIS'), region: 'sa-east-1' }, 'the shared files')
   })
 
-  test('from the metadata of the container, by the token in a file, where neither has any', async () => {
+  test('from the container metadata next, authorized with the token in a file', async () => {
     const { endpoint, requests } = await startContainer()
 
     const service = await start({
@@ -122,16 +122,16 @@ describe('credentials are taken', () => {
       ...instance.env((await startInstance()).endpoint),
     })
 
-    await expectSignedBy(service, temporary('AKIDCONTAINER'), 'the metadata of the container')
+    await expectSignedBy(service, temporary('AKIDCONTAINER'), 'the container metadata')
     expect(requests.map(({ method, url }) => `${method} ${url}`)).toEqual(['GET /v1/credentials'])
   })
 
-  test('from the metadata of the instance, in their second version, where nobody else has any', async () => {
+  test('from the instance metadata, version 2, last', async () => {
     const { endpoint, requests } = await startInstance()
 
     const service = await start(instance.env(endpoint))
 
-    await expectSignedBy(service, temporary('AKIDINSTANCE'), 'the metadata of the instance')
+    await expectSignedBy(service, temporary('AKIDINSTANCE'), 'the instance metadata')
     expect(requests.map(({ method, url }) => `${method} ${url}`)).toEqual([
       'PUT /latest/api/token',
       'GET /latest/meta-data/iam/security-credentials/',
@@ -140,11 +140,11 @@ describe('credentials are taken', () => {
   })
 })
 
-describe('credentials that end soon', () => {
-  /** The SDK asks for others when they are good for less than five minutes, and does not wait for the answer. */
+describe('credentials that expire soon', () => {
+  /** In milliseconds. The SDK refreshes credentials in the background when they expire in less than five minutes. */
   const soon = 240_000
 
-  /** Reads until this signs. */
+  /** Reads until a request is signed with this access key. */
   async function expectSigner(service: Service, accessKeyId: string) {
     const readAgain = async () =>
       (await service.get('/secret')).status === 200 ? service.signatures().at(-1) : undefined
@@ -154,22 +154,22 @@ describe('credentials that end soon', () => {
   test.each([
     ['container', container],
     ['instance', instance],
-  ])('are replaced before they do, and used while the metadata of the %s cannot be had', async (name, metadata) => {
+  ])('are refreshed before they expire, and used while the %s metadata is unavailable', async (name, metadata) => {
     const server = await startFaultyServer(metadata.answer(credentialsDocument('AKIDFIRST', soon)))
     const service = await start(metadata.env(server.endpoint))
     await expectSigner(service, 'AKIDFIRST')
 
     server.answer = failing('classified', 500)
-    const asked = server.requests.length
+    const before = server.requests.length
     await service.get('/secret')
-    await expect.poll(() => server.requests.length, { timeout: 10_000 }).toBeGreaterThan(asked)
+    await expect.poll(() => server.requests.length, { timeout: 10_000 }).toBeGreaterThan(before)
     expect(await service.get('/secret')).toMatchObject(served)
     expect(service.signatures().at(-1)).toEqual(temporary('AKIDFIRST'))
 
     server.answer = metadata.answer(credentialsDocument('AKIDSECOND'))
     await expectSigner(service, 'AKIDSECOND')
     const { credentials, warnings } = await logOf(service)
-    expect(credentials).toEqual([line(`the metadata of the ${name}`, 'AKIDFIRST')])
+    expect(credentials).toEqual([credentialsRecord(`the ${name} metadata`, 'AKIDFIRST')])
     expect(warnings).toEqual([])
   })
 })
@@ -177,55 +177,56 @@ describe('credentials that end soon', () => {
 describe('a metadata service', () => {
   interface Outage {
     readonly fault: RequestListener
-    /** How it is told to a client. */
+    /** The problem type that clients receive. */
     readonly problem?: string
     readonly fetchTimeout?: string
-    /** What ends it, beside that the metadata are there. */
+    /** Ends the outage, in addition to making credentials available. */
     readonly end?: () => void
   }
 
-  /** What anybody sees of the service: it is alive, warns once, and serves as soon as there are credentials. */
-  async function expectPatience(metadata: Metadata, outage: Outage) {
+  /** Checks that the service stays alive, warns once, and serves the secret as soon as there are credentials. */
+  async function expectRecovery(metadata: Metadata, outage: Outage) {
     const { fault, problem = 'source-unavailable', fetchTimeout = '60s', end = () => {} } = outage
     const server = await startFaultyServer(fault)
     const service = await start(metadata.env(server.endpoint), '--fetch-timeout', fetchTimeout)
 
     await service.line(/"level":"warn"/)
     expect(await service.get('/health')).toMatchObject({ status: 200 })
-    const told = async () => problemIn(await service.get('/secret'))['type'] // until all is loaded, that may be another
-    await expect.poll(told).toBe(`urn:secret-bus:problem:${problem}`)
+    // Polls, because the first response may be about a source that is still starting.
+    const problemType = async () => problemIn(await service.get('/secret'))['type']
+    await expect.poll(problemType).toBe(`urn:secret-bus:problem:${problem}`)
 
     server.answer = metadata.answer(credentialsDocument('AKIDLATE'))
     end()
     await expect.poll(() => service.get('/secret'), { timeout: 60_000, interval: 200 }).toMatchObject(served)
     expect(service.signatures()).toContainEqual(temporary('AKIDLATE'))
     const { credentials, warnings } = await logOf(service)
-    expect(warnings).toEqual([expect.stringMatching(/^Secret thedoctor was not fetched: /)])
+    expect(warnings).toEqual([expect.stringMatching(/^Failed to fetch secret thedoctor: /)])
     expect(credentials).toEqual([expect.objectContaining({ accessKeyId: 'AKIDLATE' })])
   }
 
   const refusing = failing('classified', 403, 'classified')
   const unreadable = '{"AccessKeyId":"AKIDLATE","SecretAccessKey":classified}'
-  const longer = { timeout: 120_000 } // many processes start at once
+  const slow = { timeout: 120_000 } // many processes start at once
 
-  test('that refuses, talks nonsense or is silent is waited for, and nothing of it is told', longer, async () => {
+  test('that refuses, sends invalid JSON or does not respond is retried and not quoted', slow, async () => {
     await Promise.all([
-      expectPatience(container, { fault: refusing }),
-      expectPatience(container, { fault: container.answer(unreadable) }),
-      expectPatience(instance, { fault: refusing }),
-      expectPatience(instance, { fault: instance.answer(unreadable) }),
-      expectPatience(instance, { fault: silent }),
+      expectRecovery(container, { fault: refusing }),
+      expectRecovery(container, { fault: container.answer(unreadable) }),
+      expectRecovery(instance, { fault: refusing }),
+      expectRecovery(instance, { fault: instance.answer(unreadable) }),
+      expectRecovery(instance, { fault: silent }),
     ])
   })
 
-  test('that is silent holds a reading up for no longer than --fetch-timeout', async () => {
-    const held: ServerResponse[] = []
-    const fault: RequestListener = (_, response) => held.push(response)
-    // As when the metadata service is startedService again.
+  test('that does not respond delays a read for at most --fetch-timeout', async () => {
+    const pending: ServerResponse[] = []
+    const fault: RequestListener = (_, response) => pending.push(response)
+    // As if the metadata service restarted.
     const end = () => {
-      for (const response of held) response.destroy()
+      for (const response of pending) response.destroy()
     }
 
-    await expectPatience(container, { fault, problem: 'source-timeout', fetchTimeout: '500ms', end })
+    await expectRecovery(container, { fault, problem: 'source-timeout', fetchTimeout: '500ms', end })
   })
 })

@@ -38,9 +38,9 @@ afterEach(() => {
 })
 
 async function emulator(options?: Parameters<typeof startDynamodb>[0]): Promise<Dynamodb> {
-  const started = await startDynamodb(options)
-  onTestFinished(started.close)
-  return started
+  const dynamodb = await startDynamodb(options)
+  onTestFinished(dynamodb.close)
+  return dynamodb
 }
 
 function source(options: Partial<DynamodbOptions>, before: Record<string, Subscriber> = {}): ProcessBus {
@@ -59,18 +59,18 @@ async function startedSource(options: Partial<DynamodbOptions>, before: Record<s
 
 const read = (bus: ProcessBus, codeName = 'thedoctor'): Promise<StoredSecret> => bus.request(fetchSecret, { codeName })
 
-/** What reading from a server fails with that answers like this. */
+/** The error of a read from a server with this listener. */
 async function failureOf(answer: FaultyServer['answer'], options: Partial<DynamodbOptions> = {}) {
   const { endpoint } = await startFaultyServer(answer)
   const bus = await startedSource({ dynamodbEndpoint: endpoint, ...options })
   return read(bus).then(
-    ({ value }) => Promise.reject(new Error(`it was answered: ${inspect(value.reveal())}`)),
+    ({ value }) => Promise.reject(new Error(`the read returned ${inspect(value.reveal())}`)),
     (error) => error,
   )
 }
 
 describe('reading', () => {
-  test('a secret is the string attribute of the item with the code name', async () => {
+  test('returns the string attribute of the item with the code name', async () => {
     const { endpoint, putSecret } = await emulator()
     await putSecret('thedoctor', 'run "for" your life \n ünïcödé')
     await putSecret('river', 'spoilers')
@@ -86,7 +86,7 @@ describe('reading', () => {
     expect(inspect(secret, { depth: 10, showHidden: true })).not.toContain('life')
   })
 
-  test('only the value attribute is asked for', async () => {
+  test('requests the value attribute only', async () => {
     const { endpoint, putSecret, reads } = await emulator()
     await putSecret('thedoctor', 'x')
     const bus = await startedSource({ dynamodbEndpoint: endpoint })
@@ -104,7 +104,7 @@ describe('reading', () => {
     ])
   })
 
-  test('a strongly consistent read is made when asked for', async () => {
+  test('uses strongly consistent reads if configured', async () => {
     const { endpoint, putSecret, reads } = await emulator()
     await putSecret('thedoctor', 'x')
     const bus = await startedSource({ dynamodbEndpoint: endpoint, consistentRead: true })
@@ -114,7 +114,7 @@ describe('reading', () => {
     expect(reads).toMatchObject([{ ConsistentRead: true }])
   })
 
-  test('table and attributes are those of the options, even where a name is a reserved word or has a dot', async () => {
+  test('uses the configured table and attributes, even if a name is a reserved word or has a dot', async () => {
     const { endpoint } = await emulator({ withTable: false })
     const client = new DynamoDBClient({ endpoint })
     onTestFinished(() => client.destroy())
@@ -140,7 +140,7 @@ describe('reading', () => {
     expect(secret.value.reveal()).toBe('bad wolf')
   })
 
-  test('where there is no item, the secret is not found', async () => {
+  test('fails with SecretNotFound if the item does not exist', async () => {
     const { endpoint, putSecret } = await emulator()
     await putSecret('thedoctor', 'x')
     const bus = await startedSource({ dynamodbEndpoint: endpoint })
@@ -149,13 +149,13 @@ describe('reading', () => {
   })
 
   test.each([
-    ['no such attribute', {}],
+    ['no value attribute', {}],
     ['a number', { secret_code: { N: '42' } }],
     ['a set', { secret_code: { SS: ['a', 'b'] } }],
     ['a map', { secret_code: { M: { S: { S: 'x' } } } }],
-    ['null', { secret_code: { NULL: true as const } }],
+    ['a null', { secret_code: { NULL: true as const } }],
     ['bytes', { secret_code: { B: Buffer.from('x') } }],
-  ])('an item with %s is refused', async (_, attributes) => {
+  ])('fails with SOURCE_REFUSED if the item has %s', async (_, attributes) => {
     const { endpoint, put } = await emulator()
     await put({ code_name: { S: 'thedoctor' }, ...attributes })
     const bus = await startedSource({ dynamodbEndpoint: endpoint })
@@ -163,7 +163,7 @@ describe('reading', () => {
     await expect(read(bus)).rejects.toMatchObject({ name: 'SourceFailure', code: 'SOURCE_REFUSED' })
   })
 
-  test('a table that does not exist is refused', async () => {
+  test('fails with SOURCE_REFUSED if the table does not exist', async () => {
     const { endpoint } = await emulator({ withTable: false })
     const bus = await startedSource({ dynamodbEndpoint: endpoint })
 
@@ -174,21 +174,24 @@ describe('reading', () => {
   })
 })
 
-describe('starting and stopping', () => {
-  test('asked before the start, it says that it is starting', async () => {
+describe('the lifecycle', () => {
+  test('a read before the start fails with SOURCE_STARTING', async () => {
     const bus = source({ dynamodbEndpoint: 'http://127.0.0.1:9' })
 
     await expect(read(bus)).rejects.toMatchObject({ name: 'SourceFailure', code: 'SOURCE_STARTING' })
   })
 
-  test('without a region the start fails as a usage error', async () => {
+  test('the start fails with exit code 64 without a region', async () => {
     vi.stubEnv('AWS_REGION', undefined)
     const bus = source({})
 
-    await expect(bus.start()).rejects.toMatchObject({ exitCode: 64, message: expect.stringContaining('--region') })
+    await expect(bus.start()).rejects.toMatchObject({
+      exitCode: 64,
+      message: expect.stringMatching(/^No AWS region .*--region/),
+    })
   })
 
-  test('the region of the options is taken rather than that of the environment', async () => {
+  test('the region option takes precedence over the environment', async () => {
     const server = await startFaultyServer(failing('ValidationException'))
     const bus = await startedSource({ dynamodbEndpoint: server.endpoint, region: 'sa-east-1' })
 
@@ -197,15 +200,15 @@ describe('starting and stopping', () => {
     expect(server.requests[0]?.headers.authorization).toContain('/sa-east-1/dynamodb/')
   })
 
-  test('a place that another subscriber knows wins over the options, with its region and credentials', async () => {
+  test('a located DynamoDB takes precedence over the options, with its region and credentials', async () => {
     const server = await startFaultyServer(saying('{"Item":{"secret_code":{"S":"from elsewhere"}}}'))
     const location: DynamodbLocation = {
       endpoint: server.endpoint,
       region: 'elsewhere',
       credentials: { accessKeyId: 'another', secretAccessKey: 'x' },
     }
-    const elsewhere: Subscriber = (bus) => bus.subscribe(locateDynamodb, () => location)
-    const bus = await startedSource({ dynamodbEndpoint: 'http://127.0.0.1:9', region: 'eu-west-1' }, { elsewhere })
+    const locator: Subscriber = (bus) => bus.subscribe(locateDynamodb, () => location)
+    const bus = await startedSource({ dynamodbEndpoint: 'http://127.0.0.1:9', region: 'eu-west-1' }, { locator })
 
     const secret = await read(bus)
 
@@ -213,7 +216,7 @@ describe('starting and stopping', () => {
     expect(server.requests[0]?.headers.authorization).toMatch(/Credential=another\/\d+\/elsewhere\//)
   })
 
-  test('the stop closes its connections, and it can start again', async () => {
+  test('the source closes its connections on stop and can start again', async () => {
     const server = await startFaultyServer(saying('{"Item":{"secret_code":{"S":"x"}}}'))
     const bus = await startedSource({ dynamodbEndpoint: server.endpoint })
     await read(bus)
@@ -227,7 +230,7 @@ describe('starting and stopping', () => {
     await expect(read(bus)).resolves.toMatchObject({ codeName: 'thedoctor' })
   })
 
-  test('a read under way when it stops fails as one that may pass', async () => {
+  test('a read in progress at the stop fails with SOURCE_UNAVAILABLE', async () => {
     const server = await startFaultyServer(silent)
     const bus = await startedSource({ dynamodbEndpoint: server.endpoint })
     const outcome = read(bus).catch((error) => error)
@@ -239,8 +242,8 @@ describe('starting and stopping', () => {
   })
 })
 
-describe('time', () => {
-  async function waiting(options: RequestCall) {
+describe('time limits', () => {
+  async function pendingRead(options: RequestCall) {
     const server = await startFaultyServer(silent)
     const bus = await startedSource({ dynamodbEndpoint: server.endpoint, requestTimeout: 60_000 })
     const outcome = bus.request(fetchSecret, { codeName: 'thedoctor' }, options).catch((error) => error)
@@ -248,9 +251,9 @@ describe('time', () => {
     return { server, outcome }
   }
 
-  test('who aborts is told why, and the call to DynamoDB ends', async () => {
+  test('an abort rejects the read with its reason and closes the connection to DynamoDB', async () => {
     const controller = new AbortController()
-    const { server, outcome } = await waiting({ signal: controller.signal })
+    const { server, outcome } = await pendingRead({ signal: controller.signal })
     const reason = new Error('no longer wanted')
 
     controller.abort(reason)
@@ -259,18 +262,18 @@ describe('time', () => {
     await expect.poll(server.connections).toBe(0)
   })
 
-  test('when the time of the call is over, the call to DynamoDB ends', async () => {
-    const { server, outcome } = await waiting({ timeout: 500 })
+  test('the timeout of the call closes the connection to DynamoDB', async () => {
+    const { server, outcome } = await pendingRead({ timeout: 500 })
 
     expect(await outcome).toBeInstanceOf(RequestTimeout)
     await expect.poll(server.connections).toBe(0)
   })
 
-  test('a try is over when no headers come in time', async () => {
+  test('an attempt times out if it receives no headers', async () => {
     expect(await failureOf(silent, { requestTimeout: 50 })).toMatchObject({ code: 'SOURCE_TIMEOUT' })
   })
 
-  test('a try is over when the reply stops half way', async () => {
+  test('an attempt times out if the response stalls', async () => {
     expect(await failureOf(stalling, { requestTimeout: 50 })).toMatchObject({ code: 'SOURCE_TIMEOUT' })
   })
 })
@@ -288,17 +291,17 @@ describe('failures', () => {
     ['InvalidSignatureException', 400, 'SOURCE_UNAVAILABLE'],
     ['InternalServerError', 500, 'SOURCE_UNAVAILABLE'],
     ['ServiceUnavailable', 503, 'SOURCE_UNAVAILABLE'],
-  ])('%s with HTTP %i is %s', async (name, status, code) => {
+  ])('%s with HTTP %i is reported as %s', async (name, status, code) => {
     const error = await failureOf(failing(name, status))
 
     expect(error).toMatchObject({ name: 'SourceFailure', code, cause: expect.objectContaining({ name }) })
   })
 
-  test('a connection that is reset is a source that cannot be reached', async () => {
+  test('a connection reset is reported as SOURCE_UNAVAILABLE', async () => {
     expect(await failureOf(resetting)).toMatchObject({ name: 'SourceFailure', code: 'SOURCE_UNAVAILABLE' })
   })
 
-  test('a connection that closes within the reply is a source that cannot be reached', async () => {
+  test('a connection closed in the middle of the response is reported as SOURCE_UNAVAILABLE', async () => {
     const answer: FaultyServer['answer'] = (request, response) => {
       stalling(request, response)
       setImmediate(() => request.socket.destroy())
@@ -307,7 +310,7 @@ describe('failures', () => {
     expect(await failureOf(answer)).toMatchObject({ name: 'SourceFailure', code: 'SOURCE_UNAVAILABLE' })
   })
 
-  test('a connection that is refused is a source that cannot be reached', async () => {
+  test('a refused connection is reported as SOURCE_UNAVAILABLE', async () => {
     const server = await startFaultyServer(silent)
     await server.close()
     const bus = await startedSource({ dynamodbEndpoint: server.endpoint })
@@ -315,7 +318,7 @@ describe('failures', () => {
     await expect(read(bus)).rejects.toMatchObject({ name: 'SourceFailure', code: 'SOURCE_UNAVAILABLE' })
   })
 
-  test('no credentials to be found is a source that cannot be reached', async () => {
+  test('missing credentials are reported as SOURCE_UNAVAILABLE', async () => {
     vi.stubEnv('AWS_ACCESS_KEY_ID', undefined)
     const { endpoint } = await emulator()
     const bus = await startedSource({ dynamodbEndpoint: endpoint })
@@ -327,23 +330,23 @@ describe('failures', () => {
   })
 
   test.each([
-    ['no JSON, with success', 200, '<b>classified</b>', 'SOURCE_UNAVAILABLE'],
-    ['no JSON, with a client error', 400, '<b>classified</b>', 'SOURCE_UNAVAILABLE'],
-    ['no JSON, with a server error', 502, '<b>classified</b>', 'SOURCE_UNAVAILABLE'],
-    ['JSON that breaks off', 200, '{"Item":{"secret_code":{"S":"classified', 'SOURCE_UNAVAILABLE'],
-    ['JSON that is no object', 200, '"classified"', 'SOURCE_UNAVAILABLE'],
+    ['not JSON, with HTTP 200', 200, '<b>classified</b>', 'SOURCE_UNAVAILABLE'],
+    ['not JSON, with HTTP 400', 400, '<b>classified</b>', 'SOURCE_UNAVAILABLE'],
+    ['not JSON, with HTTP 502', 502, '<b>classified</b>', 'SOURCE_UNAVAILABLE'],
+    ['truncated JSON', 200, '{"Item":{"secret_code":{"S":"classified', 'SOURCE_UNAVAILABLE'],
+    ['JSON but not an object', 200, '"classified"', 'SOURCE_UNAVAILABLE'],
     ['empty', 200, '', 'SOURCE_UNAVAILABLE'],
-    ['an item that is none', 200, '{"Item":"classified"}', 'SOURCE_REFUSED'],
-    ['a string that is none', 200, '{"Item":{"secret_code":{"S":{"classified":true}}}}', 'SOURCE_REFUSED'],
-    ['a string that is null', 200, '{"Item":{"secret_code":{"S":null}}}', 'SOURCE_REFUSED'],
-  ])('a reply that is %s is a failure that does not quote it', async (_, status, body, code) => {
+    ['an invalid item', 200, '{"Item":"classified"}', 'SOURCE_REFUSED'],
+    ['an invalid string', 200, '{"Item":{"secret_code":{"S":{"classified":true}}}}', 'SOURCE_REFUSED'],
+    ['a null string', 200, '{"Item":{"secret_code":{"S":null}}}', 'SOURCE_REFUSED'],
+  ])('a response that is %s is reported without quoting it', async (_, status, body, code) => {
     const error = await failureOf(saying(body, status))
 
     expect(error).toMatchObject({ name: 'SourceFailure', code })
     expect(inspect(error, { depth: 10, showHidden: true })).not.toContain('classified')
   })
 
-  test('it is tried as often as the options say', async () => {
+  test('a read makes the configured number of attempts', async () => {
     const server = await startFaultyServer(failing('InternalServerError', 500))
     const bus = await startedSource({ dynamodbEndpoint: server.endpoint, maxAttempts: 3 })
 
@@ -352,7 +355,7 @@ describe('failures', () => {
     expect(server.requests).toHaveLength(3)
   })
 
-  test('a try that succeeds after one that failed is the answer', async () => {
+  test('a read succeeds if a later attempt does', async () => {
     const server = await startFaultyServer((request, response) => {
       server.answer = saying('{"Item":{"secret_code":{"S":"at last"}}}')
       failing('ThrottlingException')(request, response)
@@ -364,7 +367,7 @@ describe('failures', () => {
     expect(secret.value.reveal()).toBe('at last')
   })
 
-  test('what will be the same the next time is tried once', async () => {
+  test('a permanent error is not retried', async () => {
     const server = await startFaultyServer(failing('AccessDeniedException'))
     const bus = await startedSource({ dynamodbEndpoint: server.endpoint, maxAttempts: 3 })
 

@@ -13,9 +13,9 @@ const defaults: EmbeddedDynamodbOptions = {
   codeNames: ['thedoctor'],
 }
 
-/** The emulator, and the real source that asks it. */
-function laptop(given: Partial<EmbeddedDynamodbOptions> = {}) {
-  const options = { ...defaults, ...given }
+/** A bus with the emulator and the DynamoDB source, not started yet. */
+function emulatorAndSource(overrides: Partial<EmbeddedDynamodbOptions> = {}) {
+  const options = { ...defaults, ...overrides }
   const recorded = recordedBus({
     'embedded-dynamodb': embeddedDynamodb(options),
     dynamodb: dynamodb({
@@ -32,8 +32,8 @@ function laptop(given: Partial<EmbeddedDynamodbOptions> = {}) {
   return recorded
 }
 
-test('it holds a secret for every code name, in the table and attributes of the options', async () => {
-  const { bus } = laptop({
+test('has a secret for every code name in the configured table and attributes', async () => {
+  const { bus } = emulatorAndSource({
     table: 'other-table',
     keyAttribute: 'name',
     valueAttribute: 'the.value',
@@ -52,43 +52,43 @@ test('it holds a secret for every code name, in the table and attributes of the 
   ])
 })
 
-test('it holds no other secrets', async () => {
-  const { bus } = laptop()
+test('has no other secrets', async () => {
+  const { bus } = emulatorAndSource()
   await bus.start()
 
   await expect(bus.request(fetchSecret, { codeName: 'themaster' })).rejects.toMatchObject({ name: 'SecretNotFound' })
 })
 
-test('it needs neither credentials nor a region from outside', async () => {
+test('requires neither credentials nor a region', async () => {
   for (const name of ['AWS_ACCESS_KEY_ID', 'AWS_PROFILE', 'AWS_REGION']) vi.stubEnv(name, undefined)
   onTestFinished(() => {
     vi.unstubAllEnvs()
   })
-  const { bus } = laptop()
+  const { bus } = emulatorAndSource()
   await bus.start()
 
   await expect(bus.request(fetchSecret, { codeName: 'thedoctor' })).resolves.toMatchObject({ codeName: 'thedoctor' })
 })
 
-test('it says where it is and whose secrets it holds', async () => {
-  const { bus, messages } = laptop({ codeNames: ['rose', 'martha'] })
+test('logs its URL and the names of its secrets', async () => {
+  const { bus, messages } = emulatorAndSource({ codeNames: ['rose', 'martha'] })
   await bus.start()
 
   expect(messages('info')).toContainEqual(
-    expect.stringMatching(/^Embedded DynamoDB on http:\/\/127\.0\.0\.1:\d+, with a secret for rose, martha$/),
+    expect.stringMatching(/^Started embedded DynamoDB on http:\/\/127\.0\.0\.1:\d+ with secrets for rose, martha$/),
   )
 })
 
-test('nobody can locate it before it has started', async () => {
-  const { bus } = laptop()
+test('fails to provide its location before it has started', async () => {
+  const { bus } = emulatorAndSource()
 
   await expect(bus.publish(locateDynamodb)).rejects.toMatchObject({
-    errors: [expect.objectContaining({ message: 'the embedded DynamoDB has not started' })],
+    errors: [expect.objectContaining({ message: 'The embedded DynamoDB has not started' })],
   })
 })
 
-test('the stop closes its port, and it can start again', async () => {
-  const { bus } = laptop()
+test('closes its port on stop and can start again', async () => {
+  const { bus } = emulatorAndSource()
   await bus.start()
   const [location] = await bus.publish(locateDynamodb)
 
@@ -101,8 +101,8 @@ test('the stop closes its port, and it can start again', async () => {
   await expect(bus.request(fetchSecret, { codeName: 'thedoctor' })).resolves.toMatchObject({ codeName: 'thedoctor' })
 })
 
-test('a connection that somebody holds open does not hold the stop up', async () => {
-  const { bus } = laptop()
+test('stops despite an open connection', async () => {
+  const { bus } = emulatorAndSource()
   await bus.start()
   const [location] = await bus.publish(locateDynamodb)
   const socket = connect(Number(new URL(String(location?.endpoint)).port), '127.0.0.1')
@@ -114,18 +114,18 @@ test('a connection that somebody holds open does not hold the stop up', async ()
   await expect(bus.stop()).resolves.toBeUndefined()
 })
 
-test('a start that cannot put the secrets fails, and leaves no port open', async () => {
+test('fails to start and closes its port if a secret cannot be stored', async () => {
   const listening = () => process.getActiveResourcesInfo().filter((resource) => resource === 'TCPServerWrap').length
   await expect.poll(listening).toBe(0)
-  const { bus } = laptop({ codeNames: [''] }) // no key of DynamoDB is empty
+  const { bus } = emulatorAndSource({ codeNames: [''] }) // DynamoDB rejects empty keys
 
   await expect(bus.start()).rejects.toMatchObject({ name: 'ValidationException' })
 
   await expect.poll(listening).toBe(0)
 })
 
-test('a stop without a start is silent', async () => {
-  const { bus } = laptop()
+test('stops without having started', async () => {
+  const { bus } = emulatorAndSource()
 
   await expect(bus.stop()).resolves.toBeUndefined()
 })

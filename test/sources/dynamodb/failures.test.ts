@@ -6,10 +6,10 @@ import { dynamodbFailure as failureOf } from '../../../src/sources/dynamodb/fail
 
 const dynamodbFailure = (thrown: unknown) => failureOf(thrown, 'things')
 
-/** An error as the SDK throws it: one of DynamoDB if it has a status. */
-function sdkError(name: string, { status, ...parts }: { status?: number; code?: string } = {}): Error {
+/** An error as thrown by the SDK; an error response of DynamoDB if it has a status. */
+function sdkError(name: string, { status, ...properties }: { status?: number; code?: string } = {}): Error {
   const message = 'what happened'
-  if (status === undefined) return Object.assign(new Error(message), { name, ...parts })
+  if (status === undefined) return Object.assign(new Error(message), { name, ...properties })
   return new DynamoDBServiceException({ name, message, $fault: 'client', $metadata: { httpStatusCode: status } })
 }
 
@@ -29,21 +29,21 @@ describe('dynamodbFailure', () => {
     'ThrottlingException',
     'TooManyRequestsException',
     'TransactionInProgressException',
-  ])('%s is throttling, though it comes with HTTP 400', (name) => {
+  ])('maps %s with HTTP 400 to throttling', (name) => {
     expect(dynamodbFailure(sdkError(name, { status: 400 })).code).toBe('SOURCE_THROTTLED')
   })
 
-  test('HTTP 429 is throttling whatever its name', () => {
-    expect(dynamodbFailure(sdkError('Whatever', { status: 429 })).code).toBe('SOURCE_THROTTLED')
+  test('maps HTTP 429 to throttling for any error name', () => {
+    expect(dynamodbFailure(sdkError('AnotherError', { status: 429 })).code).toBe('SOURCE_THROTTLED')
   })
 
-  test('HTTP 429 is throttling even where the reply could not be parsed', () => {
+  test('maps HTTP 429 to throttling even if the response cannot be parsed', () => {
     const error = Object.assign(new SyntaxError('Unexpected token'), { $metadata: { httpStatusCode: 429 } })
 
     expect(dynamodbFailure(error).code).toBe('SOURCE_THROTTLED')
   })
 
-  test('RequestTimeoutException is an answer that took too long, though it comes with HTTP 408', () => {
+  test('maps RequestTimeoutException with HTTP 408 to a timeout', () => {
     expect(dynamodbFailure(sdkError('RequestTimeoutException', { status: 408 })).code).toBe('SOURCE_TIMEOUT')
   })
 
@@ -54,7 +54,7 @@ describe('dynamodbFailure', () => {
     ['ConnectTimeoutError', 'UND_ERR_CONNECT_TIMEOUT'],
     ['HeadersTimeoutError', 'UND_ERR_HEADERS_TIMEOUT'],
     ['BodyTimeoutError', 'UND_ERR_BODY_TIMEOUT'],
-  ])('%s with the code %s is an answer that took too long', (name, code) => {
+  ])('maps %s with the code %s to a timeout', (name, code) => {
     expect(dynamodbFailure(sdkError(name, code === undefined ? {} : { code })).code).toBe('SOURCE_TIMEOUT')
   })
 
@@ -69,7 +69,7 @@ describe('dynamodbFailure', () => {
     'MissingAuthenticationTokenException',
     'RequestExpired',
     'UnrecognizedClientException',
-  ])('%s is about who asks, and may pass, whatever its status', (name) => {
+  ])('maps the authentication error %s to unavailable for any status', (name) => {
     expect(dynamodbFailure(sdkError(name, { status: 400 })).code).toBe('SOURCE_UNAVAILABLE')
     expect(dynamodbFailure(sdkError(name, { status: 403 })).code).toBe('SOURCE_UNAVAILABLE')
   })
@@ -79,18 +79,18 @@ describe('dynamodbFailure', () => {
     ['ResourceNotFoundException', 400],
     ['ValidationException', 400],
     ['Forbidden', 403],
-  ])('%s with HTTP %i will be the same the next time', (name, status) => {
+  ])('maps %s with HTTP %i to refused', (name, status) => {
     expect(dynamodbFailure(sdkError(name, { status })).code).toBe('SOURCE_REFUSED')
   })
 
   test.each([
     ['an error without a name', 'Unknown', 400],
-    ['an error that the SDK itself tries again', 'RequestTimeout', 400],
-  ])('%s is no refusal, though it comes with HTTP 4xx', (_, name, status) => {
+    ['an error that the SDK retries', 'RequestTimeout', 400],
+  ])('maps %s with HTTP 4xx to unavailable', (_, name, status) => {
     expect(dynamodbFailure(sdkError(name, { status })).code).toBe('SOURCE_UNAVAILABLE')
   })
 
-  test('who gives out the credentials does not refuse the secret', () => {
+  test('maps a refusal of the credentials provider to unavailable', () => {
     const error = Object.assign(new Error('no such role'), { name: 'AccessDenied', $metadata: { httpStatusCode: 403 } })
 
     expect(dynamodbFailure(error).code).toBe('SOURCE_UNAVAILABLE')
@@ -105,25 +105,25 @@ describe('dynamodbFailure', () => {
     ['Error', { code: 'ENOTFOUND' }],
     ['RequestTimeout', { code: 'UND_ERR_SOCKET' }],
     ['Error', {}],
-  ])('%s with %j is a source that cannot be reached', (name, parts) => {
-    expect(dynamodbFailure(sdkError(name, parts)).code).toBe('SOURCE_UNAVAILABLE')
+  ])('maps %s with %j to unavailable', (name, properties) => {
+    expect(dynamodbFailure(sdkError(name, properties)).code).toBe('SOURCE_UNAVAILABLE')
   })
 
-  test('it says what went wrong, and why', () => {
+  test('reports the table, name and message of the error, and has a cause with its code', () => {
     const failure = dynamodbFailure(Object.assign(sdkError('ConnectError'), { code: 'ECONNREFUSED' }))
 
     expect(failure.message).toBe('DynamoDB table things: ConnectError: what happened')
     expect(failure.cause).toMatchObject({ name: 'ConnectError', message: 'what happened', code: 'ECONNREFUSED' })
   })
 
-  test('it keeps nothing of the reply that came with the error', () => {
+  test('does not keep the response of the error', () => {
     const error = Object.assign(sdkError('HTTPParserError'), { data: 'classified' })
     Object.defineProperty(error, '$response', { value: { headers: { x: 'classified' } } })
 
     expect(inspect(dynamodbFailure(error), { depth: 10, showHidden: true })).not.toContain('classified')
   })
 
-  test('it says no more than the first line, after which AWS repeats the request with its token', () => {
+  test('keeps the first line of the message only, because AWS repeats the session token after it', () => {
     const message = 'It does not match.\n\nThe request was:\nx-amz-security-token:classified'
 
     const failure = dynamodbFailure(Object.assign(sdkError('InvalidSignatureException'), { message }))
@@ -133,22 +133,22 @@ describe('dynamodbFailure', () => {
   })
 
   test.each([
-    ['a reply', { $response: {} }, 'DynamoDB sent an unreadable reply'],
-    ['what is said of the credentials', {}, 'the credentials that were found are unreadable'],
-  ])('%s that could not be parsed is named, and neither quoted nor kept', (_, noted, message) => {
-    const failure = dynamodbFailure(Object.assign(new SyntaxError('Unexpected token in "classified"'), noted))
+    ['a response', { $response: {} }, 'DynamoDB returned an invalid response'],
+    ['credentials', {}, 'Failed to parse the AWS credentials'],
+  ])('reports a parse error of %s without quoting the text', (_, properties, message) => {
+    const failure = dynamodbFailure(Object.assign(new SyntaxError('Unexpected token in "classified"'), properties))
 
     expect(failure).toMatchObject({ code: 'SOURCE_UNAVAILABLE', message })
     expect(inspect(failure, { depth: 10, showHidden: true })).not.toContain('classified')
   })
 
-  test('what is a source failure already stays as it is', () => {
+  test('returns a source failure unchanged', () => {
     const failure = new SourceFailure('SOURCE_REFUSED', 'no')
 
     expect(dynamodbFailure(failure)).toBe(failure)
   })
 
-  test.each(['a string', 42, {}])('%j, which is no error, is a source that cannot be reached', (thrown) => {
+  test.each(['a string', 42, {}])('maps %j, which is not an error, to unavailable', (thrown) => {
     expect(dynamodbFailure(thrown)).toMatchObject({ name: 'SourceFailure', code: 'SOURCE_UNAVAILABLE' })
   })
 })

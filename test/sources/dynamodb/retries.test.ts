@@ -12,7 +12,7 @@ import { assembled } from '../../support/service/assembled.ts'
 const failed = (message: string) => failing('InternalServerError', 500, message)
 const item = saying('{"Item":{"secret_code":{"S":"run"}}}')
 
-/** Begins a reply, and resets the connection. */
+/** Begins a response, then resets the connection. */
 const breakingOff: RequestListener = (_, response) => {
   response.writeHead(200, { 'content-type': 'application/x-amz-json-1.0', 'content-length': 1_000 })
   response.write('{"Item":{"secret_code":{"S":"classified', () => response.socket?.resetAndDestroy())
@@ -20,7 +20,7 @@ const breakingOff: RequestListener = (_, response) => {
 
 beforeEach(() => {
   for (const [name, value] of Object.entries(credentials)) vi.stubEnv(name, value)
-  vi.spyOn(Math, 'random').mockReturnValue(0) // the SDK tries again at once
+  vi.spyOn(Math, 'random').mockReturnValue(0) // the SDK retries without delay
 })
 
 afterEach(() => {
@@ -28,14 +28,14 @@ afterEach(() => {
   vi.restoreAllMocks()
 })
 
-/** A server that answers like this, one answer a request. */
-async function answering(...answers: RequestListener[]) {
+/** A server that uses one of these listeners per request. */
+async function serverWith(...answers: RequestListener[]) {
   return startFaultyServer((request, response) => answers.shift()?.(request, response))
 }
 
-/** The source before a server that answers like this. */
+/** The source with a server that uses one of these listeners per request. */
 async function source(...answers: RequestListener[]) {
-  const server = await answering(...answers)
+  const server = await serverWith(...answers)
   const recorded = recordedBus({
     dynamodb: dynamodb({
       table,
@@ -54,65 +54,65 @@ async function source(...answers: RequestListener[]) {
   })
   await bus.start()
   const read = (codeName = 'thedoctor') => bus.request(fetchSecret, { codeName }, { id: 'request-1' })
-  const told = () => records.filter(({ message }) => message.includes('tried again'))
-  return { ...recorded, server, read, told }
+  const retries = () => records.filter(({ message }) => message.startsWith('Retrying'))
+  return { ...recorded, server, read, retries }
 }
 
-describe('a try that fails', () => {
+describe('a failed attempt', () => {
   test.each<[string, RequestListener, string]>([
-    ['is throttled', failing('ThrottlingException'), 'ThrottlingException: so it is'],
-    ['meets a failure of DynamoDB', failed('so it is'), 'InternalServerError: so it is'],
-    ['has its connection reset', resetting, 'ECONNRESET|other side closed'],
-  ])('since it %s is warned of once, when it is tried again', async (_, answer, reason) => {
-    const { read, told, server } = await source(answer, item)
+    ['throttling', failing('ThrottlingException'), 'ThrottlingException: simulated failure'],
+    ['an internal error of DynamoDB', failed('oops'), 'InternalServerError: oops'],
+    ['a connection reset', resetting, 'ECONNRESET|other side closed'],
+  ])('due to %s is logged as a warning before the retry', async (_, answer, reason) => {
+    const { read, retries, server } = await source(answer, item)
 
     await read()
 
-    expect(told()).toEqual([
+    expect(retries()).toEqual([
       {
         level: 'warn',
-        message: expect.stringMatching(new RegExp(`^Secret thedoctor is tried again: .*(${reason})`)),
+        message: expect.stringMatching(new RegExp(`^Retrying secret thedoctor: .*(${reason})`)),
         fields: { codeName: 'thedoctor', reqId: 'request-1' },
       },
     ])
     expect(server.requests).toHaveLength(2)
   })
 
-  test('after another is told at debug only', async () => {
-    const { read, told } = await source(failed('first'), failed('second'), item)
+  test('after another one is logged at debug', async () => {
+    const { read, retries } = await source(failed('first'), failed('second'), item)
 
     await read()
 
-    expect(told().map(({ level, message }) => `${level}: ${message}`)).toEqual([
+    expect(retries().map(({ level, message }) => `${level}: ${message}`)).toEqual([
       expect.stringMatching(/^warn: .*first$/),
       expect.stringMatching(/^debug: .*second$/),
     ])
   })
 
-  test('as the last one is left to whoever asked', async () => {
-    const { read, told, server } = await source(failed('first'), failed('second'), failed('third'))
+  test('is not logged if it is the last one', async () => {
+    const { read, retries, server } = await source(failed('first'), failed('second'), failed('third'))
 
     await expect(read()).rejects.toMatchObject({ message: expect.stringContaining('third') })
 
-    expect(told().map(({ level }) => level)).toEqual(['warn', 'debug'])
+    expect(retries().map(({ level }) => level)).toEqual(['warn', 'debug'])
     expect(server.requests).toHaveLength(3)
   })
 
-  test('is warned of in each fetch anew', async () => {
-    const { read, told } = await source(failed('x'), item, failed('x'), item)
+  test('is logged as a warning in every read', async () => {
+    const { read, retries } = await source(failed('x'), item, failed('x'), item)
 
     await read('rose')
     await read('martha')
 
-    expect(told().map(({ level, fields }) => ({ level, ...fields }))).toEqual([
+    expect(retries().map(({ level, fields }) => ({ level, ...fields }))).toEqual([
       { level: 'warn', codeName: 'rose', reqId: 'request-1' },
       { level: 'warn', codeName: 'martha', reqId: 'request-1' },
     ])
   })
 
-  test('when the process has stopped meanwhile is told to nobody', async () => {
-    vi.spyOn(Math, 'random').mockReturnValue(0.999) // the SDK waits for as long as it may
-    const { bus, read, told, server } = await source(failing('ThrottlingException'), item)
+  test('is not logged after the stop', async () => {
+    vi.spyOn(Math, 'random').mockReturnValue(0.999) // the SDK waits for the longest delay
+    const { bus, read, retries, server } = await source(failing('ThrottlingException'), item)
     const outcome = read().catch((error) => error)
     await expect.poll(() => server.requests.length).toBe(1)
     await expect.poll(() => server.requests[0]?.complete).toBe(true)
@@ -120,41 +120,41 @@ describe('a try that fails', () => {
     await bus.stop()
 
     await outcome
-    expect(told()).toEqual([])
+    expect(retries()).toEqual([])
   })
 
   test.each<[string, RequestListener]>([
-    ['breaks off', breakingOff],
-    ['is no JSON', saying('<b>classified</b>', 500)],
-    ['is JSON that ends too soon', saying('{"Item":{"secret_code":{"S":"classified', 503)],
-  ])('since the reply %s is told without what it said', async (_, answer) => {
-    const { read, told, records } = await source(answer, item)
+    ['that ends early', breakingOff],
+    ['that is not JSON', saying('<b>classified</b>', 500)],
+    ['with truncated JSON', saying('{"Item":{"secret_code":{"S":"classified', 503)],
+  ])('due to a response %s is logged without quoting it', async (_, answer) => {
+    const { read, retries, records } = await source(answer, item)
 
     await read()
 
-    expect(told().map(({ level }) => level)).toEqual(['warn'])
+    expect(retries().map(({ level }) => level)).toEqual(['warn'])
     expect(inspect(records, { depth: 10, showHidden: true })).not.toMatch(/classified|run/)
   })
 })
 
-test('a try that succeeds is told to nobody', async () => {
-  const { read, told } = await source(item)
+test('a successful attempt is not logged', async () => {
+  const { read, retries } = await source(item)
 
   await read()
 
-  expect(told()).toEqual([])
+  expect(retries()).toEqual([])
 })
 
-test('what is not tried again is told to nobody here', async () => {
-  const { read, told } = await source(failing('AccessDeniedException'))
+test('a failure without a retry is not logged', async () => {
+  const { read, retries } = await source(failing('AccessDeniedException'))
 
   await expect(read()).rejects.toMatchObject({ code: 'SOURCE_REFUSED' })
 
-  expect(told()).toEqual([])
+  expect(retries()).toEqual([])
 })
 
-test('in the service, the warning has the id of the request that is waiting', async () => {
-  const { endpoint } = await answering(item, failed('x'), item)
+test('the warning has the id of the waiting HTTP request', async () => {
+  const { endpoint } = await serverWith(item, failed('x'), item)
   const { bus, origin, logged } = await assembled({ 'dynamodb-endpoint': endpoint, 'cache-ttl': '0' })
   await bus.start()
   await expect.poll(async () => (await ask(`${origin()}/ready`)).status).toBe(200)
@@ -163,6 +163,6 @@ test('in the service, the warning has the id of the request that is waiting', as
 
   expect(status).toBe(200)
   expect(logged().filter(({ level }) => Number(level) >= 40)).toMatchObject([
-    { level: 40, msg: expect.stringMatching(/^Secret thedoctor is tried again/), reqId: 'request-2' },
+    { level: 40, msg: expect.stringMatching(/^Retrying secret thedoctor: /), reqId: 'request-2' },
   ])
 })

@@ -1,4 +1,4 @@
-/** A DynamoDB to test with: an emulator on a port of its own, asked over HTTP like the real one. */
+/** A DynamoDB emulator for tests, on a free port, used over HTTP like the real one. */
 import {
   type AttributeValue,
   CreateTableCommand,
@@ -11,10 +11,10 @@ import { listening } from '../http/listening.ts'
 
 export interface Dynamodb {
   readonly endpoint: string
-  /** The bodies of the GetItem calls that came, parsed. */
+  /** The parsed bodies of the GetItem calls received. */
   readonly reads: Record<string, unknown>[]
   put(item: Record<string, AttributeValue>): Promise<void>
-  /** Puts an item as the service expects it. */
+  /** Puts an item with the attributes that the service reads. */
   putSecret(codeName: string, value: string): Promise<void>
   deleteSecret(codeName: string): Promise<void>
   createTable(): Promise<void>
@@ -23,19 +23,19 @@ export interface Dynamodb {
 
 export const table = 'devops-challenge'
 
-/** What the environment of a process needs to use it; the emulator accepts any credentials. */
+/** Environment variables for clients; the emulator accepts any credentials. */
 export const credentials = { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test', AWS_REGION: 'eu-central-1' }
 
-/** Starts the emulator with an empty table, or with none. */
+/** Starts the emulator, with an empty table unless `withTable` is false. */
 export async function startDynamodb(options: { readonly withTable?: boolean } = {}): Promise<Dynamodb> {
   const { withTable = true } = options
   const reads: Record<string, unknown>[] = []
   const server = dynalite({ createTableMs: 0 })
   server.prependListener('request', (request) => {
     if (request.headers['x-amz-target'] !== 'DynamoDB_20120810.GetItem') return
-    const parts: Buffer[] = []
-    request.on('data', (part: Buffer) => parts.push(part))
-    request.on('end', () => reads.push(JSON.parse(Buffer.concat(parts).toString())))
+    const chunks: Buffer[] = []
+    request.on('data', (chunk: Buffer) => chunks.push(chunk))
+    request.on('end', () => reads.push(JSON.parse(Buffer.concat(chunks).toString())))
   })
   const { endpoint, close } = await listening(server)
   const client = new DynamoDBClient({

@@ -1,46 +1,45 @@
-/** What comes of each fault of DynamoDB: the tests hold the service to it, and `docs/RELIABILITY.md` shows it as a table. */
-
+/** The outcome of each fault of DynamoDB, which the tests verify and `docs/RELIABILITY.md` shows as a table. */
 import { breakingOff, dripping, failing, hangingUp, resetting, silent, stalling } from '../http/faulty-server.ts'
-import { type Fault, passingOn, refusing, replying } from './faulty-dynamodb.ts'
+import { type Fault, forwarding, refusing, replying } from './faulty-dynamodb.ts'
 
-/** What comes of a read that fails. */
+/** The outcome of a read that fails. */
 export interface Outcome {
-  /** Of the reply where there is no value to serve. */
+  /** Status of the response if no value can be served. */
   readonly status: 404 | 502 | 503 | 504
-  /** Whether that reply says when to ask again. */
+  /** Whether that response has a `Retry-After` header. */
   readonly retryAfter: boolean
-  /** How many tries it takes, each a call of DynamoDB. */
-  readonly tries: Tries
-  /** What ends it. */
-  readonly overAfter: keyof typeof endsInWords
-  /** What becomes of the value in the cache. */
+  /** Number of calls of DynamoDB. */
+  readonly attempts: Attempts
+  /** What ends the read. */
+  readonly endsAfter: keyof typeof endTexts
+  /** What happens to the cached value. */
   readonly oldValue: 'kept' | 'dropped'
-  /** What has to pass before the next one. */
-  readonly pause: keyof typeof pausesInWords
+  /** The delay until the next read. */
+  readonly pause: keyof typeof pauseTexts
 }
 
 export interface FaultRow extends Outcome {
   /** What DynamoDB does, in Markdown. */
   readonly fault: string
-  /** How it may do so. */
-  readonly ways: Readonly<Record<string, Fault | typeof refusing>>
+  /** The faults of this kind, by name. */
+  readonly variants: Readonly<Record<string, Fault | typeof refusing>>
 }
 
-export type Tries = keyof typeof triesInWords
+export type Attempts = keyof typeof attemptTexts
 
-const triesInWords = {
-  none: 'none arrives',
+const attemptTexts = {
+  none: 'none received',
   one: '1',
   all: '`--max-attempts`',
   some: '1 to `--max-attempts`',
 }
 
-const endsInWords = {
-  tries: 'its tries',
-  fetchTimeout: '`--fetch-timeout` at most',
+const endTexts = {
+  attempts: 'the last attempt',
+  fetchTimeout: '`--fetch-timeout` at the latest',
 }
 
-const pausesInWords = {
+const pauseTexts = {
   backoff: 'the backoff',
   negativeTtl: '`--negative-ttl`',
 }
@@ -48,24 +47,24 @@ const pausesInWords = {
 const throttled: Outcome = {
   status: 503,
   retryAfter: true,
-  tries: 'all',
-  overAfter: 'tries',
+  attempts: 'all',
+  endsAfter: 'attempts',
   oldValue: 'kept',
   pause: 'backoff',
 }
 const unavailable: Outcome = { ...throttled, status: 502 }
-const late: Outcome = { ...throttled, status: 504, tries: 'some', overAfter: 'fetchTimeout' }
-const refused: Outcome = { ...throttled, status: 502, tries: 'one', oldValue: 'dropped' }
+const timedOut: Outcome = { ...throttled, status: 504, attempts: 'some', endsAfter: 'fetchTimeout' }
+const refused: Outcome = { ...throttled, status: 502, attempts: 'one', oldValue: 'dropped' }
 const absent: Outcome = { ...refused, status: 404, retryAfter: false, pause: 'negativeTtl' }
 
 const page = '<html><body>An error has occurred</body></html>'
-const cutShort = '{"Item":{"secret_code":{"S":"fir'
+const truncated = '{"Item":{"secret_code":{"S":"fir'
 
-/** By the name of the error: replies of HTTP 400, unless it is said otherwise. */
-function errors(...names: readonly (string | readonly [name: string, status: number])[]): FaultRow['ways'] {
+/** Error responses by error name, with HTTP 400 by default. */
+function errors(...names: readonly (string | readonly [name: string, status: number])[]): FaultRow['variants'] {
   return Object.fromEntries(
-    names.map((given) => {
-      const [name, status] = typeof given === 'string' ? [given, 400] : given
+    names.map((entry) => {
+      const [name, status] = typeof entry === 'string' ? [entry, 400] : entry
       return [name, failing(name, status)]
     }),
   )
@@ -74,9 +73,9 @@ function errors(...names: readonly (string | readonly [name: string, status: num
 export const faultMatrix: readonly FaultRow[] = [
   {
     fault:
-      'throttles: `ProvisionedThroughputExceededException`, `ThrottlingException`, `RequestLimitExceeded` or another of ' +
-      "AWS's names for it, or HTTP 429",
-    ways: {
+      'throttles: `ProvisionedThroughputExceededException`, `ThrottlingException`, `RequestLimitExceeded`, another ' +
+      'throttling error of AWS, or HTTP 429',
+    variants: {
       ...errors(
         'ProvisionedThroughputExceededException',
         'ThrottlingException',
@@ -92,27 +91,27 @@ export const faultMatrix: readonly FaultRow[] = [
         'Throttling',
         'TooManyRequestsException',
         'TransactionInProgressException',
-        ['another name with HTTP 429', 429],
+        ['another error with HTTP 429', 429],
       ),
       'a page with HTTP 429': replying(page, 429),
-      'an empty reply with HTTP 429': replying('', 429),
+      'an empty response with HTTP 429': replying('', 429),
     },
     ...throttled,
   },
   {
-    fault: 'fails: HTTP 500, 502, 503 or 504, whatever the reply',
-    ways: {
+    fault: 'fails with HTTP 500, 502, 503 or 504 and any body',
+    variants: {
       ...errors(['InternalServerError', 500], ['InternalFailure', 500], ['ServiceUnavailable', 503]),
       'a page with HTTP 502': replying(page, 502),
       'a page with HTTP 504': replying(page, 504),
-      'an empty reply with HTTP 503': replying('', 503),
-      'a reply cut short with HTTP 500': replying('{"__type":"Inter', 500),
+      'an empty response with HTTP 503': replying('', 503),
+      'a truncated response with HTTP 500': replying('{"__type":"Inter', 500),
     },
     ...unavailable,
   },
   {
-    fault: 'does not accept the credentials: expired, unknown, wrongly signed',
-    ways: errors(
+    fault: 'rejects the credentials: expired, unknown or wrongly signed',
+    variants: errors(
       'ExpiredTokenException',
       'UnrecognizedClientException',
       'InvalidSignatureException',
@@ -122,99 +121,101 @@ export const faultMatrix: readonly FaultRow[] = [
       'RequestExpired',
     ),
     ...unavailable,
-    tries: 'one',
+    attempts: 'one',
   },
   {
     fault: 'denies access: `AccessDeniedException`',
-    ways: { ...errors('AccessDeniedException'), 'with HTTP 403': failing('AccessDeniedException', 403) },
+    variants: { ...errors('AccessDeniedException'), 'with HTTP 403': failing('AccessDeniedException', 403) },
     ...refused,
   },
   {
-    fault: 'has no such table, or refuses the request for another reason',
-    ways: {
-      'no such table': passingOn({ TableName: 'no-such-table' }),
-      'another key': passingOn({ Key: { another_key: { S: 'thedoctor' } } }),
+    fault: 'has no such table, or rejects the request for another reason',
+    variants: {
+      'no such table': forwarding({ TableName: 'no-such-table' }),
+      'another key': forwarding({ Key: { another_key: { S: 'thedoctor' } } }),
       ...errors('SerializationException'),
     },
     ...refused,
   },
   {
     fault: 'has no such item',
-    ways: { 'no such item': passingOn({ Key: { code_name: { S: 'nobody' } } }) },
+    variants: { 'no such item': forwarding({ Key: { code_name: { S: 'no-such-item' } } }) },
     ...absent,
   },
   {
-    fault: 'has the item, but not the attribute, or one that is no string',
-    ways: {
-      'no attribute': passingOn({ ExpressionAttributeNames: { '#value': 'another_attribute' } }),
-      'a number': passingOn({ ExpressionAttributeNames: { '#value': 'number' } }),
+    fault: 'has the item, but the attribute is missing or not a string',
+    variants: {
+      'no attribute': forwarding({ ExpressionAttributeNames: { '#value': 'another_attribute' } }),
+      'a number': forwarding({ ExpressionAttributeNames: { '#value': 'number' } }),
     },
     ...refused,
   },
   {
-    fault: 'sends what is not its reply: cut short, empty, or from somebody between',
-    ways: {
-      'a reply cut short': replying(cutShort),
-      'an empty reply': replying(''),
+    fault: 'returns an invalid response: truncated, empty, or from a proxy',
+    variants: {
+      'a truncated response': replying(truncated),
+      'an empty response': replying(''),
       'a page': replying(page),
       'a page with HTTP 403': replying(page, 403),
-      'an empty reply with HTTP 403': replying('', 403),
+      'an empty response with HTTP 403': replying('', 403),
     },
     ...unavailable,
-    tries: 'one',
+    attempts: 'one',
   },
   {
-    fault: 'breaks off within the reply',
-    ways: { 'breaks off': breakingOff },
+    fault: 'closes the connection in the middle of the response',
+    variants: { 'closes midway': breakingOff },
     ...unavailable,
-    tries: 'one',
+    attempts: 'one',
   },
   {
-    fault: 'closes or resets the connection without a reply',
-    ways: { 'hangs up': hangingUp, resets: resetting },
+    fault: 'closes or resets the connection without a response',
+    variants: { closes: hangingUp, resets: resetting },
     ...unavailable,
   },
-  { fault: 'refuses connections', ways: { refuses: refusing }, ...unavailable, tries: 'none' },
+  { fault: 'refuses connections', variants: { refuses: refusing }, ...unavailable, attempts: 'none' },
   {
-    fault: 'does not answer, or begins a reply and does not end it',
-    ways: { 'never answers': silent, 'answers half': stalling, 'goes on for ever': dripping },
-    ...late,
+    fault: 'does not respond, or never completes the response',
+    variants: { 'never responds': silent, 'stalls midway': stalling, 'never ends': dripping },
+    ...timedOut,
   },
   {
-    fault: 'says that it was too slow to read the request: HTTP 408',
-    ways: errors(['RequestTimeoutException', 408]),
-    ...late,
-    tries: 'all',
-    overAfter: 'tries',
+    fault: 'reports a timeout while it read the request: HTTP 408',
+    variants: errors(['RequestTimeoutException', 408]),
+    ...timedOut,
+    attempts: 'all',
+    endsAfter: 'attempts',
   },
 ]
 
-/** What a client is told where there is no value to serve, in Markdown. */
+/** The response if no value can be served, in Markdown. */
 export function withoutValue({ status, retryAfter }: Outcome): string {
   return retryAfter ? `${status}, \`Retry-After\`` : `${status}`
 }
 
-/** The matrix in Markdown. */
+/** Renders the matrix as a Markdown table. */
 export function renderMatrix(): string {
   const head = [
     'DynamoDB …',
-    'Tries of one read',
-    'Which is over after',
-    'Nothing in the cache',
-    'A value past its lifetime',
-    'A reload of a fresh value',
-    'Read again after',
+    'Attempts per read',
+    'Read ends after',
+    'Nothing cached',
+    'Stale value cached',
+    'Reload of a fresh value',
+    'Next read after',
   ]
   const rows = faultMatrix.map((row) => [
     row.fault,
-    triesInWords[row.tries],
-    endsInWords[row.overAfter],
+    attemptTexts[row.attempts],
+    endTexts[row.endsAfter],
     `${withoutValue(row)}; not ready`,
     row.oldValue === 'kept'
-      ? 'old value; ready, warns'
-      : `old value until the read is over, then ${withoutValue(row)}; ready, warns`,
-    row.oldValue === 'kept' ? 'fails, old value stays; ready' : `fails, then ${withoutValue(row)}; ready, warns`,
-    pausesInWords[row.pause],
+      ? 'old value; ready with a warning'
+      : `old value until the read ends, then ${withoutValue(row)}; ready with a warning`,
+    row.oldValue === 'kept'
+      ? 'fails, keeps the old value; ready'
+      : `fails, then ${withoutValue(row)}; ready with a warning`,
+    pauseTexts[row.pause],
   ])
   return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
 }

@@ -1,14 +1,14 @@
 /**
- * The services that hand out temporary credentials, as far as the AWS SDK asks them. Whatever nobody may see of these says
- * that it is classified.
+ * Emulates the services that issue temporary credentials, as far as the AWS SDK uses them. All confidential values
+ * contain the word "classified".
  */
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, RequestListener } from 'node:http'
 
 export interface Metadata {
-  /** How a server answers that gives out this document. */
+  /** Returns a request listener that serves this document. */
   readonly answer: (document: string) => RequestListener
-  /** The environment that makes the SDK ask the server at this URL. */
+  /** The environment that makes the SDK use the server at this URL. */
   readonly env: (endpoint: string) => NodeJS.ProcessEnv
 }
 
@@ -16,8 +16,8 @@ export const secretAccessKey = 'classified-key'
 export const sessionTokenOf = (accessKeyId: string): string => `classified-token-of-${accessKeyId}`
 
 /**
- * The document about credentials.
- * @param lifetime how long they are good from now on, in milliseconds
+ * Creates a credentials document.
+ * @param lifetime validity from now on, in milliseconds
  */
 export function credentialsDocument(accessKeyId: string, lifetime = 3_600_000): string {
   const expiration = new Date(Date.now() + lifetime).toISOString()
@@ -29,12 +29,12 @@ export function credentialsDocument(accessKeyId: string, lifetime = 3_600_000): 
   })
 }
 
-/** What the metadata of a container want to see of whoever asks. */
+/** The authorization token that the container metadata requires. */
 export const containerToken = 'classified-authorization'
 
 /**
- * Of a container. On ECS itself the variable is AWS_CONTAINER_CREDENTIALS_RELATIVE_URI, a path on an address of ECS's own
- * (169.254.170.2), and there is no token; what the SDK makes of it is the same.
+ * Container metadata. ECS itself sets AWS_CONTAINER_CREDENTIALS_RELATIVE_URI, a path on 169.254.170.2, and uses no
+ * token; the SDK handles both in the same way.
  * https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html
  */
 export const container: Metadata = {
@@ -51,8 +51,7 @@ export const container: Metadata = {
 }
 
 /**
- * Of an instance that insists on version 2: nothing without the token of a session, and that only to a PUT which says for
- * how long.
+ * Instance metadata, version 2 only: requests require a session token, which a PUT with a TTL returns.
  * https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-service.html
  */
 export const instance: Metadata = {
@@ -79,7 +78,7 @@ export const instance: Metadata = {
   env: (endpoint) => ({ AWS_EC2_METADATA_SERVICE_ENDPOINT: endpoint, AWS_EC2_METADATA_DISABLED: undefined }),
 }
 
-/** Answers as AWS STS does to whoever wants a role for a web identity. */
+/** Responds like AWS STS to AssumeRoleWithWebIdentity. */
 export function webIdentityAnswer(accessKeyId: string): RequestListener {
   const { AccessKeyId, SecretAccessKey, Token, Expiration } = JSON.parse(credentialsDocument(accessKeyId))
   const key = `<AccessKeyId>${AccessKeyId}</AccessKeyId><SecretAccessKey>${SecretAccessKey}</SecretAccessKey>`

@@ -1,11 +1,11 @@
-/** A real browser, and all that a page has to complain of. */
+/** A real browser that records the problems of its pages. */
 import { existsSync } from 'node:fs'
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
 import { afterAll, beforeAll, onTestFinished } from 'vitest'
 
 const program = '/usr/bin/chromium'
 
-/** It runs as whoever runs the tests, without a graphics card, and calls nobody by itself. */
+/** Runs as any user, including root, without a GPU, and makes no background requests. */
 const args = [
   '--no-sandbox',
   '--disable-gpu',
@@ -16,16 +16,16 @@ const args = [
   '--disable-sync',
 ]
 
-/** Debian's Chromium; elsewhere there may be none, and tests that need it say that they are skipped. */
+/** Whether Debian's Chromium is installed; otherwise the tests that need it are skipped. */
 export const hasBrowser = existsSync(program)
 
 export interface OpenPage {
   readonly page: Page
-  /** Errors on the console or thrown, requests to another origin than the first, and those that came to nothing. */
+  /** Console errors, uncaught errors, requests to an origin other than the first, and failed requests. */
   readonly problems: string[]
 }
 
-/** Starts a browser for the tests that are described where this is called. */
+/** Starts a browser for the tests of the enclosing `describe` or file. */
 export function useBrowser() {
   let browser: Browser | undefined
   beforeAll(async () => {
@@ -33,10 +33,10 @@ export function useBrowser() {
   })
   afterAll(() => browser?.close())
 
-  /** A page of a window of its own, which shares nothing with others. It is closed when the test is finished. */
+  /** Opens a page in a separate browser context, which is closed when the test ends. */
   const openPage = async (options: BrowserContextOptions = {}): Promise<OpenPage> => {
     const context = await browser?.newContext(options)
-    if (!context) throw new Error('the browser has not started')
+    if (!context) throw new Error('The browser has not started')
     onTestFinished(() => context.close())
     const page = await context.newPage()
     const problems: string[] = []
@@ -46,13 +46,13 @@ export function useBrowser() {
     })
     page.on('pageerror', (error) => problems.push(`thrown: ${error.message}`))
     page.on('request', (request) => {
-      const { protocol, origin: asked } = new URL(request.url())
+      const { protocol, origin: requested } = new URL(request.url())
       if (protocol === 'data:' || protocol === 'blob:') return
-      origin ??= asked
-      if (asked !== origin) problems.push(`foreign: ${request.url()}`)
+      origin ??= requested
+      if (requested !== origin) problems.push(`foreign: ${request.url()}`)
     })
     page.on('requestfailed', (request) => {
-      // A page that is left lets go of what it still asks for.
+      // Leaving a page aborts its pending requests.
       const { errorText = '' } = request.failure() ?? {}
       if (errorText !== 'net::ERR_ABORTED') problems.push(`failed: ${request.url()} ${errorText}`)
     })

@@ -1,4 +1,4 @@
-/** A certificate to serve HTTPS with, and clients who look at it. It signs itself: who is given it may trust it. */
+/** Self-signed certificates for HTTPS servers, and clients that trust or inspect them. */
 import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -16,18 +16,18 @@ export interface TestCertificate {
   readonly cert: string
   /** PEM. */
   readonly key: string
-  /** As the certificate of a peer has it. */
+  /** In the format of `getPeerCertificate()`. */
   readonly fingerprint256: string
 }
 
 export interface CertificateFiles {
-  /** The options of the server that name the files. */
+  /** The server options with the paths of the files. */
   readonly options: { readonly tlsCert: string; readonly tlsKey: string }
-  /** Writes what the files hold from now on, of one or of both. */
+  /** Overwrites the certificate file, the key file, or both. */
   write(certificate: Partial<TestCertificate>): Promise<void>
 }
 
-/** A new certificate for 127.0.0.1, and its key. */
+/** Generates a certificate for 127.0.0.1 and its key. */
 export async function newCertificate(): Promise<TestCertificate> {
   const { cert, private: key } = await generate([{ name: 'commonName', value: 'secret-bus' }], {
     keyType: 'ec',
@@ -37,7 +37,7 @@ export async function newCertificate(): Promise<TestCertificate> {
   return { cert, key, fingerprint256: new X509Certificate(cert).fingerprint256 }
 }
 
-/** Writes the certificate and its key into files, which are removed when the test is finished. */
+/** Writes the certificate and its key to temporary files, which are removed when the test ends. */
 export async function certificateFiles(certificate: TestCertificate): Promise<CertificateFiles> {
   const folder = await mkdtemp(join(tmpdir(), 'secret-bus-'))
   onTestFinished(() => rm(folder, { recursive: true }))
@@ -50,7 +50,7 @@ export async function certificateFiles(certificate: TestCertificate): Promise<Ce
   return { options, write }
 }
 
-/** Node's own client, which trusts this certificate and no other, and keeps its connection. */
+/** A client that trusts only this certificate and sends all requests on one kept-alive connection. */
 export function clientOf(origin: string, { cert }: TestCertificate) {
   const agent = new Agent({ ca: cert, keepAlive: true, maxSockets: 1 })
   onTestFinished(() => agent.destroy())
@@ -62,16 +62,16 @@ export function clientOf(origin: string, { cert }: TestCertificate) {
   }
 }
 
-/** Opens a connection and shakes hands, whatever the certificate. */
+/** Opens a connection and completes the TLS handshake without verifying the certificate. */
 export async function shakeHands(port: number): Promise<TLSSocket> {
   const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false })
   onTestFinished(() => void socket.destroy())
-  socket.on('error', () => {}) // a reset is an end like any other
+  socket.on('error', () => {}) // a reset is treated like a normal end
   await once(socket, 'secureConnect')
   return socket
 }
 
-/** The certificate that a new connection is shown. */
+/** Returns the fingerprint of the certificate that the server presents to a new connection. */
 export async function shownAt(port: number): Promise<string> {
   const socket = await shakeHands(port)
   const { fingerprint256 } = socket.getPeerCertificate()

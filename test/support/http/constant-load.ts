@@ -1,71 +1,72 @@
-/** Clients that never stop asking, and a record of whatever went wrong for them. */
+/** Clients that send requests continuously and record every failure. */
 import { setTimeout } from 'node:timers/promises'
 import { Pool } from 'undici'
 import { onTestFinished } from 'vitest'
 
 export interface ConstantLoad {
-  /** How many requests were answered as they should. */
+  /** Number of requests with the expected response. */
   readonly answered: number
-  /** What became of all others: when, during what, and how. */
+  /** The other requests: time, phase, path and error. */
   readonly failures: readonly string[]
-  /** What happens from now on, for the record. */
+  /** Name of the current phase of the test, for the record. */
   phase: string
-  /** Asks no more, and resolves when all that was asked is answered. */
+  /** Sends no more requests, and resolves when all pending ones have been answered. */
   stop(): Promise<void>
 }
 
-/** How long a client waits before it asks again, in milliseconds. */
-const pacing = 20
+/** Delay between the requests of a client, in milliseconds. */
+const requestInterval = 20
 
-/** One request in this many is for the health. */
+/** Every n-th request goes to `/health`. */
 const healthEvery = 20
 
 const healthy = /^200 \{"status":"healthy",/
 
 /**
- * Starts this many clients, whose connections are kept. They are stopped when the test is finished, if not before.
- * @param value that of the secret
+ * Starts the clients, each with a kept-alive connection. They stop when the test ends, or earlier with `stop`.
+ * @param clients number of clients
+ * @param value the expected value of the secret
  */
 export function constantLoad(origin: string, clients: number, value: string): ConstantLoad {
   const pool = new Pool(origin, { connections: clients, pipelining: 1 })
   const secret = `200 {"secret_code":"${value}"}`
   const began = performance.now()
   const failures: string[] = []
-  let asking = true
+  let running = true
 
-  const ask = async (path: string) => {
+  const send = async (path: string) => {
     const { statusCode, body } = await pool.request({ method: 'GET', path })
-    const answer = `${statusCode} ${await body.text()}`
-    if (path === '/health' ? !healthy.test(answer) : answer !== secret) throw new Error(answer)
+    const response = `${statusCode} ${await body.text()}`
+    if (path === '/health' ? !healthy.test(response) : response !== secret) throw new Error(response)
   }
   const client = async () => {
-    for (let asked = 1; asking; asked += 1) {
-      const path = asked % healthEvery === 0 ? '/health' : '/secret'
+    for (let count = 1; running; count += 1) {
+      const path = count % healthEvery === 0 ? '/health' : '/secret'
       const { phase } = load
       try {
-        await ask(path)
+        await send(path)
         load.answered += 1
       } catch (error) {
         failures.push(`${Math.round(performance.now() - began)} ms, ${phase}: ${path}: ${error}`)
       }
-      await setTimeout(pacing)
+      await setTimeout(requestInterval)
     }
   }
   const load = {
     answered: 0,
     failures,
-    phase: 'at first',
+    phase: 'initial',
     stop: async () => {
-      asking = false
-      await running
+      running = false
+      await finished
       await pool.close()
     },
   }
-  const running = Promise.all(Array.from({ length: clients }, client))
+  const finished = Promise.all(Array.from({ length: clients }, client))
   onTestFinished(async () => {
-    asking = false
+    running = false
     await pool.destroy()
-    await running
+    await finished
   })
   return load
 }

@@ -1,37 +1,37 @@
-/** One connection, whatever is sent through it, and every byte that comes back. */
+/** Sends raw bytes on a connection and returns the raw response. */
 import { once } from 'node:events'
 import { connect } from 'node:net'
 
 export interface Sent {
   readonly bytes: Buffer
-  /** The client closes its side at once, and does not wait for an answer: the server may wait for the rest of a request. */
+  /** Half-close the connection right after sending, because the server may wait for the rest of the request. */
   readonly hangsUp?: boolean
 }
 
-/** For a server that says nothing and goes on listening, in milliseconds. */
-const patience = 30_000
+/** Inactivity timeout in milliseconds, for a server that neither responds nor closes the connection. */
+const inactivityTimeout = 30_000
 
-/** @returns what came; nothing if the server closed without a word */
+/** @returns the received text; empty if the server closed the connection without a response */
 export async function exchange(port: number, { bytes, hangsUp = false }: Sent): Promise<string> {
   const socket = connect({ host: '127.0.0.1', port })
   let received = ''
   socket.setEncoding('utf8').on('data', (text: string) => {
     received += text
-    socket.end() // one reply is enough
+    socket.end() // one response is enough
   })
-  socket.on('error', () => {}) // a reset is an end like any other
-  socket.setTimeout(patience, () => socket.destroy())
+  socket.on('error', () => {}) // a reset is treated like a normal end
+  socket.setTimeout(inactivityTimeout, () => socket.destroy())
   socket.write(bytes)
   if (hangsUp) socket.end()
   await once(socket, 'close')
   return received
 }
 
-/** So many at a time that none of them has to wait for long. */
+/** Sends the requests in batches, so that none waits long for its response. */
 export async function exchangeAll(port: number, requests: readonly Sent[]): Promise<string[]> {
   const replies: string[] = []
-  for (let at = 0; at < requests.length; at += 50) {
-    replies.push(...(await Promise.all(requests.slice(at, at + 50).map((sent) => exchange(port, sent)))))
+  for (let start = 0; start < requests.length; start += 50) {
+    replies.push(...(await Promise.all(requests.slice(start, start + 50).map((sent) => exchange(port, sent)))))
   }
   return replies
 }

@@ -1,4 +1,4 @@
-/** An HTTP server that misbehaves on demand, to stand where DynamoDB or another service should. */
+/** An HTTP server that misbehaves on demand, in place of DynamoDB or another backend. */
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type RequestListener } from 'node:http'
 import { text } from 'node:stream/consumers'
@@ -8,19 +8,19 @@ import { listening } from './listening.ts'
 
 export interface FaultyServer {
   readonly endpoint: string
-  /** The requests that came. */
+  /** The requests received so far. */
   readonly requests: IncomingMessage[]
-  /** How requests are answered from now on. */
+  /** Handles the requests from now on; assign to change it. */
   answer: RequestListener
-  /** How many connections are open. */
+  /** Number of open connections. */
   connections(): Promise<number>
-  /** Refuses connections from now on, and ends those that are open. */
+  /** Stops listening and closes all connections. */
   close(): Promise<void>
-  /** Accepts them again. */
+  /** Listens again on the same port. */
   reopen(): Promise<void>
 }
 
-/** Starts the server; it is closed when the test is finished, if not before. */
+/** Starts the server. It closes when the test ends, or earlier with `close`. */
 export async function startFaultyServer(answer: RequestListener): Promise<FaultyServer> {
   const server = createServer((request, response) => {
     faulty.requests.push(request)
@@ -43,7 +43,7 @@ export async function startFaultyServer(answer: RequestListener): Promise<Faulty
   return faulty
 }
 
-/** Replies with this body. */
+/** Responds with the body. */
 export const saying =
   (body: string, status = 200): RequestListener =>
   async (request, response) => {
@@ -51,33 +51,33 @@ export const saying =
     response.writeHead(status, { 'content-type': 'application/x-amz-json-1.0' }).end(body)
   }
 
-/** Fails as DynamoDB does: the name of the error is in the body. */
-export const failing = (name: string, status = 400, message = 'so it is'): RequestListener =>
+/** Responds with an error in the format of DynamoDB, with the name of the error in the body. */
+export const failing = (name: string, status = 400, message = 'simulated failure'): RequestListener =>
   saying(JSON.stringify({ __type: `com.amazonaws.dynamodb.v20120810#${name}`, message }), status)
 
-/** Never answers. */
+/** Never responds. */
 export const silent: RequestListener = () => {}
 
-/** Begins a reply and never ends it. */
+/** Starts a response and never finishes it. */
 export const stalling: RequestListener = (_, response) => {
   response.writeHead(200, { 'content-type': 'application/x-amz-json-1.0', 'content-length': 1_000 })
   response.write('{"Item":')
 }
 
-/** Begins a reply, goes on with it a byte at a time, and never ends it. */
+/** Starts a response, continues it a byte at a time, and never finishes it. */
 export const dripping: RequestListener = (_, response) => {
   response.writeHead(200, { 'content-type': 'application/x-amz-json-1.0' })
   const drip = setInterval(() => response.write(' '), 20)
   response.on('close', () => clearInterval(drip))
 }
 
-/** Begins a reply, and closes the connection within it. */
+/** Starts a response and closes the connection before its end. */
 export const breakingOff: RequestListener = (request, response) => {
   stalling(request, response)
   setImmediate(() => request.socket.destroy())
 }
 
-/** Closes the connection without a reply. */
+/** Closes the connection without a response. */
 export const hangingUp: RequestListener = ({ socket }) => {
   socket.end()
 }

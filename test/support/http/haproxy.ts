@@ -1,4 +1,4 @@
-/** A real load balancer in front of instances of the service: HAProxy, as a process of its own. */
+/** A real load balancer in front of instances of the service: HAProxy in a child process. */
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -8,24 +8,25 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { onTestFinished, vi } from 'vitest'
 
-/** Debian keeps HAProxy where the PATH of ordinary users does not look. */
+/** Debian installs HAProxy in a directory outside the PATH of ordinary users. */
 const env = { PATH: `${process.env['PATH']}:/usr/sbin` }
 
 export const haproxyInstalled = spawnSync('haproxy', ['-v'], { env }).status === 0
 
 export interface Haproxy {
   readonly origin: string
-  /** Whether its health check has this instance take traffic. */
+  /** Whether the health check of the instance passes, so that it receives traffic. */
   isUp(instance: string): Promise<boolean>
-  /** How many requests this instance has answered with success; health checks are not counted. */
+  /** Number of 2xx responses of the instance, without health checks. */
   answeredBy(instance: string): Promise<number>
-  /** How many connections clients have opened, and how many it has opened to the instances. */
+  /** Number of connections opened by clients and to the instances. */
   connections(): Promise<{ fromClients: number; toInstances: number }>
 }
 
 /**
- * Starts HAProxy in front of the instances, given by name and port. It is ended when the test is finished.
- * @param options.checkInterval how often it asks each instance whether it is ready, in milliseconds
+ * Starts HAProxy in front of the instances. It is killed when the test ends.
+ * @param instances ports by instance name
+ * @param options.checkInterval interval of the readiness checks, in milliseconds
  */
 export async function startHaproxy(
   instances: Readonly<Record<string, number>>,
@@ -34,25 +35,25 @@ export async function startHaproxy(
   const folder = await mkdtemp(join(tmpdir(), 'haproxy-'))
   onTestFinished(() => rm(folder, { recursive: true }))
   const port = await steadyPort()
-  const controls = join(folder, 'controls')
+  const statsSocket = join(folder, 'stats')
   const file = join(folder, 'haproxy.cfg')
-  await writeFile(file, configuration(port, controls, instances, options.checkInterval))
+  await writeFile(file, configuration(port, statsSocket, instances, options.checkInterval))
   const child = spawn('haproxy', ['-db', '-f', file], { env, stdio: ['ignore', 'ignore', 'pipe'] })
   const ended = once(child, 'close')
   onTestFinished(async () => {
     child.kill('SIGKILL')
     await ended
   })
-  const complaints = text(child.stderr)
+  const stderr = text(child.stderr)
 
   const statistics = async () => {
-    if (child.exitCode !== null) throw new Error(`HAProxy has ended:\n${await complaints}`)
-    const socket = connect(controls).end('show stat\n')
+    if (child.exitCode !== null) throw new Error(`HAProxy exited:\n${await stderr}`)
+    const socket = connect(statsSocket).end('show stat\n')
     return rowsOf(await text(socket))
   }
   const row = async (proxy: string, server: string) => {
     const found = (await statistics()).find(({ pxname, svname }) => pxname === proxy && svname === server)
-    if (!found) throw new Error(`HAProxy knows no ${proxy}/${server}`)
+    if (!found) throw new Error(`HAProxy has no server ${proxy}/${server}`)
     return found
   }
   await vi.waitFor(statistics, { timeout: 10_000 })
@@ -68,17 +69,17 @@ export async function startHaproxy(
 }
 
 /**
- * Connections are kept on both sides, and any request may go out on any connection that idles, as with the balancers of
- * clouds. Nothing is tried twice, so that no failure is hidden.
+ * Like cloud load balancers, it keeps connections alive on both sides and sends a request on any idle connection.
+ * Retries are off, so that no failure is hidden.
  */
 const configuration = (
   port: number,
-  controls: string,
+  statsSocket: string,
   instances: Readonly<Record<string, number>>,
   checkInterval: number,
 ) => `
 global
-  stats socket ${controls}
+  stats socket ${statsSocket}
 
 defaults
   mode http
@@ -104,7 +105,7 @@ ${Object.entries(instances)
   .map(([name, instance]) => `  server ${name} 127.0.0.1:${instance}\n`)
   .join('')}`
 
-/** The rows of a CSV whose first line has the names of its columns. */
+/** Parses CSV with a header line. */
 function rowsOf(csv: string): Record<string, string>[] {
   const [names = [], ...rows] = csv
     .replace(/^# /, '')
@@ -115,8 +116,8 @@ function rowsOf(csv: string): Record<string, string>[] {
 }
 
 /**
- * A free port that is still free when whoever has it is restarted: the system gives those below 30,000 to nobody who does
- * not ask for them.
+ * Returns a free port that stays free while its server restarts: it is below 30,000, outside the range of ephemeral
+ * ports.
  */
 export async function steadyPort(): Promise<number> {
   const port = 20_000 + Math.floor(Math.random() * 10_000)

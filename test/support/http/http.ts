@@ -1,4 +1,4 @@
-/** An HTTP server started on a bus, and a client that sees every byte. */
+/** An HTTP server on a bus, and a client that gives access to every byte. */
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { expect, onTestFinished } from 'vitest'
@@ -6,7 +6,7 @@ import { type HttpService, startHttp as start } from '../../../src/testing/http.
 
 export type { HttpService }
 
-/** Starts them as for any user, and stops all of it when the test is finished. */
+/** Starts the service with the public test helper, and stops it when the test ends. */
 export async function startHttp(...args: Parameters<typeof start>): Promise<HttpService> {
   const service = await start(...args)
   onTestFinished(async () => {
@@ -17,12 +17,12 @@ export async function startHttp(...args: Parameters<typeof start>): Promise<Http
 
 export interface RawReply {
   readonly status: number
-  /** By name, in small letters. */
+  /** By lower-case name. */
   readonly headers: Readonly<Record<string, string>>
   readonly body: string
 }
 
-/** A connection to a server, and the replies that come through it. */
+/** A raw connection to a server, with a reader for its responses. */
 export class RawConnection {
   readonly socket: Socket
   #received = ''
@@ -39,16 +39,16 @@ export class RawConnection {
       this.#ended = true
       changed()
     }
-    socket.setEncoding('latin1') // a character for a byte
+    socket.setEncoding('latin1') // one character per byte
     socket.on('data', (text: string) => {
       this.#received += text
       changed()
     })
     socket.on('end', onEnd).on('close', onEnd)
-    socket.on('error', () => {}) // a reset is an end like any other
+    socket.on('error', () => {}) // a reset is treated like a normal end
   }
 
-  /** Opens the connection; it is closed when the test is finished, if not before. */
+  /** Opens a connection, which closes when the test ends at the latest. */
   static async open(port: number, options: { readonly allowHalfOpen?: boolean } = {}): Promise<RawConnection> {
     const socket = connect({ host: '127.0.0.1', port, ...options })
     onTestFinished(() => {
@@ -63,12 +63,12 @@ export class RawConnection {
     return this.#ended
   }
 
-  /** Sends these lines, and the empty one that ends the head of a request. */
+  /** Sends the lines, followed by the empty line that ends a request head. */
   send(...lines: string[]): void {
     this.socket.write(`${lines.join('\r\n')}\r\n\r\n`, 'latin1')
   }
 
-  /** The next reply, as long as its `Content-Length` says. */
+  /** Reads the next response, up to its `Content-Length`. */
   async reply(): Promise<RawReply> {
     const end = '\r\n\r\n'
     const head = await this.#take(() => (this.#received.includes(end) ? this.#received.indexOf(end) + 4 : Infinity))
@@ -82,7 +82,7 @@ export class RawConnection {
 
   async #take(length: () => number): Promise<string> {
     while (this.#received.length < length()) {
-      if (this.#ended) throw new Error(`the connection ended after ${JSON.stringify(this.#received)}`)
+      if (this.#ended) throw new Error(`The connection ended after ${JSON.stringify(this.#received)}`)
       await this.#change.promise
     }
     const taken = this.#received.slice(0, length())
@@ -91,7 +91,7 @@ export class RawConnection {
   }
 }
 
-/** What a client is told of an error. Fails unless it is a problem as every other of this service. */
+/** Parses a response as problem details. Fails unless it has the form common to all errors of the service. */
 export function problemIn({ status, headers, body }: RawReply): Record<string, unknown> {
   expect(headers['content-type']).toMatch(/^application\/problem\+json(;|$)/)
   expect(headers['cache-control']).toBe('no-store')
@@ -102,13 +102,13 @@ export function problemIn({ status, headers, body }: RawReply): Record<string, u
   return problem
 }
 
-/** Asks a server, and reads the reply to its end. */
+/** Sends a request and reads the whole response. */
 export async function ask(url: string, init: RequestInit = {}): Promise<RawReply> {
   const response = await fetch(url, init)
   return { status: response.status, headers: Object.fromEntries(response.headers), body: await response.text() }
 }
 
-/** Whether a connection to the port is accepted. */
+/** Whether the port accepts a connection. */
 export async function accepts(port: number): Promise<boolean> {
   const socket = connect(port, '127.0.0.1')
   try {

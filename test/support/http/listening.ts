@@ -1,4 +1,4 @@
-/** A server on a free port of this machine. */
+/** Starts a server on a free port of 127.0.0.1. */
 import { once } from 'node:events'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 
 export interface Listening {
   readonly endpoint: string
-  /** Closes the server and every connection to it; doing so twice is silent. */
+  /** Closes the server and all connections to it; calling it again has no effect. */
   close(): Promise<void>
 }
 

@@ -1,18 +1,18 @@
-/** Requests that no client means well with, or that none should send: each a head, and maybe a body, as bytes. */
+/** Malformed and hostile requests, as bytes. */
 import fc from 'fast-check'
 import type { Sent } from './exchange.ts'
 
 export interface Target {
   readonly paths: readonly string[]
-  /** A token that gives access. */
+  /** A valid token. */
   readonly token: string
-  /** What is put wherever it does not belong. */
+  /** Texts to insert in places where they do not belong. */
   readonly strays: readonly string[]
 }
 
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'CONNECT', 'QUERY', 'STEAL']
 
-/** The same ones each time. */
+/** Generates the requests; the same ones on every call. */
 export function malformedRequests({ paths, token, strays }: Target): Sent[] {
   const access = `authorization: Bearer ${token}`
   const whole = [
@@ -35,11 +35,11 @@ export function malformedRequests({ paths, token, strays }: Target): Sent[] {
   ]
 }
 
-function request(what: string, ...headers: string[]): string {
-  return `${what} HTTP/1.1\r\n${['host: x', 'connection: close', ...headers].join('\r\n')}\r\n\r\n`
+function request(target: string, ...headers: string[]): string {
+  return `${target} HTTP/1.1\r\n${['host: x', 'connection: close', ...headers].join('\r\n')}\r\n\r\n`
 }
 
-/** As it is in a URL, and in places where it makes none of it. Code names are left out: they are in the log on purpose. */
+/** The text in valid and invalid URLs. It never replaces a code name, because code names are logged on purpose. */
 function strayUrls(stray: string): string[] {
   const encoded = encodeURIComponent(stray)
   return [
@@ -101,7 +101,7 @@ function strayHeaders(stray: string): string[] {
   ]
 }
 
-/** From the end of the request line on. */
+/** The rest of a request, from the HTTP version in the request line on. */
 function strayBodies(stray: string): string[] {
   const sized = (type: string, body: string) =>
     ` HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: ${type}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
@@ -137,7 +137,7 @@ function garbage(stray: string): string[] {
   ]
 }
 
-/** What stops in the middle. */
+/** Incomplete requests. */
 function unfinished(stray: string): string[] {
   return [
     `GET /secret HTTP/1.1\r\nhost: x\r\nx: ${stray}`,
@@ -147,11 +147,11 @@ function unfinished(stray: string): string[] {
   ]
 }
 
-/** A good request with one to three bytes changed, and an end if that is what was changed. */
-function mutations(good: string): Buffer[] {
-  const changes = fc.array(fc.record({ at: fc.nat(good.length - 1), to: fc.nat(255) }), { minLength: 1, maxLength: 3 })
+/** Variants of a valid request with one to three bytes changed, each followed by an empty line. */
+function mutations(valid: string): Buffer[] {
+  const changes = fc.array(fc.record({ at: fc.nat(valid.length - 1), to: fc.nat(255) }), { minLength: 1, maxLength: 3 })
   return fc.sample(changes, { numRuns: 100, seed: 1963 }).map((some) => {
-    const bytes = Buffer.from(`${good}\r\n\r\n`)
+    const bytes = Buffer.from(`${valid}\r\n\r\n`)
     for (const { at, to } of some) bytes[at] = to
     return bytes
   })

@@ -1,4 +1,4 @@
-/** The Docker engine of this machine, by its own command line. */
+/** Runs Docker commands on this machine. */
 import { execFile, spawnSync } from 'node:child_process'
 import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -8,14 +8,14 @@ import { promisify } from 'node:util'
 
 const root = fileURLToPath(new URL('../../..', import.meta.url))
 
-/** Whether there is an engine. */
+/** Whether a Docker engine is available. */
 export const engine = spawnSync('docker', ['info']).status === 0
 
-/** Compose as it comes: by itself, or with the engine. */
+/** The compose command: the standalone program, or the plugin of Docker. */
 export const compose =
   spawnSync('docker-compose', ['version']).status === 0 ? ['docker-compose'] : ['docker', 'compose']
 
-/** What the command writes; rejects with what it complains of. */
+/** Runs a command and returns its trimmed stdout. Rejects if the command fails. */
 export async function run(command: string, args: readonly string[], options: { readonly cwd?: string } = {}) {
   const { stdout } = await promisify(execFile)(command, args, { ...options, maxBuffer: 2 ** 26 })
   return stdout.trim()
@@ -27,7 +27,7 @@ export async function inspect<Thing>(name: string, format: string): Promise<Thin
   return JSON.parse(await docker('inspect', '--format', `{{json ${format}}}`, name))
 }
 
-/** A copy of what git keeps, as a clone would have it, and how to take it away. */
+/** Copies the tracked and new files, without ignored ones, to a temporary folder. */
 export async function freshTree(): Promise<{ folder: string; remove: () => void }> {
   const folder = mkdtempSync(join(tmpdir(), 'secret-bus-tree-'))
   const files = await run('git', ['ls-files', '--cached', '--others', '--exclude-standard'], { cwd: root })

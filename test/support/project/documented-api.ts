@@ -1,4 +1,4 @@
-/** docs/openapi.json, and whether a reply is as it says. */
+/** Reads docs/openapi.json and compares replies with it. */
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { Ajv2020 } from 'ajv/dist/2020.js'
@@ -9,7 +9,7 @@ type Examples = Readonly<Record<string, { readonly value: unknown }>>
 
 interface Operation {
   readonly operationId: string
-  /** Empty where the operation is open, absent where the same holds as for all. */
+  /** Empty for open operations, absent for guarded ones. */
   readonly security?: readonly object[]
   readonly parameters: readonly { readonly name?: string; readonly example?: unknown }[]
   readonly responses: Readonly<Record<string, Response>>
@@ -33,12 +33,12 @@ interface Document {
   readonly components: { readonly headers: Readonly<Record<string, Header>> }
 }
 
-/** An operation, and how it is asked for. */
+/** An operation with its method and path. */
 export interface DocumentedOperation extends Operation {
   readonly method: string
-  /** As it is documented. */
+  /** The path template. */
   readonly template: string
-  /** The same, with the examples of its parameters. */
+  /** The path with the example values of its parameters. */
   readonly path: string
 }
 
@@ -58,7 +58,7 @@ export const operations: readonly DocumentedOperation[] = Object.entries(documen
 
 const ajv = new Ajv2020({ strict: false, validateFormats: false })
 
-/** Every example of a reply, as `getSecret 200 secret`. */
+/** The key of every reply example, such as `getSecret 200 secret`. */
 export const exampleKeys: readonly string[] = operations.flatMap(({ operationId, responses }) =>
   Object.entries(responses).flatMap(([status, { content }]) => {
     const names = Object.values(content).flatMap(({ examples }) => Object.keys(examples))
@@ -66,7 +66,7 @@ export const exampleKeys: readonly string[] = operations.flatMap(({ operationId,
   }),
 )
 
-/** Fails unless the reply is this example, with the headers that are documented and no other of those that are known. */
+/** Asserts that the reply equals this example and has exactly the documented headers, of those in the components. */
 export function expectExample(key: string, { status, headers, body }: RawReply): void {
   const [operationId, documentedStatus = '', name = ''] = key.split(' ')
   expect(`${operationId} ${status} ${body}`).toMatch(`${operationId} ${documentedStatus} `)
@@ -80,7 +80,7 @@ export function expectExample(key: string, { status, headers, body }: RawReply):
   expectHeaders(status, headers, Object.keys(response?.headers ?? {}))
 }
 
-/** A text or a document has what is in the example, and more. */
+/** Text and OpenAPI documents only need to contain the example. */
 function expectSame(value: unknown, example: unknown): void {
   const isDocument = typeof value === 'object' && value !== null && 'openapi' in value
   if (typeof value === 'string') expect(value).toContain(example)
@@ -101,7 +101,7 @@ function expectHeaders(status: number, headers: RawReply['headers'], documented:
   }
 }
 
-/** Fails unless the header is of its documented form. */
+/** Asserts that the header matches its schema. */
 export function expectHeader(name: string, value: string): void {
   const { schema = { type: 'none' } } = document.components.headers[name] ?? {}
   expectValid(schema, schema.type === 'integer' ? Number(value) : value)

@@ -1,4 +1,4 @@
-/** The fenced blocks of a document, and what they say that comes of them. */
+/** Extracts the fenced code blocks of a document, runs their commands and compares the output. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, writeFileSync } from 'node:fs'
@@ -7,14 +7,14 @@ import { createInterface } from 'node:readline'
 
 export interface Snippet {
   readonly document: string
-  /** The line of the document on which the block begins. */
+  /** The first line of the block in the document. */
   readonly line: number
-  /** `shown`, where it has none: what the commands of the block before print. */
+  /** `shown` for a block without a language, which is the output of the commands in the previous block. */
   readonly language: string
   readonly code: string
-  /** The text between the block before and this one. */
+  /** The text between the previous block and this one. */
   readonly above: string
-  /** The file that the block is, where the line above it ends with its name: "... `greeting.mjs`:". */
+  /** The file with this content, if the line above the block ends with its name: "... `greeting.mjs`:". */
   readonly file: string | undefined
 }
 
@@ -29,44 +29,44 @@ export function snippetsIn(document: string, text: string): Snippet[] {
   })
 }
 
-/** Writes the files that the blocks are, as a reader would. */
+/** Writes the blocks that are files into the folder. */
 export function writeFiles(folder: string, snippets: readonly Snippet[]): void {
   for (const { file, code } of snippets) {
     if (file === undefined) continue
     mkdirSync(dirname(join(folder, file)), { recursive: true })
-    writeFileSync(join(folder, file), code, { flag: 'wx' }) // none that is there already
+    writeFileSync(join(folder, file), code, { flag: 'wx' }) // fails if the file exists
   }
 }
 
-/** What TypeScript is to print: the comment after `console.log(...)`, and lines of comment such as `// prints hello`. */
+/** The expected output of a TypeScript block: comments after `console.log(...)`, and lines like `// prints hello`. */
 export function announcedIn(code: string): string[] {
   return code.split('\n').flatMap((line) => {
-    const [, told] = /console\.log\(.*\) \/\/ (.*)$/.exec(line) ?? /^\s*\/\/ prints (.*)$/.exec(line) ?? []
-    return told === undefined ? [] : [told]
+    const [, output] = /console\.log\(.*\) \/\/ (.*)$/.exec(line) ?? /^\s*\/\/ prints (.*)$/.exec(line) ?? []
+    return output === undefined ? [] : [output]
   })
 }
 
-/** Whether it takes a Docker engine to run the block. */
+/** Whether the block requires a Docker engine. */
 export function needsDocker({ language, code }: Snippet): boolean {
   return language === 'sh' && /^docker/m.test(code)
 }
 
 export interface Command {
   readonly command: string
-  /** What it prints, as far as that is shown; `...` stands for anything. */
+  /** The documented output, possibly none; `...` matches anything. */
   readonly shown: readonly string[]
 }
 
 /**
- * The commands of a block for the shell. What one prints is shown in comments below it; what the last one prints may also
- * be the next block, if that has no language.
+ * The commands of a shell block. The comments below a command are its output. The output of the last command can also
+ * be in the next block, if that has no language.
  */
 export function commandsIn(block: Snippet, blocks: readonly Snippet[]): Command[] {
   const commands: { command: string; shown: string[] }[] = []
   for (const line of linesOf(block.code.replaceAll(/\\\n */g, ''))) {
     if (!line.startsWith('# ')) commands.push({ command: line, shown: [] })
     else if (commands.length > 0) commands.at(-1)?.shown.push(line.slice(2))
-    else throw new Error(`nothing prints what ${block.document}:${block.line} shows`)
+    else throw new Error(`${block.document}:${block.line} must start with a command, received a comment`)
   }
   const next = blocks[blocks.indexOf(block) + 1]
   if (next?.language === 'shown') commands.at(-1)?.shown.push(...linesOf(next.code))
@@ -77,7 +77,7 @@ function linesOf(text: string): string[] {
   return text.trimEnd().split('\n')
 }
 
-/** Whether this is what was printed. `...` stands for anything within a line, and for any lines where it stands alone. */
+/** Whether the output matches. `...` matches anything within a line, or any number of lines if it is a whole line. */
 export function isShownBy(shown: readonly string[], printed: readonly string[]): boolean {
   const escaped = (text: string) => text.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&')
   const lineOf = (line: string) => `${line.split('...').map(escaped).join('.*')}\n`
@@ -87,15 +87,15 @@ export function isShownBy(shown: readonly string[], printed: readonly string[]):
 
 export interface RunningCommand {
   readonly printed: readonly string[]
-  /** What it ended with; absent for a service, which has started and stays. */
+  /** The exit code or signal; `undefined` for a service that is still running. */
   readonly code: number | string | undefined
-  /** Ends it as Ctrl-C does. */
+  /** Sends SIGINT, as Ctrl-C does, and waits until the command ends. */
   readonly stop: () => Promise<void>
 }
 
 /**
- * Runs a command until it ends, or says that it has started.
- * @param options.signal ends it when it aborts
+ * Runs a command until it ends, or until it logs that the service has started.
+ * @param options.signal interrupts the command when it aborts
  */
 export async function runCommand(
   command: string,
@@ -105,14 +105,14 @@ export async function runCommand(
   const printed: string[] = []
   const started = Promise.withResolvers<undefined>()
   const read = (line: string) => {
-    if (/^$|^> |^npm /.test(line)) return // what npm says of itself
+    if (/^$|^> |^npm /.test(line)) return // output of npm itself
     printed.push(line)
     if (/Bus STARTED("})?$/.test(line)) started.resolve(undefined)
   }
   createInterface({ input: child.stdout }).on('line', read)
   createInterface({ input: child.stderr }).on('line', read)
   const ended = once(child, 'close').then(([code, signal]): number | string => code ?? signal)
-  // Those that it started, too.
+  // Interrupts the whole process group.
   const interrupt = () => {
     if (child.pid !== undefined && child.exitCode === null && child.signalCode === null)
       process.kill(-child.pid, 'SIGINT')

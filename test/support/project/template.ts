@@ -1,4 +1,4 @@
-/** A CloudFormation template, and what CloudFormation would make of it. */
+/** Evaluates a CloudFormation template, as CloudFormation does when it creates a stack. */
 import { isMap, isNode, isScalar, isSeq, parseDocument } from 'yaml'
 
 export type Value = string | number | boolean | readonly Value[] | Values
@@ -6,10 +6,10 @@ export interface Values {
   readonly [name: string]: Value
 }
 
-/** By name, as they are typed in. */
+/** Parameter values by name. */
 export type Parameters = Readonly<Record<string, string>>
 
-/** Both by logical name. References to what is yet to be made are left as `<Resource>` and `<Resource.Attribute>`. */
+/** Resources and outputs by logical name. References to resources become `<Resource>` and `<Resource.Attribute>`. */
 export interface Stack {
   readonly resources: Values
   readonly outputs: Values
@@ -24,44 +24,46 @@ export class Template {
     this.text = text
   }
 
-  /** What stands in a section, as it is written. */
+  /** The content of a section, unevaluated. */
   section(name: string): Values {
     this.#sections ??= mapping(plain(parse(this.text)))
     return mapping(this.#sections[name] ?? {})
   }
 
-  /** What there would be with these parameters, and the defaults of the others. */
+  /** The stack for these parameters, with the defaults of the others. */
   stack(given: Parameters): Stack {
     const key = JSON.stringify(given)
-    const stack = this.#stacks.get(key) ?? this.#make(given)
+    const stack = this.#stacks.get(key) ?? this.#evaluate(given)
     this.#stacks.set(key, stack)
     return stack
   }
 
-  #make(given: Parameters): Stack {
+  #evaluate(given: Parameters): Stack {
     const evaluation = new Evaluation(this, given)
-    const resources = Object.entries(this.section('Resources')).filter(([name]) => evaluation.makes(name))
+    const resources = Object.entries(this.section('Resources')).filter(([name]) => evaluation.creates(name))
     return {
       resources: mapping(evaluation.resolve(Object.fromEntries(resources))),
       outputs: mapping(evaluation.resolve(this.section('Outputs'))),
     }
   }
 
-  /** Whether a parameter may have this value, as far as it is known without the others. */
-  takes(parameter: string, value: string): boolean {
+  /** Whether the constraints of the parameter allow the value. Rules are not evaluated. */
+  accepts(parameter: string, value: string): boolean {
     return fits(mapping(named(this.section('Parameters'), parameter)), value)
   }
 
-  /** Why these parameters would be refused: the names of those that do not fit, and what is said of broken rules. */
-  refusals(given: Parameters): string[] {
+  /** Why these parameters are rejected: the names of invalid ones, and the descriptions of violated rules. */
+  rejections(given: Parameters): string[] {
     const { values, resolve } = new Evaluation(this, given)
-    const unfit = [...values].filter(([name, value]) => !this.takes(name, String(value ?? ''))).map(([name]) => name)
-    const broken = Object.values(this.section('Rules'))
+    const invalid = [...values]
+      .filter(([name, value]) => !this.accepts(name, String(value ?? '')))
+      .map(([name]) => name)
+    const violated = Object.values(this.section('Rules'))
       .map(mapping)
       .filter(({ RuleCondition: condition }) => condition === undefined || resolve(condition) === true)
       .flatMap(({ Assertions: assertions }) => list(assertions).map(mapping))
       .filter(({ Assert: assertion = false }) => resolve(assertion) !== true)
-    return [...unfit, ...broken.map(({ AssertDescription: description = 'a rule' }) => String(description))]
+    return [...invalid, ...violated.map(({ AssertDescription: description = 'a rule' }) => String(description))]
   }
 }
 
@@ -74,7 +76,7 @@ const pseudoParameters: Parameters = {
 
 /** https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference.html */
 class Evaluation {
-  /** Of the parameters; `undefined` where one has neither been given nor a default. */
+  /** Parameter values; `undefined` for a parameter with neither a given value nor a default. */
   readonly values: ReadonlyMap<string, Value | undefined>
   readonly #template: Template
 
@@ -88,19 +90,19 @@ class Evaluation {
     )
   }
 
-  /** Whether there is to be such a resource. */
-  makes(name: string): boolean {
+  /** Whether the condition of the resource holds. */
+  creates(name: string): boolean {
     const { Condition: condition } = mapping(named(this.#template.section('Resources'), name))
     return condition === undefined || this.#holds(condition)
   }
 
-  /** `undefined` is no value: whatever would have it is left out. */
+  /** Evaluates a value. `undefined` stands for `AWS::NoValue` and is omitted from lists and mappings. */
   readonly resolve = (value: Value): Value | undefined => {
     if (typeof value !== 'object') return value
     if (isList(value)) return value.map(this.resolve).filter((item) => item !== undefined)
     const [[name = '', argument = ''] = [], ...others] = Object.entries(value)
     if (others.length === 0 && this.#functions[name]) return this.#functions[name](argument)
-    if (name.startsWith('Fn::')) throw new Error(`${name} is not known here`)
+    if (name.startsWith('Fn::')) throw new Error(`Unsupported function ${name}`)
     const entries = Object.entries(value).map(([key, item]) => [key, this.resolve(item)] as const)
     return Object.fromEntries(entries.filter((entry): entry is [string, Value] => entry[1] !== undefined))
   }
@@ -125,7 +127,7 @@ class Evaluation {
       return list(this.resolve(parts)).join(String(separator))
     },
     'Fn::Sub': (text) => String(text).replaceAll(/\$\{([^}]+)\}/g, (_, path: string) => String(this.#reference(path))),
-    'Fn::Base64': (text) => this.resolve(text), // as it was before
+    'Fn::Base64': (text) => this.resolve(text), // left unencoded, to be readable in assertions
   }
 
   #holds(condition: Value): boolean {
@@ -137,12 +139,12 @@ class Evaluation {
     const value = pseudoParameters[path] ?? this.values.get(path)
     if (value !== undefined) return typed(mapping(this.#template.section('Parameters')[path] ?? {}), value)
     const [name = path] = path.split('.')
-    if (!this.makes(name)) throw new Error(`${name} is not made`)
+    if (!this.creates(name)) throw new Error(`${path} refers to a resource whose condition is false`)
     return `<${path}>`
   }
 }
 
-/** What is at this path, if there is something. */
+/** The value at this path, if there is one. */
 export function at(value: Value | undefined, ...path: readonly (string | number)[]): Value | undefined {
   return path.reduce<Value | undefined>((inner, name) => {
     if (typeof inner !== 'object') return undefined
@@ -152,12 +154,12 @@ export function at(value: Value | undefined, ...path: readonly (string | number)
 
 export function list(value: Value | undefined): readonly Value[] {
   if (value !== undefined && isList(value)) return value
-  throw new TypeError(`not a list: ${JSON.stringify(value)}`)
+  throw new TypeError(`Value must be a list, received ${JSON.stringify(value)}`)
 }
 
 export function mapping(value: Value | undefined): Values {
   if (typeof value === 'object' && !isList(value)) return value
-  throw new TypeError(`not a mapping: ${JSON.stringify(value)}`)
+  throw new TypeError(`Value must be a mapping, received ${JSON.stringify(value)}`)
 }
 
 function isList(value: Value): value is readonly Value[] {
@@ -166,20 +168,20 @@ function isList(value: Value): value is readonly Value[] {
 
 function named(section: Values, name: string): Value {
   const value = section[name]
-  if (value === undefined) throw new Error(`there is no ${name}`)
+  if (value === undefined) throw new Error(`${name} not found in the template`)
   return value
 }
 
-/** CloudFormation reads YAML 1.1. */
+/** CloudFormation supports YAML 1.1. */
 function parse(text: string): unknown {
   const { contents, errors } = parseDocument(text, { version: '1.1' })
   if (errors[0]) throw errors[0]
   return contents
 }
 
-/** Short forms of functions become long ones. What CloudFormation does not take of YAML is refused. */
+/** Expands the short forms of functions. Throws on YAML features that CloudFormation does not support. */
 function plain(node: unknown): Value {
-  if (isNode(node) && 'anchor' in node && node.anchor) throw new Error('CloudFormation takes no anchors')
+  if (isNode(node) && 'anchor' in node && node.anchor) throw new Error('CloudFormation does not support anchors')
   const value = content(node)
   const [, short] = /^!(\w+)$/.exec(isNode(node) && 'tag' in node ? String(node.tag) : '') ?? []
   if (short === undefined) return value
@@ -191,10 +193,10 @@ function content(node: unknown): Value {
   if (isMap(node)) return Object.fromEntries(node.items.map(({ key, value }) => [plain(key), plain(value)]))
   const value = isScalar(node) ? node.value : undefined
   if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return value
-  throw new TypeError(`CloudFormation takes no such value: ${String(value ?? node)}`) // null, a date, an alias
+  throw new TypeError(`Unsupported value: ${String(value ?? node)}`) // null, a date or an alias
 }
 
-/** The value of a parameter, where it is referred to. */
+/** The value that a reference to the parameter returns. */
 function typed({ Type: type }: Values, value: Value): Value {
   if (String(type).startsWith('AWS::SSM::Parameter::Value')) return `{{resolve:ssm:${value}}}`
   return isListType(type) ? parts(value) : String(value)
@@ -204,7 +206,7 @@ function isListType(type: Value | undefined): boolean {
   return type === 'CommaDelimitedList' || String(type).startsWith('List<')
 }
 
-/** Blanks around each are cut off. */
+/** Splits at commas and trims spaces, as CloudFormation does. */
 function parts(value: Value): string[] {
   return String(value)
     .split(',')
@@ -212,16 +214,16 @@ function parts(value: Value): string[] {
 }
 
 /**
- * Whether a parameter may have this value. A pattern must match the whole of it, and of a list each part.
+ * Whether a value meets the constraints of the parameter. A pattern must match the whole value, or each item of a list.
  * https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/parameters-section-structure.html
  */
 function fits(definition: Values, value: string): boolean {
-  const { Type: type, AllowedPattern: pattern, AllowedValues: values, MinValue: least, MaxValue: most } = definition
+  const { Type: type, AllowedPattern: pattern, AllowedValues: allowed, MinValue: min, MaxValue: max } = definition
   const given = isListType(type) ? parts(value) : [value]
   return given.every(
     (text) =>
       (pattern === undefined || new RegExp(`^(?:${String(pattern)})$`).test(text)) &&
-      (values === undefined || list(values).map(String).includes(text)) &&
-      (type !== 'Number' || (Number(text) >= Number(least ?? -Infinity) && Number(text) <= Number(most ?? Infinity))),
+      (allowed === undefined || list(allowed).map(String).includes(text)) &&
+      (type !== 'Number' || (Number(text) >= Number(min ?? -Infinity) && Number(text) <= Number(max ?? Infinity))),
   )
 }

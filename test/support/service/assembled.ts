@@ -1,4 +1,4 @@
-/** The service as the process makes it, but in this one, and what it has logged. */
+/** The service in this process, assembled as `main.ts` does, with its log. */
 import { pino } from 'pino'
 import { onTestFinished } from 'vitest'
 import type { ProcessBus } from '../../../src/bus/process/process-bus.ts'
@@ -7,11 +7,11 @@ import { service } from '../../../src/service.ts'
 
 export interface Assembled {
   readonly bus: ProcessBus
-  /** What it has logged so far, line by line. */
+  /** The log lines so far. */
   readonly lines: readonly string[]
-  /** The same, parsed. */
+  /** The log lines so far, parsed. */
   logged(): Record<string, unknown>[]
-  /** Where it listens, once it does. */
+  /** The URL that it listens on; valid once the bus is started. */
   origin(): string
 }
 
@@ -25,15 +25,15 @@ export const ownPackage = {
 }
 
 /**
- * Assembles the service, on a free port if none is given. It is stopped when the test is finished.
- * @param flags the options by flag; a list is an option given several times
+ * Assembles the service, on a free port by default. It exits when the test has finished.
+ * @param flags the options by flag; an array stands for a repeated option
  */
 export async function assembled(
   flags: Readonly<Record<string, string | readonly string[]>> = {},
   environment: Readonly<Record<string, string>> = {},
 ): Promise<Assembled> {
-  const written = Object.entries({ port: '0', ...flags }).map(([flag, value]) => [flag, [value].flat()] as const)
-  const options = await readOptions(new Map(written), environment)
+  const given = Object.entries({ port: '0', ...flags }).map(([flag, value]) => [flag, [value].flat()] as const)
+  const options = await readOptions(new Map(given), environment)
   const lines: string[] = []
   const logger = pino({ level: options.logLevel }, { write: (line: string) => lines.push(line) })
   const bus = service(options, { logger, process, package: ownPackage })

@@ -1,4 +1,4 @@
-/** The HTTP side of the service, to be attacked: who was let in, who is still there, and whether others are served. */
+/** The HTTP server and its limits, for tests that attack it: the executed requests and the open connections. */
 import type { Server } from 'node:http'
 import { promisify } from 'node:util'
 import { expect, onTestFinished } from 'vitest'
@@ -15,16 +15,17 @@ import { type HttpService, RawConnection, startHttp } from '../http/http.ts'
 
 export interface AttackedService extends HttpService {
   readonly server: Server
-  /** The code names that were asked for: whatever came this far was executed. */
+  /** The requested code names. A request that is listed here has been executed. */
   readonly asked: string[]
-  /** Answers those who asked for the secret `slow`, and from now on at once. */
+  /** Answers all pending requests for the secret `slow`; later ones are answered immediately. */
   letGo(): void
-  /** How many connections the server has. */
+  /** The number of open connections of the server. */
   connections(): Promise<number>
 }
 
 /**
- * @param limits those that are not the defaults; unless it is one of them, it does not matter how busy this machine is
+ * @param limits limits that differ from the defaults; the event loop delay is unlimited unless given, so that a busy
+ *   machine does not affect the test
  * @param options.secret the value of every secret
  */
 export async function startAttacked(
@@ -59,19 +60,19 @@ export async function startAttacked(
   return { ...service, server: running, asked, letGo, connections }
 }
 
-/** The lines of a request that is all right. */
+/** The lines of a valid request. */
 export const get = (path: string, ...headers: string[]) => [`GET ${path} HTTP/1.1`, 'host: x', ...headers]
 
-/** What becomes of a client that comes, asks for one secret, and leaves: the status of its reply. */
+/** Requests one secret on a new connection, closes it, and returns the status of the response. */
 export async function statusOfVisit({ port }: HttpService): Promise<number> {
-  const visitor = await RawConnection.open(port)
-  visitor.send(...get('/secret', 'connection: close'))
-  const { status } = await visitor.reply()
-  visitor.socket.destroy()
+  const client = await RawConnection.open(port)
+  client.send(...get('/secret', 'connection: close'))
+  const { status } = await client.reply()
+  client.socket.destroy()
   return status
 }
 
-/** Fails unless the server is rid of everybody soon, and serves who comes then. */
+/** Fails unless the server soon closes all connections and then serves a new one. */
 export async function expectRecovery(service: AttackedService): Promise<void> {
   await expect.poll(service.connections, { interval: 10, timeout: 10_000 }).toBe(0)
   expect(await statusOfVisit(service)).toBe(200)

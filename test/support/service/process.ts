@@ -1,29 +1,29 @@
-/** The service as a process of its own, run as a user would: real arguments, real signals, real output. */
+/** The service in a child process, with real arguments, signals and output. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
-/** Where those that are started keep what they have compiled, for those after them. */
-const compiled = fileURLToPath(new URL('../../node_modules/.cache/secret-bus', import.meta.url))
+/** The compile cache that all started processes share. */
+const compileCache = fileURLToPath(new URL('../../../node_modules/.cache/secret-bus', import.meta.url))
 const main = fileURLToPath(new URL('../../../src/main.ts', import.meta.url))
 
 export interface ServiceProcess {
   readonly child: ChildProcess
-  /** What it has written so far, line by line. */
+  /** The output so far, by line. */
   readonly stdout: string[]
   readonly stderr: string[]
-  /** Resolves to the first line of stdout that matches, written already or yet to come; rejects if the process ends. */
+  /** Resolves to the first line of stdout that matches, past or future; rejects if the process ends before. */
   line(pattern: RegExp): Promise<string>
-  /** Where it listens, once it does. */
+  /** Resolves to the URL that it listens on, once it does. */
   address(): Promise<string>
-  /** Resolves to the exit code, or the signal that ended it, once all output is read. */
+  /** Resolves to the exit code or signal, once all output has been read. */
   readonly exited: Promise<number | NodeJS.Signals>
 }
 
 /**
- * Starts the service. Its environment is `PATH`, what keeps it from a real AWS, and `env`.
- * @param program its file; that of the sources when not given
+ * Starts the service. Its environment consists of `PATH`, settings that disable real AWS credentials, and `env`.
+ * @param program the file to run; `src/main.ts` by default
  */
 export function startService(args: readonly string[], env: NodeJS.ProcessEnv = {}, program = main): ServiceProcess {
   const child = spawn(process.execPath, [program, ...args], {
@@ -32,7 +32,7 @@ export function startService(args: readonly string[], env: NodeJS.ProcessEnv = {
       AWS_EC2_METADATA_DISABLED: 'true',
       AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
       AWS_CONFIG_FILE: '/dev/null',
-      NODE_COMPILE_CACHE: compiled,
+      NODE_COMPILE_CACHE: compileCache,
       ...env,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -45,7 +45,9 @@ export function startService(args: readonly string[], env: NodeJS.ProcessEnv = {
 
   const line = async (pattern: RegExp) => {
     const ended = exited.then(() => {
-      throw new Error(`ended without a line like ${pattern}:\n${[...stdout, ...stderr].join('\n')}`)
+      throw new Error(
+        `the process ended before it wrote a line that matches ${pattern}:\n${[...stdout, ...stderr].join('\n')}`,
+      )
     })
     const matching = async () => {
       for (let read = 0; ; read += 1) {

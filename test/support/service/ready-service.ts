@@ -1,4 +1,4 @@
-/** The service with an emulator, in this process, once it has its secret. */
+/** Starts the service with the emulator in this process, and returns it when it is ready. */
 import { expect } from 'vitest'
 import { assembled } from './assembled.ts'
 

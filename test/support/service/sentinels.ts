@@ -1,22 +1,22 @@
-/** Values that prove a leak wherever they turn up, and the search for them in whatever a program lets out. */
+/** Sentinels: secret values that prove a leak if they occur in any output of a program, and the search for them. */
 
 export interface Sentinel {
   readonly name: string
   readonly value: string
-  /** What is searched for: how a part of the value looks, by how it may be written. Without white space. */
+  /** The strings to search for: part of the value in each encoding, without white space, by encoding. */
   readonly forms: ReadonlyMap<string, string>
 }
 
-/** A sentinel that was found where it should not be. */
+/** An occurrence of a sentinel in an output. */
 export interface Leak {
   readonly outlet: string
   readonly sentinel: string
   readonly form: string
-  /** What stands around it. */
+  /** The surrounding text. */
   readonly excerpt: string
 }
 
-/** What came out of a program, by where. */
+/** The outputs of a program, by the name of the outlet. */
 export class Outlets {
   readonly #texts = new Map<string, string[]>()
 
@@ -24,7 +24,7 @@ export class Outlets {
     return [...this.#texts.keys()]
   }
 
-  /** All that came out there, one after another. */
+  /** The outputs of an outlet, in order. */
   texts(outlet: string): readonly string[] {
     return this.#texts.get(outlet) ?? []
   }
@@ -54,20 +54,23 @@ export function leaksIn(text: string, ...sentinels: Sentinel[]): Omit<Leak, 'out
 }
 
 /**
- * The value is the unit over and over, so that a part of it, as a parse error quotes it, is found too.
- * @param unit its bytes in UTF-8 are a multiple of three, for base64
+ * Creates a sentinel whose value repeats the unit, so that a fragment, such as a parse error quotes, is found too.
+ * @param unit a text whose length in UTF-8 is a multiple of three bytes, for base64
  */
 export function sentinel(name: string, unit: string): Sentinel {
   const value = unit.repeat(5)
   return { name, value, forms: formsOf(unit, value) }
 }
 
-/** Each line of a PEM is one, as text and as the bytes that it stands for. */
+/** Creates a sentinel for each line of a PEM file, as text and as the bytes that it encodes. */
 export function pemSentinels(name: string, pem: string): Sentinel[] {
   const lines = pem.split('\n').filter((line) => /^[\w+/]{20,}=*$/.test(line))
   return lines.map((line, index) => {
     const bytes = Buffer.from(line, 'base64')
-    const forms = [...formsOf(line, line), ...byteForms(bytes).map(([form, text]) => [`its ${form}`, text] as const)]
+    const forms = [
+      ...formsOf(line, line),
+      ...byteForms(bytes).map(([form, text]) => [`decoded ${form}`, text] as const),
+    ]
     return { name: `${name}, line ${index + 1}`, value: line, forms: new Map(forms) }
   })
 }
@@ -79,34 +82,34 @@ function formsOf(unit: string, value: string): ReadonlyMap<string, string> {
   const url = encodeURIComponent(unit)
   const forms: (readonly [string, string])[] = [
     ['text', unit],
-    ['bytes taken for letters', Buffer.from(unit).toString('latin1')],
+    ['Latin-1', Buffer.from(unit).toString('latin1')],
     ['JSON', json(unit)],
     ['JSON in JSON', json(json(unit))],
     ['JSON in ASCII', ascii(json(unit))],
     ['URL', url],
-    ['URL in small letters', url.replaceAll(/%../g, (code) => code.toLowerCase())],
+    ['URL in lower case', url.replaceAll(/%../g, (code) => code.toLowerCase())],
     ['HTML', unit.replaceAll('"', '&quot;')],
     ['UTF-16', Buffer.from(unit, 'utf16le').toString('latin1')],
     ['characters', [...unit].join()],
     ['characters as JSON', JSON.stringify([...unit]).slice(1, -1)],
-    ['characters in quotes', [...unit].map((character) => `'${character}'`).join()],
+    ['quoted characters', [...unit].map((character) => `'${character}'`).join()],
     ...byteForms(Buffer.from(unit)),
-    // It depends on where in three bytes the value begins.
-    ...[0, 1, 2].flatMap((skipped): [string, string][] => {
+    // Base64 encodes groups of three bytes, so the text depends on the offset of the value.
+    ...[0, 1, 2].flatMap((offset): [string, string][] => {
       const text = Buffer.from(value)
-        .subarray(skipped)
+        .subarray(offset)
         .toString('base64')
         .slice(0, (Buffer.byteLength(unit) / 3) * 4)
       return [
-        [`base64, ${skipped} bytes later`, text],
-        [`base64url, ${skipped} bytes later`, text.replaceAll('+', '-').replaceAll('/', '_')],
+        [`base64, offset ${offset}`, text],
+        [`base64url, offset ${offset}`, text.replaceAll('+', '-').replaceAll('/', '_')],
       ]
     }),
   ]
   return distinct(forms)
 }
 
-/** Many forms of what is plain ASCII are the same. */
+/** Removes duplicates: many encodings of plain ASCII are the same. */
 function distinct(forms: (readonly [string, string])[]): ReadonlyMap<string, string> {
   const byNeedle = new Map(forms.toReversed().map(([form, text]) => [squeeze(text), form]))
   return new Map([...byNeedle].map(([needle, form]) => [form, needle]))
@@ -117,11 +120,11 @@ function byteForms(bytes: Buffer): [string, string][] {
   return [
     ['bytes', [...bytes].join()],
     ['hex', hex],
-    ['hex in capitals', hex.toUpperCase()],
+    ['hex in upper case', hex.toUpperCase()],
   ]
 }
 
-/** What is broken into lines or padded is found like what is not: white space and zeros do not count. */
+/** Removes white space and null characters, so that wrapped or padded values are found. */
 function squeeze(text: string): string {
   return text.replaceAll(/[\s\0]+/g, '')
 }

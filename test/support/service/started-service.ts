@@ -1,8 +1,8 @@
-/** A process that ends with the test that started it. */
+/** The service in a child process that ends with the test. */
 import { onTestFinished } from 'vitest'
 import { type ServiceProcess, startService } from './process.ts'
 
-/** Starts the service as `startService` does, on a free port if none is given. When the test is finished it is ended. */
+/** Starts the service like `startService`, on a free port by default, and kills it when the test has finished. */
 export function startedService(args: readonly string[], env: NodeJS.ProcessEnv = {}, program?: string): ServiceProcess {
   const service = startService(args.includes('--port') ? args : [...args, '--port', '0'], env, program)
   onTestFinished(async () => {

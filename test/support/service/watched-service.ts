@@ -1,4 +1,4 @@
-/** The service with sentinels for all that it must keep, and whatever can be seen of it from without and within. */
+/** The service with sentinels for all its secrets, and everything that it outputs. */
 import { PassThrough } from 'node:stream'
 import { onTestFinished, vi } from 'vitest'
 import { lifecycle } from '../../../src/bus/process/lifecycle.ts'
@@ -17,14 +17,14 @@ export const token = sentinel('the bearer token', 'tK~9.w')
 export const secretAccessKey = sentinel('the secret access key', 'sK/8+e')
 export const sessionToken = sentinel('the session token', 'sT/4+n')
 
-/** What the environment of a process needs for its sentinels to be used. */
+/** The environment variables that make the AWS SDK use the sentinels. */
 export const credentials = {
   AWS_ACCESS_KEY_ID: 'AKIDXV4',
   AWS_SECRET_ACCESS_KEY: secretAccessKey.value,
   AWS_SESSION_TOKEN: sessionToken.value,
 }
 
-/** Options that say where the secret is kept, which is not for clients to know. */
+/** The location of the secret, which responses must not reveal. */
 export const place = {
   table: 'table-Vw3k',
   'key-attribute': 'key-Hj5m',
@@ -35,13 +35,13 @@ export const place = {
 export interface WatchedService {
   readonly bus: ProcessBus
   readonly outlets: Outlets
-  /** Sends requests, each on a connection of its own. How many had the secret for an answer, rightly? */
+  /** Sends each request on its own connection. Resolves to the number of authorized responses with the secret. */
   send(requests: readonly Sent[]): Promise<number>
-  /** Puts whatever is on the bus to see into the outlets, too. */
+  /** Adds everything that the bus exposes to the outlets. */
   lookInside(): Promise<void>
 }
 
-/** Assembles it before this source of secrets. It has to be started. */
+/** Assembles the service with this DynamoDB as its source; the caller starts it. */
 export async function watchedService(
   dynamodb: SpillingDynamodb,
   codeNames: readonly string[],
@@ -54,7 +54,7 @@ export async function watchedService(
       'code-name': codeNames,
       'dynamodb-endpoint': dynamodb.endpoint,
       'max-attempts': '2',
-      // None of what is to be seen is a machine that has too much to do.
+      // Generous, so that a busy machine does not cause timeouts.
       'request-timeout': '1m',
       'fetch-timeout': '1m',
       'cache-ttl': '1s',
@@ -67,9 +67,9 @@ export async function watchedService(
 
   const send = async (requests: readonly Sent[]) => {
     const replies = await exchangeAll(Number(new URL(origin()).port), requests)
-    const seen = replies.map((reply, index) => withoutRightfulSecret(requests[index], reply))
-    for (const text of seen) outlets.add('reply', text)
-    return seen.filter((text, index) => text !== replies[index]).length
+    const checked = replies.map((reply, index) => withoutAuthorizedSecret(requests[index], reply))
+    for (const text of checked) outlets.add('reply', text)
+    return checked.filter((text, index) => text !== replies[index]).length
   }
 
   const lookInside = async () => {
@@ -85,7 +85,7 @@ export async function watchedService(
     for (const line of lines) outlets.add('plain log', line)
     for (const body of dynamodb.bodies) outlets.add('request to the source', body)
     for (const { headers } of dynamodb.requests) {
-      const { 'x-amz-security-token': _, ...others } = headers // there the session token belongs
+      const { 'x-amz-security-token': _, ...others } = headers // AWS requires the session token in this header
       outlets.add('request to the source', JSON.stringify(others))
     }
   }
@@ -94,18 +94,18 @@ export async function watchedService(
 }
 
 /**
- * Everything that is told on the bus while it runs. Errors are collected, one of each message, to be looked at from all
- * sides later.
+ * Adds the activity and the log of the bus to the outlets. Returns the errors, one per message, which are searched in
+ * all representations later.
  */
 async function watch(bus: ProcessBus, outlets: Outlets): Promise<ReadonlyMap<string, Error>> {
   const errors = new Map<string, Error>()
-  const look = (outlet: string, told: object) => {
-    outlets.add(outlet, JSON.stringify(told))
-    for (const part of Object.values(told)) if (part instanceof Error) errors.set(part.message, part)
+  const record = (outlet: string, data: object) => {
+    outlets.add(outlet, JSON.stringify(data))
+    for (const part of Object.values(data)) if (part instanceof Error) errors.set(part.message, part)
   }
-  bus.subscribe(lifecycle.log, (line) => look('lifecycle.log', { ...line, ...line.fields }))
-  bus.subscribe(secretAccessed, (access) => look('secret.accessed', access))
-  bus.tap((activity) => look('tap', activity))
+  bus.subscribe(lifecycle.log, (line) => record('lifecycle.log', { ...line, ...line.fields }))
+  bus.subscribe(secretAccessed, (access) => record('secret.accessed', access))
+  bus.tap((activity) => record('tap', activity))
   for (const logFormat of ['json', 'pretty'] as const) {
     const output = new PassThrough({ encoding: 'utf8' }).on('data', (text) => outlets.add(`${logFormat} log`, text))
     bus.use(`${logFormat}-log`, log(await createLogger({ logLevel: 'trace', logFormat }, false, output)))
@@ -113,12 +113,12 @@ async function watch(bus: ProcessBus, outlets: Outlets): Promise<ReadonlyMap<str
   return errors
 }
 
-const asksForSecret = /^GET (http:\/\/\S+)?\/secret[ ?#/]/
-const rightfulBody = `\r\n\r\n${JSON.stringify({ secret_code: secret.value })}`
+const requestsSecret = /^GET (http:\/\/\S+)?\/secret[ ?#/]/
+const authorizedBody = `\r\n\r\n${JSON.stringify({ secret_code: secret.value })}`
 
-/** The reply, but for the body if that is the secret and nothing else, given to who has asked for it. */
-function withoutRightfulSecret(request: Sent | undefined, reply: string): string {
-  const isRightful =
-    asksForSecret.test(String(request?.bytes)) && reply.startsWith('HTTP/1.1 200 ') && reply.endsWith(rightfulBody)
-  return isRightful ? reply.slice(0, -rightfulBody.length) : reply
+/** The response, without its body if that consists of the secret and the request was for it. */
+function withoutAuthorizedSecret(request: Sent | undefined, reply: string): string {
+  const isAuthorized =
+    requestsSecret.test(String(request?.bytes)) && reply.startsWith('HTTP/1.1 200 ') && reply.endsWith(authorizedBody)
+  return isAuthorized ? reply.slice(0, -authorizedBody.length) : reply
 }

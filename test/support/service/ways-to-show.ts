@@ -1,4 +1,4 @@
-/** How a program may come to show a value, on purpose or not. */
+/** The ways in which a program may convert a value to text, intentionally or not. */
 import { Console } from 'node:console'
 import { PassThrough } from 'node:stream'
 import { format, inspect } from 'node:util'
@@ -7,43 +7,43 @@ import { pino } from 'pino'
 
 const everything = { depth: Infinity, maxArrayLength: null, maxStringLength: null, getters: true } as const
 
-/** Each answers with what there is to be seen, and never throws: the message of what goes wrong is to be seen too. */
+/** Converts a value to text without throwing: an error is converted as well, because it may contain the value. */
 export const waysToShow: Readonly<Record<string, (value: unknown) => string>> = {
-  inspected: whatever((value) => inspect(value)),
-  'inspected with what is hidden': whatever((value) => inspect(value, { ...everything, showHidden: true })),
-  'inspected without its own way to be': whatever((value) =>
+  inspected: neverThrowing((value) => inspect(value)),
+  'inspected with hidden properties': neverThrowing((value) => inspect(value, { ...everything, showHidden: true })),
+  'inspected without its custom inspect function': neverThrowing((value) =>
     inspect(value, { ...everything, showHidden: true, customInspect: false }),
   ),
-  'turned into a string': whatever(String),
-  'put into a template': whatever((value) => `${value}`),
-  concatenated: whatever((value) => ''.concat(value as string)), // typed as what it is not, for that is the mistake
-  joined: whatever((value) => [value].join()),
-  localised: whatever((value) => (value as object).toLocaleString()),
-  'formatted as a string': whatever((value) => format('%s', value)),
-  'formatted as an object': whatever((value) => format('%o', value)),
-  'formatted as an object in short': whatever((value) => format('%O', value)),
-  'formatted as JSON': whatever((value) => format('%j', value)),
-  'put out on a console': whatever(onConsole),
-  serialised: whatever((value) => JSON.stringify(value)),
-  'serialised as binary': whatever((value) => serialize(value).toString('latin1')),
-  cloned: whatever((value) => inspect(structuredClone(value), everything)),
-  spread: whatever((value) => inspect({ ...(value as object) }, everything)),
-  'listed by entry': whatever((value) => inspect(Object.entries(value as object), everything)),
-  'listed by property': whatever((value) => inspect(properties(value), everything)),
-  'in the message of an error': whatever((value) => new Error(`failed on ${value}`).stack ?? ''),
-  'as the cause of an error': whatever((value) => inspect(new Error('failed', { cause: value }), everything)),
-  'a field of a log': whatever((value) => logged({ value })),
-  'an error in a log': whatever((value) => logged({ err: value })),
+  'converted to a string': neverThrowing(String),
+  interpolated: neverThrowing((value) => `${value}`),
+  concatenated: neverThrowing((value) => ''.concat(value as string)), // the cast simulates the mistake
+  joined: neverThrowing((value) => [value].join()),
+  localized: neverThrowing((value) => (value as object).toLocaleString()),
+  'formatted as a string': neverThrowing((value) => format('%s', value)),
+  'formatted as an object': neverThrowing((value) => format('%o', value)),
+  'formatted as a short object': neverThrowing((value) => format('%O', value)),
+  'formatted as JSON': neverThrowing((value) => format('%j', value)),
+  'printed to a console': neverThrowing(onConsole),
+  serialized: neverThrowing((value) => JSON.stringify(value)),
+  'serialized as binary': neverThrowing((value) => serialize(value).toString('latin1')),
+  cloned: neverThrowing((value) => inspect(structuredClone(value), everything)),
+  spread: neverThrowing((value) => inspect({ ...(value as object) }, everything)),
+  'listed as entries': neverThrowing((value) => inspect(Object.entries(value as object), everything)),
+  'listed as properties': neverThrowing((value) => inspect(properties(value), everything)),
+  'in the message of an error': neverThrowing((value) => new Error(`failed on ${value}`).stack ?? ''),
+  'as the cause of an error': neverThrowing((value) => inspect(new Error('failed', { cause: value }), everything)),
+  'logged as a field': neverThrowing((value) => logged({ value })),
+  'logged as an error': neverThrowing((value) => logged({ err: value })),
 }
 
-/** In every way, one after another. */
+/** The value in every representation. */
 export function shown(value: unknown): string {
   return Object.values(waysToShow)
     .map((show) => show(value))
     .join('\n')
 }
 
-function whatever(show: (value: unknown) => string | undefined): (value: unknown) => string {
+function neverThrowing(show: (value: unknown) => string | undefined): (value: unknown) => string {
   return (value) => {
     try {
       return show(value) ?? ''
@@ -62,14 +62,14 @@ function onConsole(value: unknown): string {
   return stdout.read()
 }
 
-/** Own ones and inherited ones, enumerable or not. */
+/** Own and inherited properties, enumerable or not. */
 function properties(value: unknown): unknown[] {
-  const found: unknown[] = []
+  const entries: unknown[] = []
   for (let at: unknown = value; at && at !== Object.prototype; at = Object.getPrototypeOf(at)) {
     for (const key of Reflect.ownKeys(at))
-      found.push([key, whatever(() => inspect(Reflect.get(at as object, key, value)))(0)])
+      entries.push([key, neverThrowing(() => inspect(Reflect.get(at as object, key, value)))(0)])
   }
-  return found
+  return entries
 }
 
 function logged(fields: object): string {

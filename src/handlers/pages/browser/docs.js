@@ -1,16 +1,16 @@
-/** The page at /docs: Swagger UI, in the colours that the reader prefers. */
+/** The page at /docs: Swagger UI in the preferred color scheme. */
 
 const dark = matchMedia('(prefers-color-scheme: dark)')
-const follow = () => document.documentElement.classList.toggle('dark-mode', dark.matches)
-dark.addEventListener('change', follow)
-follow()
+const applyColorScheme = () => document.documentElement.classList.toggle('dark-mode', dark.matches)
+dark.addEventListener('change', applyColorScheme)
+applyColorScheme()
 
-// The bundle, which is loaded before this, has no types.
+// Defined by swagger-ui-bundle.js, which is loaded first and has no types.
 const { SwaggerUIBundle } = /** @type {any} */ (window)
 SwaggerUIBundle({
   url: 'openapi.json',
   domNode: document.getElementById('docs'),
   deepLinking: true,
-  validatorUrl: null, // it would send the document elsewhere
+  validatorUrl: null, // the default sends the document to a third party
   defaultModelsExpandDepth: -1,
 })

@@ -1,4 +1,4 @@
-/** The page of the inspector: shows what the service sends of its bus, as it comes. */
+/** The inspector page: shows the topology, statistics and calls of the bus live. */
 import { count, milliseconds, timeOfDay } from './units.js'
 import { Wiring } from './wiring.js'
 
@@ -15,7 +15,7 @@ import { Wiring } from './wiring.js'
  */
 
 /**
- * @typedef {object} News what the service sends
+ * @typedef {object} Update an event sent by the service
  * @property {string} [state]
  * @property {import('./layout.js').ChannelInfo[]} [topology]
  * @property {import('./wiring.js').Traffic[]} channels
@@ -23,138 +23,138 @@ import { Wiring } from './wiring.js'
  * @property {number} missed
  */
 
-/** How many messages are kept, and how many of them are shown. */
-const kept = 1_000
-const shown = 200
+/** The number of messages to keep, and of those to show. */
+const maxKept = 1_000
+const maxShown = 200
 
 /** @type {import('./layout.js').ChannelInfo[]} */
 let topology = []
-/** @type {Message[]} the newest first */
+/** @type {Message[]} newest first */
 let messages = []
-/** @type {Message[]} those that came during a pause */
-let waiting = []
+/** @type {Message[]} received while paused */
+let pending = []
 let missed = 0
 /** @type {import('./wiring.js').Traffic[]} */
 let traffic = []
 let chosen = ''
 let paused = false
 
-const part = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id))
-const channelChoice = /** @type {HTMLSelectElement} */ (part('channel'))
-const failuresOnly = /** @type {HTMLInputElement} */ (part('failures'))
-const wiring = new Wiring(part('wiring'), choose)
+const byId = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id))
+const channelSelect = /** @type {HTMLSelectElement} */ (byId('channel'))
+const failuresOnly = /** @type {HTMLInputElement} */ (byId('failures'))
+const wiring = new Wiring(byId('wiring'), choose)
 
-listen()
-channelChoice.onchange = () => choose(channelChoice.value)
+connect()
+channelSelect.onchange = () => choose(channelSelect.value)
 failuresOnly.onchange = showMessages
-part('pause').onclick = pause
+byId('pause').onclick = togglePause
 
-function listen() {
-  const events = new EventSource('bus/events') // beside this page, wherever a proxy has put it
-  events.onopen = () => connected(true)
-  events.onmessage = ({ data }) => hear(JSON.parse(data))
+function connect() {
+  const events = new EventSource('bus/events') // relative, so that it works behind a proxy that adds a prefix
+  events.onopen = () => showConnection(true)
+  events.onmessage = ({ data }) => handleUpdate(JSON.parse(data))
   events.onerror = () => {
-    connected(false)
-    // A browser tries again by itself where a connection broke, and never after a reply that is no stream, such as 503.
-    if (events.readyState === EventSource.CLOSED) setTimeout(listen, 3_000)
+    showConnection(false)
+    // Browsers reconnect after a broken connection, but not after a response that is not a stream, such as a 503.
+    if (events.readyState === EventSource.CLOSED) setTimeout(connect, 3_000)
   }
 }
 
 /** @param {boolean} live */
-function connected(live) {
-  part('connection').textContent = live ? 'live' : 'not connected, trying again'
-  part('connection').classList.toggle('live', live)
-  if (!live) part('state').textContent = part('state').className = '…' // nobody knows
-  // What is known of the past comes once more, perhaps from another process.
+function showConnection(live) {
+  byId('connection').textContent = live ? 'live' : 'disconnected, reconnecting…'
+  byId('connection').classList.toggle('live', live)
+  if (!live) byId('state').textContent = byId('state').className = '…'
+  // The service sends recent messages again, and may have been restarted.
   if (live) {
     messages = []
-    waiting = []
+    pending = []
     missed = 0
   }
 }
 
-/** @param {News} news */
-function hear(news) {
-  if (news.state) part('state').textContent = part('state').className = news.state
-  if (news.topology) rewire(news.topology)
-  traffic = news.channels
+/** @param {Update} update */
+function handleUpdate(update) {
+  if (update.state) byId('state').textContent = byId('state').className = update.state
+  if (update.topology) showTopology(update.topology)
+  traffic = update.channels
   wiring.count(traffic)
-  showChosen()
-  wiring.pass(news.messages)
-  missed += news.missed
-  if (paused) waiting = [...waiting, ...news.messages].slice(-kept)
-  else take(news.messages)
+  showDetails()
+  wiring.pass(update.messages)
+  missed += update.missed
+  if (paused) pending = [...pending, ...update.messages].slice(-maxKept)
+  else addMessages(update.messages)
 }
 
-/** @param {import('./layout.js').ChannelInfo[]} wired */
-function rewire(wired) {
-  topology = wired
-  wiring.show(wired)
-  channelChoice.replaceChildren(new Option('all', ''), ...wired.map(({ channel }) => new Option(channel, channel)))
-  choose(wired.some(({ channel }) => channel === chosen) ? chosen : '')
+/** @param {import('./layout.js').ChannelInfo[]} channels */
+function showTopology(channels) {
+  topology = channels
+  wiring.show(channels)
+  channelSelect.replaceChildren(new Option('All', ''), ...channels.map(({ channel }) => new Option(channel, channel)))
+  choose(channels.some(({ channel }) => channel === chosen) ? chosen : '')
 }
 
-/** @param {string} channel whose messages are shown alone; the empty string for those of all */
+/** @param {string} channel the channel whose messages to show; empty for all channels */
 function choose(channel) {
   chosen = channel
-  channelChoice.value = channel
+  channelSelect.value = channel
   wiring.choose(channel)
-  showChosen()
+  showDetails()
   showMessages()
 }
 
-function pause() {
+function togglePause() {
   paused = !paused
-  part('pause').ariaPressed = String(paused)
-  take(paused ? [] : waiting.splice(0))
+  byId('pause').ariaPressed = String(paused)
+  addMessages(paused ? [] : pending.splice(0))
 }
 
 /** @param {Message[]} more */
-function take(more) {
-  messages = [...more.toReversed(), ...messages].slice(0, kept)
+function addMessages(more) {
+  messages = [...more.toReversed(), ...messages].slice(0, maxKept)
   showMessages()
 }
 
-function showChosen() {
-  const wired = topology.find(({ channel }) => channel === chosen)
-  part('chosen').hidden = !wired
-  if (!wired) return
-  const users = wired.usedBy.join(', ') || 'nobody has declared to'
-  const hearers = wired.handlers.map(({ name, priority }) =>
-    wired.kind === 'request' || priority === 50 ? name : `${name} (${priority})`,
+function showDetails() {
+  const info = topology.find(({ channel }) => channel === chosen)
+  byId('chosen').hidden = !info
+  if (!info) return
+  const users = info.usedBy.join(', ') || 'none declared'
+  const handlers = info.handlers.map(({ name, priority }) =>
+    info.kind === 'request' || priority === 50 ? name : `${name} (${priority})`,
   )
-  const [uses, hears] =
-    wired.kind === 'request' ? ['Asked by', 'Answered by'] : ['Published by', 'Heard by, in this order']
-  part('chosen').className = wired.kind
-  part('chosen').replaceChildren(
-    element('p', '', `${uses}: ${users}`),
-    element('p', '', `${hears}: ${hearers.join(', ') || 'nobody'}`),
-    element('p', '', numbersOf(chosen)),
+  const [usersLabel, handlersLabel] =
+    info.kind === 'request' ? ['Requested by', 'Provided by'] : ['Published by', 'Received by, in order']
+  byId('chosen').className = info.kind
+  byId('chosen').replaceChildren(
+    element('p', '', `${usersLabel}: ${users}`),
+    element('p', '', `${handlersLabel}: ${handlers.join(', ') || 'none'}`),
+    element('p', '', statisticsOf(chosen)),
   )
 }
 
-/** @param {string} wanted */
-function numbersOf(wanted) {
-  const numbers = traffic.find(({ channel }) => channel === wanted)
-  if (!numbers) return 'Nothing has passed yet.'
-  const [half, most] = [milliseconds(numbers.p50), milliseconds(numbers.p99)]
-  return `${count(numbers.count)} calls, ${count(numbers.failed)} failed. Half took ${half} at most, 99% ${most}.`
+/** @param {string} name */
+function statisticsOf(name) {
+  const stats = traffic.find(({ channel }) => channel === name)
+  if (!stats) return 'No calls yet.'
+  const [p50, p99] = [milliseconds(stats.p50), milliseconds(stats.p99)]
+  return `${count(stats.count)} calls, ${count(stats.failed)} failed. Duration: median ${p50}, p99 ${p99}.`
 }
 
 function showMessages() {
-  const wanted = messages.filter(
+  const selected = messages.filter(
     ({ channel, outcome }) => (!chosen || channel === chosen) && (!failuresOnly.checked || outcome !== 'ok'),
   )
-  part('messages').replaceChildren(...wanted.slice(0, shown).map(row))
-  part('note').textContent = noteOn(wanted.length)
+  byId('messages').replaceChildren(...selected.slice(0, maxShown).map(row))
+  byId('note').textContent = noteOn(selected.length)
 }
 
-/** @param {number} wanted how many there are to show */
-function noteOn(wanted) {
+/** @param {number} selected the number of messages that match the filters */
+function noteOn(selected) {
   if (paused) return 'Paused.'
-  if (messages.length === 0) return `Nothing has passed yet. Try: curl ${location.origin}/secret`
-  if (wanted === 0) return 'None like these so far.'
-  return missed > 0 ? `${count(missed)} more came too fast to show, or before this page.` : ''
+  if (messages.length === 0) return `No messages yet. Try: curl ${location.origin}/secret`
+  if (selected === 0) return 'No matching messages.'
+  return missed > 0 ? `${count(missed)} earlier messages are not available.` : ''
 }
 
 /** @param {Message} message */
@@ -170,10 +170,10 @@ function row({ at, channel, by, id, ms, outcome, error }) {
   return item
 }
 
-/** @param {string} tag @param {string} kind its classes @param {string} text */
+/** @param {string} tag @param {string} kind CSS classes @param {string} text */
 function element(tag, kind, text = '') {
-  const made = document.createElement(tag)
-  made.className = kind
-  made.textContent = text
-  return made
+  const created = document.createElement(tag)
+  created.className = kind
+  created.textContent = text
+  return created
 }

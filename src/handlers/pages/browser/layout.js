@@ -1,7 +1,7 @@
-/** Where the parts of the graph go: who uses a channel, the channel, who hears it, in three columns of equal width. */
+/** Computes the positions of the graph: users, channels and handlers in three columns of equal width. */
 
 /**
- * @typedef {object} ChannelInfo a channel, as the bus tells of it
+ * @typedef {object} ChannelInfo a channel of the bus topology
  * @property {string} channel
  * @property {'event' | 'request'} kind
  * @property {string[]} usedBy
@@ -10,8 +10,8 @@
 
 /**
  * @typedef {object} Box
- * @property {string} name of a channel or a subscriber
- * @property {string[]} channels those that it has to do with
+ * @property {string} name the name of a channel or subscriber
+ * @property {string[]} channels the channel, or the channels of the subscriber
  * @property {number} x
  * @property {number} y
  * @property {number} width
@@ -19,9 +19,9 @@
  */
 
 /**
- * @typedef {object} Line from one box to another
- * @property {ChannelInfo} wired
- * @property {string | undefined} hearer whose line it is, if it leads to one
+ * @typedef {object} Line a line between a channel and a subscriber
+ * @property {ChannelInfo} info
+ * @property {string | undefined} handler the subscriber, if it is a handler
  * @property {[x: number, y: number]} from
  * @property {[x: number, y: number]} to
  */
@@ -29,15 +29,15 @@
 const top = 28
 const channelHeight = 42
 const subscriberHeight = 26
-const between = 9
-/** For the lines around the outermost boxes. */
+const gap = 9
+/** Keeps the strokes of the outermost boxes inside the graph. */
 const margin = 1
 
 /**
- * @param {ChannelInfo[]} topology from top to bottom
- * @param {number} width of all, in pixels
- * @returns {{ columns: number[], users: Box[], channels: Box[], hearers: Box[], lines: Line[], height: number }}
- *   `columns` are the middles of the three
+ * @param {ChannelInfo[]} topology the channels from top to bottom
+ * @param {number} width the width of the graph in pixels
+ * @returns {{ columns: number[], users: Box[], channels: Box[], handlers: Box[], lines: Line[], height: number }}
+ *   `columns` are the horizontal centers of the columns
  */
 export function layoutOf(topology, width) {
   const space = Math.max(14, width * 0.07)
@@ -46,64 +46,66 @@ export function layoutOf(topology, width) {
 
   const rows = topology.map(({ channel }, row) => ({ name: channel, channels: [channel], wanted: row }))
   const channels = stack(rows, channelHeight, left(1), column)
-  const middle = (/** @type {string} */ channel) => middleOf(boxOf(channels, channel))
+  const center = (/** @type {string} */ channel) => centerOf(boxOf(channels, channel))
 
-  const side = (/** @type {(wired: ChannelInfo) => string[]} */ namesOf, /** @type {number} */ x) => {
+  const side = (/** @type {(info: ChannelInfo) => string[]} */ namesOf, /** @type {number} */ x) => {
     const names = new Set(topology.flatMap(namesOf))
     const subscribers = [...names].map((name) => {
-      const own = topology.filter((wired) => namesOf(wired).includes(name)).map(({ channel }) => channel)
-      const distinctive = own.filter((channel) => !ofProcess(channel))
-      return { name, channels: own, wanted: mean((distinctive.length > 0 ? distinctive : own).map(middle)) }
+      const own = topology.filter((info) => namesOf(info).includes(name)).map(({ channel }) => channel)
+      const distinctive = own.filter((channel) => !isLifecycle(channel))
+      return { name, channels: own, wanted: mean((distinctive.length > 0 ? distinctive : own).map(center)) }
     })
     return stack(subscribers, subscriberHeight, x, column)
   }
   const users = side(({ usedBy }) => usedBy, left(0))
-  const hearers = side(({ handlers }) => handlers.map(({ name }) => name), left(2))
+  const handlers = side(({ handlers }) => handlers.map(({ name }) => name), left(2))
 
   /** @type {Line[]} */
-  const lines = topology.flatMap((wired) => {
-    const channel = boxOf(channels, wired.channel)
-    const used = wired.usedBy.map((name) => join(boxOf(users, name), channel))
-    const heard = wired.handlers.map(({ name }) => ({ ...join(channel, boxOf(hearers, name)), hearer: name }))
-    return [...used, ...heard].map((line) => ({ hearer: undefined, ...line, wired }))
+  const lines = topology.flatMap((info) => {
+    const channel = boxOf(channels, info.channel)
+    const used = info.usedBy.map((name) => join(boxOf(users, name), channel))
+    const handled = info.handlers.map(({ name }) => ({ ...join(channel, boxOf(handlers, name)), handler: name }))
+    return [...used, ...handled].map((line) => ({ handler: undefined, ...line, info }))
   })
-  const height = Math.max(...[...users, ...channels, ...hearers].map((box) => box.y + box.height)) + 4
-  return { columns: [0, 1, 2].map((index) => left(index) + column / 2), users, channels, hearers, lines, height }
+  const height = Math.max(...[...users, ...channels, ...handlers].map((box) => box.y + box.height)) + 4
+  return { columns: [0, 1, 2].map((index) => left(index) + column / 2), users, channels, handlers, lines, height }
 }
 
-/** Whether it is one of those that nearly everybody hears, and that tell little of who has to do with whom. @param {string} channel */
-export function ofProcess(channel) {
+/** Most subscribers listen to lifecycle channels, so these say little about the topology. @param {string} channel */
+export function isLifecycle(channel) {
   return channel.startsWith('lifecycle.')
 }
 
 /**
- * The channels in an order in which few lines cross: those come together that have to do with the same subscribers. Those
- * of the process are last, as they are.
+ * Sorts the channels so that few lines cross: channels with the same subscribers come together. Lifecycle channels come
+ * last, in their original order.
  * @param {ChannelInfo[]} topology
  */
-export function untangled(topology) {
-  let rows = topology.filter(({ channel }) => !ofProcess(channel))
-  const parties = new Set(rows.flatMap(partiesOf))
+export function sortedChannels(topology) {
+  let rows = topology.filter(({ channel }) => !isLifecycle(channel))
+  const subscribers = new Set(rows.flatMap(subscribersOf))
   for (let round = 0; round < 8; round += 1) {
-    const places = new Map(
-      [...parties].map((name) => [
+    const positions = new Map(
+      [...subscribers].map((name) => [
         name,
-        mean(rows.flatMap((wired, row) => (partiesOf(wired).includes(name) ? [row] : []))),
+        mean(rows.flatMap((info, row) => (subscribersOf(info).includes(name) ? [row] : []))),
       ]),
     )
-    const wanted = new Map(rows.map((wired) => [wired, mean(partiesOf(wired).map((name) => places.get(name) ?? 0))]))
+    const wanted = new Map(
+      rows.map((info) => [info, mean(subscribersOf(info).map((name) => positions.get(name) ?? 0))]),
+    )
     rows = rows.toSorted((one, other) => (wanted.get(one) ?? 0) - (wanted.get(other) ?? 0))
   }
-  return [...rows, ...topology.filter(({ channel }) => ofProcess(channel))]
+  return [...rows, ...topology.filter(({ channel }) => isLifecycle(channel))]
 }
 
-/** @param {ChannelInfo} wired */
-function partiesOf({ usedBy, handlers }) {
+/** @param {ChannelInfo} info */
+function subscribersOf({ usedBy, handlers }) {
   return [...usedBy, ...handlers.map(({ name }) => name)]
 }
 
 /**
- * One below the other, each as near to where it is wanted as the others leave it.
+ * Stacks boxes without overlap, each as close as possible to its preferred vertical center, `wanted`.
  * @param {{ name: string, channels: string[], wanted: number }[]} parts
  * @param {number} height
  * @param {number} x
@@ -116,11 +118,11 @@ function stack(parts, height, x, width) {
     .toSorted((one, other) => one.wanted - other.wanted)
     .map(({ name, channels, wanted }) => {
       const y = Math.max(free, wanted - height / 2)
-      free = y + height + between
+      free = y + height + gap
       return { name, channels, wanted, x, y, width, height }
     })
-  // They were only ever pushed down: half of that is given back.
-  const pushed = mean(boxes.map((box) => middleOf(box) - box.wanted))
+  // Boxes were only moved down, so move all of them up by the average.
+  const pushed = mean(boxes.map((box) => centerOf(box) - box.wanted))
   const shift = Math.max(0, Math.min(pushed, (boxes[0]?.y ?? top) - top))
   return boxes.map(({ wanted: _, ...box }) => ({ ...box, y: box.y - shift }))
 }
@@ -128,18 +130,18 @@ function stack(parts, height, x, width) {
 /** @param {Box[]} boxes @param {string} name @returns {Box} */
 function boxOf(boxes, name) {
   const box = boxes.find((box) => box.name === name)
-  if (!box) throw new Error(`there is no box for ${name}`)
+  if (!box) throw new Error(`No box for ${name}`)
   return box
 }
 
 /** @param {Box} box */
-function middleOf({ y, height }) {
+function centerOf({ y, height }) {
   return y + height / 2
 }
 
 /** @param {Box} left @param {Box} right @returns {Pick<Line, 'from' | 'to'>} */
 function join(left, right) {
-  return { from: [left.x + left.width, middleOf(left)], to: [right.x, middleOf(right)] }
+  return { from: [left.x + left.width, centerOf(left)], to: [right.x, centerOf(right)] }
 }
 
 /** @param {number[]} numbers */

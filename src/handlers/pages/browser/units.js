@@ -1,9 +1,9 @@
-/** Numbers as people read them. */
+/** Formats numbers, durations and times for display. */
 
-const whole = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 })
+const compact = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 })
 
 /** @param {number} number */
-export const count = (number) => (number < 10_000 ? number.toLocaleString('en') : whole.format(number))
+export const count = (number) => (number < 10_000 ? number.toLocaleString('en') : compact.format(number))
 
 /** @param {number} ms */
 export function milliseconds(ms) {

@@ -1,6 +1,6 @@
-/** The graph of the bus, drawn as wide as there is room, with what has passed on each channel. */
+/** Draws the graph of the bus, fitted to the width of the page, with statistics of each channel. */
 import { boxWith, curve, shorten, svg, words } from './drawing.js'
-import { layoutOf, untangled } from './layout.js'
+import { layoutOf, sortedChannels } from './layout.js'
 import { count, milliseconds } from './units.js'
 
 /**
@@ -10,7 +10,7 @@ import { count, milliseconds } from './units.js'
  */
 
 /**
- * @typedef {object} Traffic what has passed on a channel
+ * @typedef {object} Traffic statistics of a channel
  * @property {string} channel
  * @property {number} count
  * @property {number} failed
@@ -18,8 +18,8 @@ import { count, milliseconds } from './units.js'
  * @property {number} p99
  */
 
-/** From this many pixels on, all numbers fit. */
-const wide = 640
+/** The minimum width for all statistics, in pixels. */
+const wideLayout = 640
 
 export class Wiring {
   /** @type {ChannelInfo[]} */
@@ -32,36 +32,36 @@ export class Wiring {
   #parts = []
   /** @type {{ line: Line, element: SVGElement }[]} */
   #lines = []
-  #svg = svg('svg', { role: 'group', 'aria-label': 'The wiring, as a graph' })
+  #svg = svg('svg', { role: 'group', 'aria-label': 'Bus topology' })
   #onChoose
 
   /**
-   * @param {Element} place to draw in
-   * @param {(channel: string) => void} onChoose is told which channel was chosen, or the empty string for none any more
+   * @param {Element} container the parent of the graph
+   * @param {(channel: string) => void} onChoose called with the selected channel, or an empty string
    */
-  constructor(place, onChoose) {
+  constructor(container, onChoose) {
     this.#onChoose = onChoose
-    place.append(this.#svg)
+    container.append(this.#svg)
     new ResizeObserver(() => {
-      if (place.clientWidth === this.#width) return // it has only grown in height, as it does when this is drawn
-      this.#width = place.clientWidth
+      if (container.clientWidth === this.#width) return // drawing changes the height only
+      this.#width = container.clientWidth
       this.#draw()
-    }).observe(place)
+    }).observe(container)
   }
 
   /** @param {ChannelInfo[]} topology */
   show(topology) {
-    this.#topology = untangled(topology.filter(({ usedBy, handlers }) => usedBy.length + handlers.length > 0))
+    this.#topology = sortedChannels(topology.filter(({ usedBy, handlers }) => usedBy.length + handlers.length > 0))
     this.#draw()
   }
 
   /** @param {Traffic[]} traffic */
   count(traffic) {
-    this.#traffic = new Map(traffic.map((numbers) => [numbers.channel, numbers]))
-    this.#showNumbers()
+    this.#traffic = new Map(traffic.map((stats) => [stats.channel, stats]))
+    this.#showStatistics()
   }
 
-  /** @param {string} channel that is to stand out, or the empty string */
+  /** @param {string} channel the channel to highlight, or an empty string */
   choose(channel) {
     this.#chosen = channel
     this.#svg.classList.toggle('choosing', channel !== '')
@@ -72,35 +72,35 @@ export class Wiring {
   }
 
   /**
-   * Has the lines light up on which something passed.
+   * Highlights the lines of the calls.
    * @param {{ channel: string, by: string, outcome: string }[]} messages
    */
   pass(messages) {
     const key = (/** @type {string} */ channel, /** @type {string | undefined} */ by) => JSON.stringify([channel, by])
     const outcomes = new Map(messages.map(({ channel, by, outcome }) => [key(channel, by), outcome]))
     const passed = this.#lines.flatMap(({ line, element }) => {
-      const outcome = outcomes.get(key(line.wired.channel, line.hearer))
+      const outcome = outcomes.get(key(line.info.channel, line.handler))
       return outcome ? [{ element, outcome }] : []
     })
     for (const { element, outcome } of passed) {
       element.classList.toggle('failed', outcome !== 'ok')
       element.classList.remove('passing')
     }
-    this.#svg.getBoundingClientRect() // else the animations would not begin anew; once, for it has all laid out
+    this.#svg.getBoundingClientRect() // forces a layout, without which the animations would not restart
     for (const { element } of passed) element.classList.add('passing')
   }
 
   #draw() {
     if (this.#width === 0 || this.#topology.length === 0) return
-    const { columns, users, channels, hearers, lines, height } = layoutOf(this.#topology, this.#width)
+    const { columns, users, channels, handlers, lines, height } = layoutOf(this.#topology, this.#width)
 
     this.#lines = lines.map((line) => ({ line, element: curve(line) }))
     this.#parts = [
-      ...this.#lines.map(({ line, element }) => ({ channels: [line.wired.channel], element })),
-      ...[...users, ...hearers].map((box) => ({ channels: box.channels, element: boxWith(box, 'subscriber') })),
+      ...this.#lines.map(({ line, element }) => ({ channels: [line.info.channel], element })),
+      ...[...users, ...handlers].map((box) => ({ channels: box.channels, element: boxWith(box, 'subscriber') })),
       ...channels.map((box, index) => ({ channels: box.channels, element: this.#channel(box, index) })),
     ]
-    const headings = ['asks or publishes', 'channel', 'answers or hears']
+    const headings = ['users', 'channels', 'handlers']
     this.#svg.setAttribute('viewBox', `0 0 ${this.#width} ${height}`)
     this.#svg.setAttribute('height', String(height))
     this.#svg.replaceChildren(
@@ -109,7 +109,7 @@ export class Wiring {
     )
     const room = Math.max(...channels.map((box) => box.width)) - 8
     for (const name of this.#svg.querySelectorAll('.name')) shorten(/** @type {SVGTextElement} */ (name), room)
-    this.#showNumbers()
+    this.#showStatistics()
     this.choose(this.#chosen)
   }
 
@@ -129,19 +129,19 @@ export class Wiring {
     return element
   }
 
-  #showNumbers() {
+  #showStatistics() {
     for (const { channels, element } of this.#parts) {
       const text = element.querySelector('.numbers')
       if (!text) continue
-      const numbers = this.#traffic.get(channels[0] ?? '')
-      element.classList.toggle('failing', (numbers?.failed ?? 0) > 0)
-      text.textContent = numbers ? told(numbers, this.#width >= wide) : 'nothing yet'
+      const stats = this.#traffic.get(channels[0] ?? '')
+      element.classList.toggle('failing', (stats?.failed ?? 0) > 0)
+      text.textContent = stats ? summary(stats, this.#width >= wideLayout) : 'no calls'
     }
   }
 }
 
-/** @param {Traffic} numbers @param {boolean} atLength */
-function told({ count: calls, failed, p50, p99 }, atLength) {
+/** @param {Traffic} stats @param {boolean} long includes the 99th percentile */
+function summary({ count: calls, failed, p50, p99 }, long) {
   if (failed > 0) return `${count(failed)} of ${count(calls)} failed`
-  return `${count(calls)} · ${milliseconds(p50)}${atLength ? `, p99 ${milliseconds(p99)}` : ''}`
+  return `${count(calls)} · ${milliseconds(p50)}${long ? `, p99 ${milliseconds(p99)}` : ''}`
 }

@@ -1,43 +1,43 @@
-/** What a client is told whose bytes never became a request. There is no reply object yet, only the socket. */
+/** Answers data that is not a valid request. Node provides no response object for it, only the socket. */
 import { randomUUID } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { problemOf, RequestError } from '../problem.ts'
 
-/** By Node's code of the error; anything else is a bad request. */
+/** Response statuses by Node's error code. Other codes mean 400. */
 const statuses: ReadonlyMap<string | undefined, number> = new Map([
   ['HPE_HEADER_OVERFLOW', 431],
   ['ERR_HTTP_REQUEST_TIMEOUT', 408],
 ])
 
-/** Codes of a TLS handshake that failed: nothing can be said on such a connection. */
-const noTls = /^(ERR_SSL|ERR_TLS|EPROTO)/
+/** Error codes of a failed TLS handshake, after which nothing can be sent. */
+const handshakeError = /^(ERR_SSL|ERR_TLS|EPROTO)/
 
-/** How long the client has to read the reply, in milliseconds, before the connection is gone, whatever it still sends. */
-const lingering = 1_000
+/** Time for the client to read the response, in milliseconds. The connection is then closed, even if data arrives. */
+const lingerTimeout = 1_000
 
-/** Where Node keeps the reply that comes next on a connection. Its own handler of such errors looks at it, too. */
+/** The pending response of a connection. Internal to Node, whose default handler of these errors uses it as well. */
 interface Serving {
   readonly _httpMessage?: ServerResponse | null
 }
 
-/** Says what is wrong, as a problem (RFC 9457) like every other, and closes. */
+/** Sends problem details (RFC 9457) and closes the connection. */
 export function refuseConnection(error: NodeJS.ErrnoException, socket: Socket & Serving): void {
-  if (socket.writableEnded) return // was told before
-  if (!socket.writable || noTls.test(error.code ?? '')) {
+  if (socket.writableEnded) return // already refused
+  if (!socket.writable || handshakeError.test(error.code ?? '')) {
     socket.destroy()
     return
   }
   const reply = socket._httpMessage
   if (reply?.req.complete) {
-    // A request that came before what is wrong is still to be answered: that is the last reply.
+    // An earlier request is still pending. Its response is the last one on this connection.
     reply.shouldKeepAlive = false
-    reply.once('close', () => socket.destroySoon()) // its head may have been sent, saying otherwise
+    reply.once('close', () => socket.destroySoon()) // in case its head, with keep-alive, has already been sent
     return
   }
   const id = randomUUID()
-  const fault = new RequestError(statuses.get(error.code) ?? 400, 'The request could not be read as HTTP.')
-  const problem = problemOf(fault, id)
+  const requestError = new RequestError(statuses.get(error.code) ?? 400, 'The request is not valid HTTP.')
+  const problem = problemOf(requestError, id)
   const body = JSON.stringify(problem)
   const head = [
     `HTTP/1.1 ${problem.status} ${problem.title}`,
@@ -48,6 +48,6 @@ export function refuseConnection(error: NodeJS.ErrnoException, socket: Socket & 
     `x-request-id: ${id}`,
   ]
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
-  const gone = setTimeout(() => socket.destroy(), lingering)
-  socket.once('close', () => clearTimeout(gone))
+  const timer = setTimeout(() => socket.destroy(), lingerTimeout)
+  socket.once('close', () => clearTimeout(timer))
 }

@@ -1,25 +1,26 @@
 /**
- * The open connections of an HTTP server, so that a stop is not held up by those on which nobody waits for an answer. Node's
- * own way leaves alone whoever has sent nothing yet, or half a request, and breaks off replies that are on their way.
+ * Tracks the open connections of an HTTP server, so that those without a pending response do not delay a shutdown.
+ * Node's own `closeIdleConnections` keeps connections that have sent nothing or half a request, and cuts off responses
+ * that are being sent.
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Limits } from '../limits.ts'
-import { tellEndOfRequest } from './empty-requests.ts'
+import { emitRequestEnd } from './empty-requests.ts'
 
-const underWay = Symbol('requests under way')
+const pending = Symbol('pending requests')
 
-/** A connection, with the requests on it that are not answered yet, oldest first: it may send several without waiting. */
+/** A connection with its pending requests, oldest first. A client may pipeline several. */
 interface Connection extends Socket {
-  [underWay]?: IncomingMessage[]
+  [pending]?: IncomingMessage[]
 }
 
 /**
- * Closes each connection on which nothing passes while a reply is under way. When the server is closed, has each closed as
- * soon as no request that came whole is being answered on it.
+ * Closes connections with a pending response after a time without traffic. When the server closes, also closes each
+ * connection as soon as it has no completely received request to answer.
  */
-export function closeConnectionsInOrder(server: Server, { silence, checkInterval }: Limits): void {
-  // By the client's end, since a connection with TLS is two sockets: first the plain one, then the one that reads it.
+export function closeConnectionsGracefully(server: Server, { inactivityTimeout, checkInterval }: Limits): void {
+  // Keyed by the client address, because a TLS connection has two sockets: the plain one and then the decrypting one.
   const connections = new Map<string, Connection>()
   let closing = false
 
@@ -33,31 +34,31 @@ export function closeConnectionsInOrder(server: Server, { silence, checkInterval
   server.on('connection', add)
   server.on('secureConnection', add)
 
-  // One function for all: it is added to every reply.
+  // One shared function, because it is added to every response.
   function onClose(this: ServerResponse) {
     const socket: Connection = this.req.socket
-    socket[underWay]?.shift()
-    tellEndOfRequest(this)
+    socket[pending]?.shift()
+    emitRequestEnd(this)
     if (closing && socket.writable) socket.destroySoon()
   }
   server.on('request', (request, response) => {
     const socket: Connection = request.socket
-    socket[underWay] ??= []
-    socket[underWay].push(request)
+    socket[pending] ??= []
+    socket[pending].push(request)
     response.on('close', onClose)
   })
 
-  // A timer for each reply, which Node would set, costs more than to look from time to time which ones take long.
+  // Checking periodically costs less than a timer per response, which Node would set.
   const watch = setInterval(() => {
     for (const socket of connections.values())
-      if (socket[underWay]?.length && !socket.timeout) socket.setTimeout(silence)
+      if (socket[pending]?.length && !socket.timeout) socket.setTimeout(inactivityTimeout)
   }, checkInterval).unref()
   server.once('close', () => clearInterval(watch))
 
-  // Node calls it when it stops listening.
+  // Node calls this when the server stops listening.
   server.closeIdleConnections = () => {
     closing = true
     for (const socket of connections.values())
-      if (!socket[underWay]?.some(({ complete }) => complete)) socket.destroySoon()
+      if (!socket[pending]?.some(({ complete }) => complete)) socket.destroySoon()
   }
 }

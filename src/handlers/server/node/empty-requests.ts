@@ -1,26 +1,25 @@
 /**
- * Requests without a body, as nearly all are. Node need not make streams of them (`optimizeEmptyRequests` of
- * https://nodejs.org/api/http.html), which saves a part of what each reply costs. What Fastify expects of a stream all the same
- * is made up for here.
+ * Support for `optimizeEmptyRequests` (https://nodejs.org/api/http.html): for a request without a body, Node then sets
+ * up no stream. These functions supply the stream behaviour that Fastify relies on.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 
-/** Whether no body is announced, so there is none: https://www.rfc-editor.org/rfc/rfc9112#section-6.3 */
+/** Whether the request has no body: https://www.rfc-editor.org/rfc/rfc9112#section-6.3 */
 function isEmpty({ headers }: IncomingMessage): boolean {
   return !('content-length' in headers || 'transfer-encoding' in headers)
 }
 
-/** Where there is a type, Fastify waits for a body. To be called when the request comes. */
-export function removeTypeOfNoBody(request: IncomingMessage): void {
+/** Removes the content type of an empty request: Fastify would wait for its body. Call when the request arrives. */
+export function removeUnusedContentType(request: IncomingMessage): void {
   if ('content-type' in request.headers && isEmpty(request)) delete request.headers['content-type']
 }
 
 /**
- * Fastify's `onRequestAbort` and `request.signal` wait for the end of the stream. To be called when the reply is through, or
- * cannot be sent any more.
+ * Emits the events of a finished stream, on which Fastify's `onRequestAbort` and `request.signal` depend. Call when the
+ * response has been sent or can no longer be sent.
  */
-export function tellEndOfRequest({ req: request, writableFinished }: ServerResponse): void {
-  if (!isEmpty(request)) return // Node tells it
+export function emitRequestEnd({ req: request, writableFinished }: ServerResponse): void {
+  if (!isEmpty(request)) return // Node emits them
   if (!writableFinished) {
     request.aborted = true
     request.emit('aborted')

@@ -1,6 +1,6 @@
 /**
- * Node's HTTP. An `import` of it looks at everything that it exports, and so loads what stands behind its `WebSocket`: undici,
- * HTTP/2 and more, which no start should wait for.
+ * Node's HTTP modules. An `import` reads every export, including the `WebSocket` getter, which loads undici, HTTP/2 and
+ * more, and delays the start.
  */
 export const { createServer, IncomingMessage, ServerResponse, STATUS_CODES } = process.getBuiltinModule('node:http')
 export const { createServer: createSecureServer } = process.getBuiltinModule('node:https')

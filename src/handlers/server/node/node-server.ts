@@ -1,24 +1,24 @@
-/** The server of Node below Fastify, within our limits: for HTTP, or for HTTPS where there is a certificate. */
+/** Creates the Node server that Fastify runs on, with the limits applied: HTTPS with a certificate, otherwise HTTP. */
 import type { RequestListener, Server } from 'node:http'
 import type { Certificate } from '../certificate.ts'
 import type { Limits } from '../limits.ts'
-import { removeTypeOfNoBody } from './empty-requests.ts'
+import { removeUnusedContentType } from './empty-requests.ts'
 import { createSecureServer, createServer } from './node-http.ts'
 import { drainingResponse, warmUpObjectShapes } from './response.ts'
 
-/** @param isDraining whether this is the last reply on its connection; it is asked when the head of each is written */
+/** @param isDraining whether a response is the last one on its connection; called when its head is written */
 export function nodeServer(
-  answer: RequestListener,
+  handle: RequestListener,
   limits: Limits,
   certificate: Certificate | undefined,
   isDraining: () => boolean,
 ): Server {
   const listener: RequestListener = (request, response) => {
-    // Who does not read a body leaves it to Node, which would read it to its end, however long it is.
+    // On a kept connection, Node reads a body that no handler reads to the end, regardless of its length.
     const { 'content-length': length, 'transfer-encoding': coding } = request.headers
     if (coding !== undefined || Number(length) > limits.body) response.shouldKeepAlive = false
-    removeTypeOfNoBody(request)
-    answer(request, response)
+    removeUnusedContentType(request)
+    handle(request, response)
   }
   const ServerResponse = drainingResponse(isDraining)
   warmUpObjectShapes(ServerResponse)
@@ -30,12 +30,12 @@ export function nodeServer(
     connectionsCheckingInterval: limits.checkInterval,
     keepAliveTimeout: limits.keepAliveTimeout,
     optimizeEmptyRequests: true,
-    requireHostHeader: false, // it is required where the answer is a problem like every other
+    requireHostHeader: false, // the app checks it and replies with problem details
   }
   const server: Server = certificate
     ? createSecureServer({ ...options, ...certificate, handshakeTimeout: limits.handshakeTimeout }, listener)
     : createServer(options, listener)
   server.maxConnections = limits.openConnections
-  // Any other expectation than 100-continue may be ignored: https://www.rfc-editor.org/rfc/rfc9110#section-10.1.1
+  // Expectations other than 100-continue may be ignored: https://www.rfc-editor.org/rfc/rfc9110#section-10.1.1
   return server.on('checkExpectation', (request, response) => server.emit('request', request, response))
 }

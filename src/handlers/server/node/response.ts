@@ -1,4 +1,4 @@
-/** The response class of the HTTP server: a Node `ServerResponse` that records what metrics and the audit trail need. */
+/** The response class of the HTTP server: a Node `ServerResponse` with the data for metrics and the audit trail. */
 import type { IncomingMessage, OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import * as nodeHttp from './node-http.ts'
@@ -20,7 +20,7 @@ type Headers = OutgoingHttpHeaders | OutgoingHttpHeader[]
  * response decides when its head is written whether the connection stays open.
  * @param isDraining whether this is the last response on its connection
  */
-export function drainingResponse(isDraining: () => boolean) {
+export function drainingResponse(isDraining: () => boolean): typeof WatchedResponse {
   return class DrainingResponse<Request extends IncomingMessage> extends WatchedResponse<Request> {
     override writeHead(status: number, reason?: string | Headers, headers?: Headers): this {
       if (isDraining()) this.setHeader('connection', 'close')
@@ -40,8 +40,8 @@ export function finalStatus({ writableFinished, statusCode }: ServerResponse): n
 /**
  * Lets V8 learn the size of request and response objects before the first request.
  *
- * V8 sizes the objects of a class by the first seven instances (https://v8.dev/blog/slack-tracking) that survive garbage
- * collection. If a collection runs between the first requests, as during start-up, V8 may see none of them and make all
+ * V8 sizes the objects of a class by the first seven instances (https://v8.dev/blog/slack-tracking) that survive a
+ * garbage collection. If one runs between the first requests, as during start-up, V8 may see none of them and make all
  * later objects too small: their fields move to dictionaries, and a request costs up to twice as much until the process
  * ends. Creating eight at once, with the fields of an answered request, and keeping them until the last one exists
  * prevents this.

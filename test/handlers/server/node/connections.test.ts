@@ -4,27 +4,27 @@ import { httpRoutes } from '../../../../src/channels.ts'
 import { RawConnection, startHttp } from '../../../support/http/http.ts'
 import { get, startAttacked } from '../../../support/service/attacked-service.ts'
 
-/** The warnings of Node from now on. */
-function warnings(): Error[] {
-  const warned: Error[] = []
-  const note = (warning: Error) => warned.push(warning)
-  process.on('warning', note)
+/** Collects the process warnings of Node. */
+function collectWarnings(): Error[] {
+  const warnings: Error[] = []
+  const record = (warning: Error) => warnings.push(warning)
+  process.on('warning', record)
   onTestFinished(() => {
-    process.off('warning', note)
+    process.off('warning', record)
   })
-  return warned
+  return warnings
 }
 
-test('a reply that is on its way when the process stops is sent whole', async () => {
-  const service = await startAttacked({}, { secret: 'x'.repeat(12_000_000) }) // more than the pipe holds
-  let handedOver = () => false
+test('a response that is being sent when the process stops is completed', async () => {
+  const service = await startAttacked({}, { secret: 'x'.repeat(12_000_000) }) // more than the socket buffers hold
+  let hasEnded = () => false
   service.server.on('request', (_, response) => {
-    handedOver = () => response.writableEnded
+    hasEnded = () => response.writableEnded
   })
   const connection = await RawConnection.open(service.port)
   connection.socket.pause()
   connection.send(...get('/secret'))
-  await expect.poll(() => handedOver()).toBe(true)
+  await expect.poll(() => hasEnded()).toBe(true)
 
   const exited = service.bus.exit()
   await expect.poll(() => service.server.listening).toBe(false)
@@ -34,23 +34,23 @@ test('a reply that is on its way when the process stops is sent whole', async ()
   expect(await exited).toBe(0)
 })
 
-test('a client that reads none of its replies holds up a stop no longer than it may be silent, and leaves no trace', async () => {
-  const warned = warnings()
-  const service = await startAttacked({ silence: 300, checkInterval: 100 }, { secret: 'x'.repeat(400_000) })
+test('a client that reads no responses delays a stop only until the inactivity timeout, without a leak', async () => {
+  const warnings = collectWarnings()
+  const service = await startAttacked({ inactivityTimeout: 300, checkInterval: 100 }, { secret: 'x'.repeat(400_000) })
   let closed = 0
   service.server.on('request', (_, response) => response.once('close', () => (closed += 1)))
   const { socket } = await RawConnection.open(service.port)
   socket.pause()
-  socket.write(`${get('/secret/much', '').join('\r\n')}\r\n`.repeat(30)) // 12 MB, more than the pipe holds
+  socket.write(`${get('/secret/much', '').join('\r\n')}\r\n`.repeat(30)) // 12 MB, more than the socket buffers hold
   await expect.poll(() => service.asked).toHaveLength(30)
 
   expect(await service.bus.exit()).toBe(0)
 
   await expect.poll(() => closed).toBe(30)
-  expect(warned).toEqual([])
+  expect(warnings).toEqual([])
 })
 
-test('a connection that comes when the process has begun to stop does not hold it up', async () => {
+test('a connection that opens during a stop does not delay it', async () => {
   let port = 0
   const late: Subscriber = (bus) => {
     bus.subscribe(httpRoutes, (app) => {

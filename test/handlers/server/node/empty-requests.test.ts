@@ -5,58 +5,55 @@ import type { Subscriber } from '../../../../src/bus/process/process-bus.ts'
 import { httpRoutes } from '../../../../src/channels.ts'
 import { ask, RawConnection, startHttp } from '../../../support/http/http.ts'
 
-/** A service with these routes, and what is noted by them. */
-async function service(addRoutes: (app: FastifyInstance, note: (what: string) => void) => void) {
-  const noted: string[] = []
+/** Starts a service with routes that record events. */
+async function service(addRoutes: (app: FastifyInstance, record: (event: string) => void) => void) {
+  const events: string[] = []
   const routes: Subscriber = (bus) =>
-    bus.subscribe(httpRoutes, (app) => addRoutes(app, (what) => void noted.push(what)))
-  return { ...(await startHttp({ routes })), noted }
+    bus.subscribe(httpRoutes, (app) => addRoutes(app, (event) => void events.push(event)))
+  return { ...(await startHttp({ routes })), events }
 }
 
-test('a route is told, once, that the client has left', async () => {
-  const { port, noted } = await service((app, note) => {
+test('notifies a route once when the client disconnects', async () => {
+  const { port, events } = await service((app, record) => {
     app.get('/waits', {
-      onRequestAbort: async () => note('hook'),
+      onRequestAbort: async () => record('hook'),
       handler: async (request, reply) => {
-        request.raw.once('aborted', () => note('aborted'))
-        request.raw.on('close', () => note(`close, aborted: ${request.raw.aborted}`))
-        request.signal.addEventListener('abort', () => note('signal'))
-        note('asked')
+        request.raw.once('aborted', () => record('aborted'))
+        request.raw.on('close', () => record(`close, aborted: ${request.raw.aborted}`))
+        request.signal.addEventListener('abort', () => record('signal'))
+        record('asked')
         await once(reply.raw, 'close')
       },
     })
   })
   const connection = await RawConnection.open(port)
   connection.send('GET /waits HTTP/1.1', 'Host: example.com', '')
-  await expect.poll(() => noted).toEqual(['asked'])
+  await expect.poll(() => events).toEqual(['asked'])
 
   connection.socket.destroy()
 
-  await expect.poll(() => noted.toSorted()).toEqual(['aborted', 'asked', 'close, aborted: true', 'hook', 'signal'])
+  await expect.poll(() => events.toSorted()).toEqual(['aborted', 'asked', 'close, aborted: true', 'hook', 'signal'])
 })
 
-test.each(['', 'a body'])(
-  'a route is told, once, that a request has been answered that has the body %j',
-  async (body) => {
-    const { origin, noted } = await service((app, note) => {
-      app.route({
-        method: ['GET', 'POST'],
-        url: '/answers',
-        handler: async (request) => {
-          request.raw.on('close', () => note(`close, aborted: ${request.raw.aborted}`))
-          return 'done'
-        },
-      })
+test.each(['', 'a body'])('notifies a route once when a request with the body %j has been answered', async (body) => {
+  const { origin, events } = await service((app, record) => {
+    app.route({
+      method: ['GET', 'POST'],
+      url: '/answers',
+      handler: async (request) => {
+        request.raw.on('close', () => record(`close, aborted: ${request.raw.aborted}`))
+        return 'done'
+      },
     })
+  })
 
-    expect(await ask(`${origin}/answers`, body ? { method: 'POST', body } : {})).toMatchObject({ status: 200 })
-    expect(await ask(`${origin}/health`)).toMatchObject({ status: 404 }) // by then whatever is told has been told
+  expect(await ask(`${origin}/answers`, body ? { method: 'POST', body } : {})).toMatchObject({ status: 200 })
+  expect(await ask(`${origin}/health`)).toMatchObject({ status: 404 }) // by then all events have been emitted
 
-    expect(noted).toEqual(['close, aborted: false'])
-  },
-)
+  expect(events).toEqual(['close, aborted: false'])
+})
 
-test('a request that names the type of a body, and announces none, is answered as one without', async () => {
+test('ignores the content type of a request without a body', async () => {
   const { port } = await service((app) => {
     app.post('/answers', async ({ body }) => `the body is ${body}`)
   })

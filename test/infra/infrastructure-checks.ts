@@ -1,47 +1,47 @@
-/** The template as a file, and what it makes around the service: instances, the table, alarms, outputs. */
+/** Checks of the file itself, the instances, the table, the alarms and the outputs. */
 import { expect } from 'vitest'
 import { at } from '../support/project/template.ts'
 import {
   type Checks,
   certificate,
+  dependencies,
   everyCombination,
   network,
   ofType,
   onEc2,
   onFargate,
   properties,
-  waitsFor,
 } from './stacks.ts'
 
-const machines = ['AWS::AutoScaling', 'AWS::EC2::LaunchTemplate', 'AWS::IAM::InstanceProfile', 'AWS::ECS::Capacity']
+const ec2Types = ['AWS::AutoScaling', 'AWS::EC2::LaunchTemplate', 'AWS::IAM::InstanceProfile', 'AWS::ECS::Capacity']
 
-export const surroundingsChecks = {
-  'CloudFormation can read it, and take it without a bucket': (template) => {
+export const infrastructureChecks = {
+  'CloudFormation can parse the template and deploy it without a bucket': (template) => {
     // Anchors, aliases, dates, nulls and duplicate keys are errors.
     expect(template.section('Resources')).not.toEqual({})
     expect(Buffer.byteLength(template.text)).toBeLessThan(51_200)
     expect(template.text).toMatch(/^[\x20-\x7e\n]+$/)
   },
 
-  'nothing refers to what is not made': (template) => {
+  'references and dependencies name resources that exist': (template) => {
     for (const parameters of everyCombination) {
       const { resources } = template.stack(parameters)
 
-      expect(Object.keys(resources)).toEqual(expect.arrayContaining(Object.values(resources).flatMap(waitsFor)))
+      expect(Object.keys(resources)).toEqual(expect.arrayContaining(Object.values(resources).flatMap(dependencies)))
     }
   },
 
-  'there are instances for EC2 alone': (template) => {
+  'instances exist only with launch type EC2': (template) => {
     const typesFor = (parameters: Record<string, string>) => {
       const types = Object.values(template.stack(parameters).resources).map((resource) => String(at(resource, 'Type')))
-      return machines.filter((machine) => types.some((type) => type.startsWith(machine)))
+      return ec2Types.filter((prefix) => types.some((type) => type.startsWith(prefix)))
     }
 
     expect(typesFor(onFargate)).toEqual([])
-    expect(typesFor(onEc2)).toEqual(machines)
+    expect(typesFor(onEc2)).toEqual(ec2Types)
   },
 
-  'instances are of the newest image, keep their role to themselves, and join the cluster': (template) => {
+  'instances use the latest AMI, protect their role and join the cluster': (template) => {
     const data = (more: object) =>
       at(
         properties(template.stack({ ...onEc2, InstanceType: 'm7i.large', ...more }), 'LaunchTemplate'),
@@ -62,7 +62,7 @@ export const surroundingsChecks = {
     })
   },
 
-  'instances may be what ECS needs them to be': (template) => {
+  'the instance role has only the managed policy for ECS': (template) => {
     const stack = template.stack(onEc2)
 
     expect(properties(stack, 'InstanceProfile')).toEqual({ Roles: ['<InstanceRole>'] })
@@ -74,7 +74,7 @@ export const surroundingsChecks = {
     })
   },
 
-  'tasks bring their instances about': (template) => {
+  'instances scale with the tasks': (template) => {
     const stack = template.stack({ ...onEc2, MaxInstances: '9' })
 
     expect(properties(stack, 'AutoScalingGroup')).toMatchObject({
@@ -84,7 +84,7 @@ export const surroundingsChecks = {
       LaunchTemplate: { LaunchTemplateId: '<LaunchTemplate>', Version: '<LaunchTemplate.LatestVersionNumber>' },
     })
     expect(properties(stack, 'CapacityProvider')).toMatchObject({
-      // ECS refuses names that begin with aws, ecs or fargate, as a stack's name may.
+      // ECS rejects names that start with aws, ecs or fargate, but stack names may start with these.
       Name: expect.stringMatching(/^(?!aws|ecs|fargate)[\w-]+$/i),
       AutoScalingGroupProvider: {
         AutoScalingGroupArn: '<AutoScalingGroup>',
@@ -98,7 +98,7 @@ export const surroundingsChecks = {
     })
   },
 
-  'the table is made when it is asked for, and outlives the stack': (template) => {
+  'the table is created on request and outlives the stack': (template) => {
     const stack = template.stack({ ...network, CreateTable: 'true', TableName: 'secrets', KeyAttribute: 'id' })
 
     expect(template.stack(network).resources).not.toHaveProperty('Table')
@@ -116,14 +116,14 @@ export const surroundingsChecks = {
     })
   },
 
-  'somebody is told of errors, of tasks that are not ready, and of throttling': (template) => {
+  'alarms cover errors, unready tasks and throttling': (template) => {
     const stack = template.stack({ ...network, TableName: 'secrets' })
-    const balancer = { Name: 'LoadBalancer', Value: '<LoadBalancer.LoadBalancerFullName>' }
+    const loadBalancer = { Name: 'LoadBalancer', Value: '<LoadBalancer.LoadBalancerFullName>' }
     const target = { Name: 'TargetGroup', Value: '<TargetGroup.TargetGroupFullName>' }
     const expected = [
-      ['AWS/ApplicationELB', 'HTTPCode_Target_5XX_Count', [balancer, target]],
-      ['AWS/ApplicationELB', 'HTTPCode_ELB_5XX_Count', [balancer]],
-      ['AWS/ApplicationELB', 'UnHealthyHostCount', [balancer, target]],
+      ['AWS/ApplicationELB', 'HTTPCode_Target_5XX_Count', [loadBalancer, target]],
+      ['AWS/ApplicationELB', 'HTTPCode_ELB_5XX_Count', [loadBalancer]],
+      ['AWS/ApplicationELB', 'UnHealthyHostCount', [loadBalancer, target]],
       ['AWS/DynamoDB', 'ReadThrottleEvents', [{ Name: 'TableName', Value: 'secrets' }]],
     ]
 
@@ -133,12 +133,12 @@ export const surroundingsChecks = {
     for (const alarm of alarms)
       expect(alarm).toMatchObject({
         ComparisonOperator: 'GreaterThanThreshold',
-        TreatMissingData: 'notBreaching', // no requests are no errors
+        TreatMissingData: 'notBreaching', // without requests there are no errors
         AlarmActions: ['<AlarmTopic>'],
       })
   },
 
-  'the outputs say where the service is, and where it logs': (template) => {
+  'the outputs contain the URL and the names of the resources': (template) => {
     const valuesOf = (more: object) => {
       const outputs = Object.entries(template.stack({ ...network, ...more }).outputs)
       return Object.fromEntries(outputs.map(([name, output]) => [name, at(output, 'Value')]))
