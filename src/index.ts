@@ -11,7 +11,6 @@ export {
 } from './bus/bus.ts'
 export type { Call, CallContext } from './bus/call.ts'
 export { type EventChannel, event, type RequestChannel, request } from './bus/channel.ts'
-export type { SettledOutput } from './bus/delivery.ts'
 export {
   ChannelFailures,
   DuplicateChannel,
@@ -25,6 +24,7 @@ export {
   RequestTimeout,
   ShutdownTimeout,
 } from './bus/errors.ts'
+export type { SettledOutput } from './bus/outcomes.ts'
 export { type LogLevel, type LogRecord, lifecycle, type State } from './bus/process/lifecycle.ts'
 export { log } from './bus/process/log.ts'
 export { ProcessBus, type Subscriber } from './bus/process/process-bus.ts'

@@ -1,8 +1,9 @@
 /** The bus: publish and subscribe, request and provide. The process lifecycle is in `process/process-bus.ts`. */
 import { type Call, type CallContext, checkDuration, isPromise, LimitedCall } from './call.ts'
 import type { Channel, EventChannel, RequestChannel } from './channel.ts'
-import { Delivery, type SettledOutput } from './delivery.ts'
+import { Delivery } from './delivery.ts'
 import { DuplicateProvider, ListenerTimeout, type MissingProvider, NoProvider, RequestTimeout } from './errors.ts'
+import { Outputs, type SettledOutput, SettledOutputs } from './outcomes.ts'
 import { type LogLevel, lifecycle } from './process/lifecycle.ts'
 import { Registry, type Subscription } from './registry.ts'
 import type { Observer } from './taps.ts'
@@ -69,7 +70,7 @@ export class Bus {
   // Not `async`, for the same reason as `request`.
   publish<Payload, Output>(channel: EventChannel<Payload, Output>, payload: Payload, call?: Call): Promise<Output[]> {
     try {
-      return this.delivery.publish(channel, this.subscriptions(channel), payload, call)
+      return this.delivery.publish(channel, this.subscriptions(channel), payload, call, new Outputs(channel.name))
     } catch (error) {
       return Promise.reject(error)
     }
@@ -96,7 +97,7 @@ export class Bus {
     payload: Payload,
     call?: Call,
   ): Promise<SettledOutput<Output>[]> {
-    return this.delivery.publishSettled(channel, this.subscriptions(channel), payload, call)
+    return this.delivery.publish(channel, this.subscriptions(channel), payload, call, new SettledOutputs())
   }
 
   /**

@@ -1,18 +1,14 @@
 /** Calls listeners and providers: within their time limits, observed by the taps, with each failure logged once. */
 import { type Call, isPromise, LimitedCall } from './call.ts'
 import type { Channel, EventChannel } from './channel.ts'
-import { ChannelFailures, type Failure, messageOf } from './errors.ts'
+import { ChannelFailures, messageOf } from './errors.ts'
+import type { Collector } from './outcomes.ts'
 import type { LogLevel } from './process/lifecycle.ts'
 import type { Subscription } from './registry.ts'
 import { Taps } from './taps.ts'
 
 /** Returned synchronously or as a promise. */
 export type Answer<Output> = Output | Promise<Output>
-
-/** The outcome of one listener, like those of `Promise.allSettled`, with the listener's name. */
-export type SettledOutput<Output> =
-  | { readonly handler: string; readonly status: 'fulfilled'; readonly value: Output }
-  | { readonly handler: string; readonly status: 'rejected'; readonly reason: unknown }
 
 type Log = (level: LogLevel, message: string, fields: object) => void
 
@@ -25,36 +21,25 @@ export class Delivery {
     this.taps = new Taps((error) => log('error', `Bus tap failed: ${messageOf(error)}`, { err: error }))
   }
 
-  /** Calls all listeners. See `Bus.publish`. */
-  async publish<Payload, Output>(
+  /** Calls all listeners, and returns what the collector makes of their outcomes. */
+  async publish<Payload, Output, Result>(
     channel: EventChannel<Payload, Output>,
     listeners: readonly Subscription<Payload, Output>[],
     payload: Payload,
     call: Call | undefined,
-  ): Promise<Output[]> {
-    return outputsOf(channel, await this.publishSettled(channel, listeners, payload, call))
-  }
-
-  /** Calls all listeners. See `Bus.publishSettled`. */
-  async publishSettled<Payload, Output>(
-    channel: EventChannel<Payload, Output>,
-    listeners: readonly Subscription<Payload, Output>[],
-    payload: Payload,
-    call: Call | undefined,
-  ): Promise<SettledOutput<Output>[]> {
+    collector: Collector<Output, Result>,
+  ): Promise<Result> {
     const run = (listener: Subscription<Payload, Output>) => this.callListener(channel, listener, payload, call)
     const started = channel.concurrent ? listeners.map((listener) => start(() => run(listener))) : undefined
-    const settled: SettledOutput<Output>[] = []
     for (const [index, listener] of listeners.entries()) {
-      const handler = listener.name
       try {
         const output = started?.[index] ?? run(listener)
-        settled.push({ handler, status: 'fulfilled', value: isPromise(output) ? await output : output })
-      } catch (reason) {
-        settled.push({ handler, status: 'rejected', reason })
+        collector.fulfilled(listener.name, isPromise(output) ? await output : output)
+      } catch (error) {
+        collector.rejected(listener.name, error)
       }
     }
-    return settled
+    return collector.result()
   }
 
   /** Calls one listener. Logs its failure, unless the failure is that of a nested publish, which is already logged. */
@@ -96,18 +81,6 @@ export class Delivery {
     if (this.taps.size === 0) return limited.run(callee, input)
     return this.taps.observe(channel.name, limited, callee, input)
   }
-}
-
-/** @throws ChannelFailures if any listener failed */
-export function outputsOf<Output>(channel: { readonly name: string }, settled: SettledOutput<Output>[]): Output[] {
-  const outputs: Output[] = []
-  const failures: Failure[] = []
-  for (const outcome of settled) {
-    if (outcome.status === 'fulfilled') outputs.push(outcome.value)
-    else failures.push({ listener: outcome.handler, error: outcome.reason })
-  }
-  if (failures.length > 0) throw new ChannelFailures(channel.name, failures, outputs)
-  return outputs
 }
 
 /** Starts now. The result is awaited in the order of delivery, and until then a rejection counts as handled. */

@@ -2,7 +2,7 @@
 import { describe, expectTypeOf, test } from 'vitest'
 import { Bus } from '../../src/bus/bus.ts'
 import { event, request } from '../../src/bus/channel.ts'
-import type { SettledOutput } from '../../src/bus/delivery.ts'
+import type { SettledOutput } from '../../src/bus/outcomes.ts'
 import { lifecycle } from '../../src/bus/process/lifecycle.ts'
 import { ProcessBus, type Subscriber } from '../../src/bus/process/process-bus.ts'
 

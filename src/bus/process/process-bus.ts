@@ -13,8 +13,8 @@
  */
 import { Bus } from '../bus.ts'
 import { checkDuration } from '../call.ts'
-import { outputsOf, type SettledOutput } from '../delivery.ts'
 import { Exiting, MissingProviders } from '../errors.ts'
+import { outputsOf, type SettledOutput } from '../outcomes.ts'
 import { lifecycle, type State } from './lifecycle.ts'
 import { Serial } from './serial.ts'
 import { ShutdownDeadline } from './shutdown-deadline.ts'
@@ -100,7 +100,7 @@ export class ProcessBus extends Bus {
    * @throws ChannelFailures if any failed; the process stays started nevertheless
    */
   async graceful(): Promise<unknown[]> {
-    return outputsOf(lifecycle.graceful, await this.gracefulSettled())
+    return outputsOf(lifecycle.graceful.name, await this.gracefulSettled())
   }
 
   /**
