@@ -18,7 +18,7 @@ describe.runIf(hasBrowser)('the API documentation in a browser', () => {
     const background = () => page.evaluate('getComputedStyle(document.documentElement).backgroundColor')
 
     await page.goto(`${origin}/docs`)
-    await page.click('text=Describe the API')
+    await page.click('text=Get the OpenAPI document')
 
     await expect.poll(() => page.locator('.opblock-summary-path').allInnerTexts()).toContain('/health')
     await expect.poll(() => page.locator('.response-col_status').allInnerTexts()).toContain('401')
