@@ -2,6 +2,7 @@
 /** The entry point: from the command line to the exit code. */
 import { MissingProviders, messageOf } from './bus/errors.ts'
 import type { ProcessBus } from './bus/process/process-bus.ts'
+import { isInstance } from './bus/thrown.ts'
 import { ExitError, UsageError } from './errors.ts'
 import { type Command, type CommandLine, readCommandLine } from './runtime/cli/command-line.ts'
 import type { Options } from './runtime/options/definitions.ts'
@@ -70,8 +71,8 @@ async function healthcheck(options: Options): Promise<number> {
 function exitCodeOf(error: unknown): number | undefined {
   // The built-in subscribers are complete, so a plugin requires more or a subscriber was left out. `EX_CONFIG` of
   // sysexits.h.
-  if (error instanceof MissingProviders) return 78
-  return error instanceof ExitError ? error.exitCode : undefined
+  if (isInstance(error, MissingProviders)) return 78
+  return isInstance(error, ExitError) ? error.exitCode : undefined
 }
 
 process.exit(

@@ -1,7 +1,7 @@
 /** Calls listeners and providers: within their time limits, observed by the taps, with each failure logged once. */
 import { type Call, isPromise, LimitedCall } from './call.ts'
 import type { Channel, EventChannel } from './channel.ts'
-import { ChannelFailures, messageOf } from './errors.ts'
+import { codeOf, messageOf } from './errors.ts'
 import type { Collector } from './outcomes.ts'
 import type { LogLevel } from './process/lifecycle.ts'
 import type { Subscription } from './registry.ts'
@@ -63,7 +63,7 @@ export class Delivery {
     call: Call | undefined,
     error: unknown,
   ): never {
-    if (error instanceof ChannelFailures) throw error
+    if (codeOf(error) === 'BUS_CHANNEL_FAILURES') throw error
     const fields = { channel: channel.name, listener: listener.name, reqId: call?.id, err: error }
     this.#log('error', `${listener.name} failed on ${channel.name}: ${messageOf(error)}`, fields)
     throw error

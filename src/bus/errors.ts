@@ -2,6 +2,9 @@
  * The errors of the bus. Every class has a stable `code`, which identifies an error without importing the class, and a
  * message that names the channel and the subscribers.
  */
+import { messageOf } from './thrown.ts'
+
+export { codeOf, messageOf } from './thrown.ts'
 
 class BusError extends Error {
   override get name(): string {
@@ -117,19 +120,6 @@ export class ShutdownTimeout extends BusError {
   constructor(ms: number) {
     super(`Shutdown timed out after ${ms} ms`)
   }
-}
-
-/** The text to log for an error. A parse error's message is withheld: it quotes the input, which may be secret. */
-export function messageOf(error: unknown): string {
-  if (error instanceof SyntaxError) return 'parse error'
-  if (!(error instanceof Error)) return typeof error === 'object' && error ? '[object]' : String(error)
-  // If a connection is refused on several addresses, Node's error has a code but no message.
-  return error.message || ('code' in error ? String(error.code) : error.name)
-}
-
-/** The `code` of any thrown value. It identifies errors even if their class is loaded twice or not at all. */
-export function codeOf(error: unknown): unknown {
-  return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined
 }
 
 function noProvider(channel: string, requester: string): string {

@@ -1,6 +1,6 @@
 /** Creates the pino logger: JSON lines for machines, or readable text for a terminal. */
 import { type DestinationStream, type Logger, pino } from 'pino'
-import { messageOf } from '../bus/errors.ts'
+import { serializedError } from './serialized-error.ts'
 
 export interface LoggerOptions {
   readonly logLevel: string
@@ -29,7 +29,7 @@ export async function createLogger(
       base: null,
       timestamp: isoTime(),
       formatters: { level: (level) => ({ level }) },
-      serializers: { err: (error) => (error === undefined ? undefined : serialize(error)) },
+      serializers: { err: (error) => (error === undefined ? undefined : serializedError(error)) },
     },
     pretty ? await prettyStream(terminal, output ?? pino.destination({ sync: true })) : (output ?? bufferedStdout()),
   )
@@ -81,26 +81,4 @@ function isoTime(): () => string {
 async function prettyStream(colorize: boolean, destination: DestinationStream): Promise<DestinationStream> {
   const { default: pretty } = await import('pino-pretty')
   return pretty({ colorize, destination, translateTime: 'SYS:HH:MM:ss.l' })
-}
-
-/** The maximum depth of a chain of causes, which may be circular. */
-const maxDepth = 5
-
-/**
- * Serializes an error with its causes. Errors with a code are expected, so they and their causes have no stack. The
- * message of a parse error is replaced everywhere, including the stack, because it quotes text that may be secret.
- */
-function serialize(error: unknown, expected = false, depth = 1): object {
-  const message = messageOf(error)
-  if (!(error instanceof Error)) return { message }
-  const code = 'code' in error ? error.code : undefined
-  const withoutStack = expected || code !== undefined
-  const stack = error instanceof SyntaxError ? [message, ...framesOf(error)].join('\n') : error.stack
-  const ended = error.cause === undefined || depth === maxDepth
-  const cause = ended ? undefined : serialize(error.cause, withoutStack, depth + 1)
-  return { type: error.name, message, code, stack: withoutStack ? undefined : stack, cause }
-}
-
-function framesOf({ stack = '' }: Error): string[] {
-  return stack.split('\n').filter((line) => /^ {4}at \S/.test(line))
 }

@@ -7,6 +7,7 @@ import { event, request } from '../bus/channel.ts'
 import { messageOf } from '../bus/errors.ts'
 import { lifecycle } from '../bus/process/lifecycle.ts'
 import type { Subscriber } from '../bus/process/process-bus.ts'
+import { isInstance } from '../bus/thrown.ts'
 import * as channels from '../channels.ts'
 import { UnusableFile } from '../errors.ts'
 import { RequestError } from '../handlers/server/problem.ts'
@@ -43,7 +44,7 @@ export async function loadPlugins(options: Options): Promise<Record<string, Subs
 async function loadPlugin(file: string, options: Options): Promise<Subscriber> {
   const fail = (cause: unknown): never => {
     // Unlike the files of other options, a plugin contains no secrets, so its parse error may be quoted.
-    const reason = cause instanceof SyntaxError ? cause.message : messageOf(cause)
+    const reason = isInstance(cause, SyntaxError) ? cause.message : messageOf(cause)
     throw new UnusableFile(`--plugin ${file}: ${reason}`, { cause })
   }
   const subscriber = await importSubscriber(file, options).catch(fail)

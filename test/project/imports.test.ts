@@ -22,7 +22,8 @@ const allowed: [files: string, imports: string[]][] = [
   ['runtime/cli/command-line.ts', ['runtime/options/*', 'bus/topology/formats.ts', 'errors.ts', 'yargs']],
   ['runtime/cli/channels.ts', ['bus/topology/*', 'errors.ts']],
   ['runtime/cli/healthcheck.ts', ['bus/errors.ts', 'errors.ts', 'undici']],
-  ['runtime/logger.ts', ['bus/errors.ts', 'pino', 'pino-pretty']],
+  ['runtime/logger.ts', ['runtime/serialized-error.ts', 'pino', 'pino-pretty']],
+  ['runtime/serialized-error.ts', ['bus/errors.ts', 'bus/thrown.ts']],
   ['runtime/package.ts', []],
   [
     'runtime/plugins.ts',
@@ -43,7 +44,10 @@ const allowed: [files: string, imports: string[]][] = [
     ],
   ],
   ['testing.ts', ['testing/*']],
-  ['main.ts', ['bus/errors.ts', 'bus/process/process-bus.ts', 'errors.ts', 'service.ts', 'runtime/**']],
+  [
+    'main.ts',
+    ['bus/errors.ts', 'bus/thrown.ts', 'bus/process/process-bus.ts', 'errors.ts', 'service.ts', 'runtime/**'],
+  ],
   ['index.ts', [bus, 'channels.ts', 'secret.ts', 'handlers/server/problem.ts', 'runtime/plugins.ts']],
 ]
 

@@ -114,13 +114,25 @@ describe('the output parameter', () => {
 })
 
 describe('an error in the log', () => {
-  test('has no stack if it has a code', async () => {
+  test.each(['SOURCE_REFUSED', 'BUS_REQUEST_TIMEOUT'])('has no stack if its code is %s', async (code) => {
     const { err } = await line(
-      `logger.error({ err: Object.assign(new TypeError('broken'), { code: 'E_X' }) }, 'Hello')`,
+      `logger.error({ err: Object.assign(new Error('broken'), { code: '${code}' }) }, 'Hello')`,
     )
 
-    expect(err).toEqual({ type: 'TypeError', message: 'broken', code: 'E_X' })
+    expect(err).toEqual({ type: 'Error', message: 'broken', code })
   })
+
+  test.each(['E_X', 'ERR_INVALID_ARG_TYPE', 'ECONNREFUSED', 'BUS_NO_PROVIDER'])(
+    'has a stack if its code is %s',
+    async (code) => {
+      const { err } = await line(
+        `logger.error({ err: Object.assign(new TypeError('broken'), { code: '${code}' }) }, 'Hello')`,
+      )
+
+      const stack = expect.stringMatching(/^TypeError: broken\n +at /)
+      expect(err).toEqual({ type: 'TypeError', message: 'broken', code, stack })
+    },
+  )
 
   test('has a stack if it has no code', async () => {
     const { err } = await line(`logger.error({ err: new TypeError('broken') }, 'Hello')`)
@@ -148,28 +160,89 @@ describe('an error in the log', () => {
     })
   })
 
-  test('has causes without a stack if it has a code', async () => {
-    const code = `const cause = new Error('first')
-      logger.error({ err: Object.assign(new Error('second', { cause }), { code: 'E_X' }) }, 'Hello')`
+  test('has the stack of a cause, even if it has none itself', async () => {
+    const code = `const cause = new TypeError('first')
+      logger.error({ err: Object.assign(new Error('second', { cause }), { code: 'SOURCE_UNAVAILABLE' }) }, 'Hello')`
 
     const { err } = await line(code)
 
-    expect(err).toEqual({ type: 'Error', message: 'second', code: 'E_X', cause: { type: 'Error', message: 'first' } })
+    const cause = { type: 'TypeError', message: 'first', stack: expect.stringContaining(' at ') }
+    expect(err).toEqual({ type: 'Error', message: 'second', code: 'SOURCE_UNAVAILABLE', cause })
   })
 
-  test('has causes without a stack from the first one with a code', async () => {
-    const code = `const first = new Error('first')
-      const second = Object.assign(new Error('second', { cause: first }), { code: 'E_X' })
-      logger.error({ err: new Error('third', { cause: second }) }, 'Hello')`
+  test('has no stack of a cause that is an answer of AWS', async () => {
+    const code = `const cause = Object.assign(new Error('denied'), { $metadata: { httpStatusCode: 400 } })
+      logger.error({ err: new Error('outer', { cause }) }, 'Hello')`
 
-    const { err } = await line(code)
+    expect((await line(code)).err.cause).toEqual({ type: 'Error', message: 'denied' })
+  })
 
-    expect(err).toHaveProperty('stack')
-    expect(err.cause).toEqual({
-      type: 'Error',
-      message: 'second',
-      code: 'E_X',
-      cause: { type: 'Error', message: 'first' },
+  test('has the reasons of an AggregateError and of Promise.any', async () => {
+    const lines = await written(`const any = await Promise.any([Promise.reject(new Error('one')), Promise.reject(7)])
+        .catch((error) => error)
+      logger.error({ err: any }, 'Hello')
+      logger.error({ err: new Error('outer', { cause: new AggregateError([new TypeError('two')], 'both') }) }, 'Hello')`)
+
+    const [any, nested] = lines
+      .trimEnd()
+      .split('\n')
+      .map((text) => JSON.parse(text).err)
+    const stack = expect.stringContaining(' at ')
+    expect(any.errors).toEqual([{ type: 'Error', message: 'one', stack }, { message: '7' }])
+    expect(nested.cause).toMatchObject({ message: 'both', errors: [{ type: 'TypeError', message: 'two', stack }] })
+  })
+
+  test('has at most 20 reasons, also if it is its own reason', async () => {
+    const code = `const err = new AggregateError(Array.from({ length: 1000 }, () => new Error('one')), 'many')
+      const own = new AggregateError([], 'own')
+      own.errors = [own, own, own, own]
+      logger.error({ err }, 'Hello')
+      logger.error({ err: own }, 'Hello')`
+
+    const lines = (await written(code)).trimEnd().split('\n')
+
+    expect(lines[0]?.match(/"message":"one"/g)).toHaveLength(19)
+    expect(lines[1]?.match(/"message":"own"/g)).toHaveLength(20)
+  })
+
+  test('of another realm is like any other', async () => {
+    const code = `const vm = await import('node:vm')
+      logger.error({ err: vm.runInNewContext("new TypeError('foreign', { cause: new Error('inner') })") }, 'Hello')`
+
+    const stack = expect.stringContaining(' at ')
+    const cause = { type: 'Error', message: 'inner', stack }
+    expect((await line(code)).err).toEqual({ type: 'TypeError', message: 'foreign', stack, cause })
+  })
+
+  test.each([
+    [
+      'a Proxy whose traps throw',
+      `new Proxy(new Error('x'), Object.fromEntries(['get', 'has', 'getPrototypeOf', 'ownKeys',
+      'getOwnPropertyDescriptor'].map((trap) => [trap, () => { throw new Error('trap') }])))`,
+    ],
+    ['a revoked Proxy', `(({ proxy, revoke }) => (revoke(), proxy))(Proxy.revocable({}, {}))`],
+    [
+      'an error with a revoked Proxy as reasons',
+      `Object.assign(new Error('x'), { errors:
+      (({ proxy, revoke }) => (revoke(), proxy))(Proxy.revocable([], {})) })`,
+    ],
+    ...['message', 'code', 'name', 'stack', 'cause', 'errors'].map((key): [string, string] => [
+      `an error whose ${key} throws`,
+      `Object.defineProperty(new Error('x'), '${key}', { get() { throw new Error('getter') } })`,
+    ]),
+    ...['message', 'code', 'name', 'stack'].map((key): [string, string] => [
+      `an error whose ${key} is an object that cannot be converted`,
+      `Object.assign(new Error('x'), { ${key}: { toString() { throw new Error('x') }, toJSON() { throw new Error('x') } } })`,
+    ]),
+    ['an object without a prototype', 'Object.create(null)'],
+    ['a symbol', `Symbol('s')`],
+    ['a bigint', '1n'],
+    ['a function', '() => 1'],
+    ['an error with a bigint as its code', `Object.assign(new Error('x'), { code: 1n })`],
+  ])('is logged if it is %s', async (_, err) => {
+    expect(await line(`logger.error({ err: ${err} }, 'Hello')`)).toMatchObject({
+      msg: 'Hello',
+      err: { message: expect.any(String) },
     })
   })
 
@@ -217,6 +290,13 @@ describe('a parse error in the log', () => {
     ],
     ['with a code', `Object.assign(unreadable, { code: 'E_X' })`],
     ['with a cause', `Object.assign(unreadable, { cause: new Error('inner') })`],
+    ['as a reason', `new AggregateError([unreadable], 'outer')`],
+    [
+      'of another realm',
+      `(await import('node:vm')).runInNewContext("try { JSON.parse('sentinel {') } catch (e) { e }")`,
+    ],
+    ['as the cause of a thrown object', `{ message: 'outer', cause: unreadable }`],
+    ['copied to an object', `{ name: 'SyntaxError', message: unreadable.message, stack: unreadable.stack }`],
     ['of a subclass', `new (class Unreadable extends SyntaxError {})('sentinel-0123456789')`],
   ]
 

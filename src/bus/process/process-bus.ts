@@ -13,7 +13,7 @@
  */
 import { Bus } from '../bus.ts'
 import { checkDuration } from '../call.ts'
-import { Exiting, MissingProviders } from '../errors.ts'
+import { codeOf, Exiting, MissingProviders } from '../errors.ts'
 import { outputsOf, type SettledOutput } from '../outcomes.ts'
 import { lifecycle, type State } from './lifecycle.ts'
 import { Serial } from './serial.ts'
@@ -79,7 +79,7 @@ export class ProcessBus extends Bus {
       try {
         await this.transitions.run(() => this.runStart())
       } catch (error) {
-        await this.exit(error instanceof Exiting ? 0 : softwareFailure)
+        await this.exit(codeOf(error) === 'BUS_EXITING' ? 0 : softwareFailure)
         throw error
       }
     })

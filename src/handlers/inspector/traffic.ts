@@ -2,6 +2,7 @@
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks'
 import { codeOf } from '../../bus/errors.ts'
 import { type Activity, type Outcome, outcomeOf } from '../../bus/taps.ts'
+import { nameOf } from '../../bus/thrown.ts'
 
 /** A finished call of a listener or provider. */
 export interface Message {
@@ -55,7 +56,7 @@ export class BusTraffic {
     if (outcome !== 'ok') stats.failed += 1
 
     this.#count += 1
-    const error = outcome === 'ok' ? undefined : nameOf(activity.error)
+    const error = outcome === 'ok' ? undefined : labelOf(activity.error)
     this.#recent.push({ number: this.#count, at: Date.now() - ms, channel, by, id, ms, outcome, error })
     if (this.#recent.length > maxMessages) this.#recent.shift()
   }
@@ -73,8 +74,7 @@ export class BusTraffic {
   }
 }
 
-function nameOf(error: unknown): string {
+function labelOf(error: unknown): string {
   const code = codeOf(error)
-  if (typeof code === 'string') return code
-  return error instanceof Error ? error.name : typeof error
+  return typeof code === 'string' ? code : nameOf(error)
 }

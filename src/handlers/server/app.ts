@@ -1,8 +1,9 @@
 /** Creates the Fastify instance that routes are added to: request ids, request checks and error responses. */
 import type { IncomingMessage } from 'node:http'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
-import { messageOf } from '../../bus/errors.ts'
+import { codeOf, messageOf } from '../../bus/errors.ts'
 import type { ProcessBus } from '../../bus/process/process-bus.ts'
+import { propertyOf } from '../../bus/thrown.ts'
 import type { Certificate } from './certificate.ts'
 import type { Limits } from './limits.ts'
 import { refuseConnection } from './node/client-error.ts'
@@ -55,14 +56,29 @@ export function newApp(bus: ProcessBus, { trustProxy, limits, certificate, isDra
   })
   app.setErrorHandler((error, request, reply) => {
     replyWithProblem(error, request, reply)
-    // Not logged: expected errors, and clients that disconnect while sending a request.
-    if (reply.statusCode !== 500 || error === request.raw.errored) return
-    bus.log('error', `Failed to handle ${request.method}: ${messageOf(error)}`, { reqId: request.id, err: error })
+    if (isExpected(error, request, reply.statusCode)) return
+    const { id: reqId, method, routeOptions } = request
+    const fields = { reqId, method, route: routeOptions.url, status: reply.statusCode, err: error }
+    bus.log('error', `Failed to handle ${method}: ${messageOf(error)}`, fields)
   })
   app.setNotFoundHandler((request, reply) => {
     replyWithProblem(new RequestError(404, 'Resource not found.'), request, reply)
   })
   return app
+}
+
+/** Refusals that are a state of the service, not a failure. They are counted, and an error line each would be a flood. */
+const refusals: ReadonlySet<unknown> = new Set(['OVERLOADED', 'BUS_EXITING', 'SOURCE_STARTING'])
+
+/** Whether an error leaves no line of its own in the log. */
+function isExpected(error: unknown, { raw, routeOptions }: FastifyRequest, status: number): boolean {
+  if (status < 500) return true
+  if (raw.errored !== null && raw.errored === error) return true // the client disconnected while sending the request
+  const code = codeOf(error)
+  // A watched route records its failures itself: the audit line has the reason.
+  return (
+    refusals.has(code) || (routeOptions.config.watch !== undefined && propertyOf(error, 'name') === 'SourceFailure')
+  )
 }
 
 /** Checks a parsed request for errors that Node and Fastify accept. */

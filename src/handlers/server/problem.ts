@@ -1,5 +1,7 @@
 /** Error responses as problem details (RFC 9457). They reveal nothing about the backend; causes go to the log. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { codeOf, isInstance, isParseError, propertyOf } from '../../bus/thrown.ts'
+import { errorHeaders, errorStatus } from './error-status.ts'
 import { STATUS_CODES } from './node/node-http.ts'
 
 interface Kind {
@@ -37,6 +39,7 @@ function problem(status: number, slug: string, title: string, detail: string): K
 /** An invalid request. The message is sent to the client. */
 export class RequestError extends Error {
   readonly statusCode: number
+  readonly expose = true
 
   /** @param statusCode between 400 and 499 */
   constructor(statusCode: number, message: string) {
@@ -45,24 +48,18 @@ export class RequestError extends Error {
   }
 }
 
-/** The properties that a thrown value may have. */
-interface ErrorProperties {
-  readonly code?: unknown
-  readonly message?: unknown
-  readonly statusCode?: unknown
-  /** In milliseconds. */
-  readonly retryAfter?: unknown
-}
-
 /** https://www.rfc-editor.org/rfc/rfc9457#section-3.1 */
 export interface Problem extends Kind {
   /** The request id. */
   readonly instance: string
 }
 
-/** Returns the problem details that the client receives for an error. */
-export function problemOf(error: unknown, instance: string): Problem {
-  const { type, title, status, detail } = byCode.get(propertiesOf(error).code) ?? blank(error)
+/**
+ * Returns the problem details that the client receives for an error.
+ * @param chosen the status of the reply, which the handler may have set
+ */
+export function problemOf(error: unknown, instance: string, chosen?: number): Problem {
+  const { type, title, status, detail } = byCode.get(codeOf(error)) ?? blank(error, chosen)
   return { type, title, status, detail, instance }
 }
 
@@ -76,27 +73,37 @@ export function replyWithProblem(
   reply: FastifyReply,
   extensions: object = {},
 ): FastifyReply {
-  const problem = { ...problemOf(error, request.id), ...extensions }
-  const { retryAfter } = propertiesOf(error)
-  if (problem.status === 503 || typeof retryAfter === 'number') reply.header('retry-after', seconds(retryAfter))
-  return reply.code(problem.status).header('cache-control', 'no-store').type('application/problem+json').send(problem)
+  const problem = { ...problemOf(error, request.id, reply.statusCode), ...extensions }
+  const retryAfter = propertyOf(error, 'retryAfter')
+  if (typeof retryAfter === 'number') reply.header('retry-after', seconds(retryAfter))
+  for (const [name, value] of errorHeaders(error)) if (!reply.hasHeader(name)) reply.header(name, value)
+  if (problem.status === 503 && !reply.hasHeader('retry-after')) reply.header('retry-after', 1)
+  reply.code(problem.status).header('cache-control', 'no-store').type('application/problem+json')
+  // A buffer, because the response schemas and the serializer of the route apply to anything else.
+  return reply.send(Buffer.from(JSON.stringify(problem)))
 }
 
-/** Only the messages of Fastify's and this service's own client errors are safe to send. */
-function blank(error: unknown): Kind {
-  const { code, statusCode, message } = propertiesOf(error)
-  const clientError = typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500
-  const safe = clientError && (error instanceof RequestError || String(code).startsWith('FST_'))
-  const status = safe ? statusCode : 500
-  const detail = safe ? String(message).slice(0, 200) : 'Internal error. See the service log.'
+/** Only messages that are meant for clients are safe to send: those of Fastify, of RequestError and of http-errors. */
+function blank(error: unknown, chosen: number | undefined): Kind {
+  const own = isInstance(error, RequestError)
+  const { status, upstream } = errorStatus(error, own ? undefined : chosen)
+  const safe = propertyOf(error, 'expose') === true || (status < 500 && String(codeOf(error)).startsWith('FST_'))
+  const detail = (safe && !upstream && readableMessage(error)) || withheld(status, upstream)
   return { status, type: 'about:blank', title: STATUS_CODES[status] ?? 'Error', detail }
 }
 
-function propertiesOf(error: unknown): ErrorProperties {
-  return typeof error === 'object' && error !== null ? error : {}
+/** The message of a parse error quotes its input. */
+function readableMessage(error: unknown): string | undefined {
+  const message = propertyOf(error, 'message')
+  return typeof message === 'string' && !isParseError(error) ? message.slice(0, 200) : undefined
+}
+
+function withheld(status: number, upstream: boolean): string {
+  if (status < 500) return 'The request was refused.'
+  return upstream ? 'A service behind this one failed. See the service log.' : 'Internal error. See the service log.'
 }
 
 /** Rounds up to whole seconds, at least one: https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3 */
-function seconds(ms: unknown): number {
-  return typeof ms === 'number' ? Math.max(1, Math.ceil(ms / 1000)) : 1
+function seconds(ms: number): number {
+  return Number.isFinite(ms) ? Math.max(1, Math.ceil(ms / 1000)) : 1
 }

@@ -1,5 +1,5 @@
 /** Provides `secret.get` from a cache, which it fills through `secret.fetch`. */
-import { messageOf, RequestTimeout } from '../../bus/errors.ts'
+import { codeOf, messageOf } from '../../bus/errors.ts'
 import { lifecycle } from '../../bus/process/lifecycle.ts'
 import type { ProcessBus, Subscriber } from '../../bus/process/process-bus.ts'
 import { checkHealth, collectMetrics, fetchSecret, getSecret, type HealthCheck } from '../../channels.ts'
@@ -86,7 +86,8 @@ function logOutages(bus: ProcessBus, codeName: string, fetch: Fetch, stopped: ()
 
 /** Reports the timeout of the bus like a timeout of the source. */
 function asSourceFailure(error: unknown): never {
-  throw error instanceof RequestTimeout ? new SourceFailure('SOURCE_TIMEOUT', error.message, { cause: error }) : error
+  if (codeOf(error) !== 'BUS_REQUEST_TIMEOUT') throw error
+  throw new SourceFailure('SOURCE_TIMEOUT', messageOf(error), { cause: error })
 }
 
 /** Fetches in the background until the first success, so that the first client does not have to wait. */

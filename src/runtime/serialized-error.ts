@@ -1,0 +1,79 @@
+/** The form of an error in the log. Any thrown value has one, and finding it never throws. */
+import { codeOf, messageOf } from '../bus/errors.ts'
+import { isParseError, propertyOf } from '../bus/thrown.ts'
+
+/** Errors of the service and the bus for which the message says everything: where they were created does not matter. */
+const withoutStack: ReadonlySet<unknown> = new Set([
+  'SOURCE_STARTING',
+  'SOURCE_THROTTLED',
+  'SOURCE_TIMEOUT',
+  'SOURCE_UNAVAILABLE',
+  'SOURCE_REFUSED',
+  'SECRET_NOT_FOUND',
+  'UNAUTHORIZED',
+  'OVERLOADED',
+  'USAGE',
+  'UNUSABLE_FILE',
+  'BUS_CHANNEL_FAILURES',
+  'BUS_LISTENER_TIMEOUT',
+  'BUS_REQUEST_TIMEOUT',
+  'BUS_MISSING_PROVIDERS',
+  'BUS_EXITING',
+  'BUS_SHUTDOWN_TIMEOUT',
+])
+
+/** The maximum depth of a chain of causes, which may be circular. */
+const maxDepth = 5
+
+/** The maximum number of errors in one line, with all causes and reasons. */
+const maxErrors = 20
+
+/**
+ * Serializes an error with its causes and, as in an `AggregateError`, its reasons. The message of a parse error is
+ * replaced everywhere, including the stack, because it quotes text that may be secret.
+ */
+export function serializedError(error: unknown): object {
+  let left = maxErrors
+  const serialize = (thrown: unknown, depth: number): object => {
+    left -= 1
+    const message = messageOf(thrown)
+    const nested = (value: unknown) =>
+      value === undefined || depth === maxDepth || left <= 0 ? undefined : serialize(value, depth + 1)
+    const reasons = reasonsOf(thrown).map(nested).filter(Boolean)
+    return {
+      type: stringOf(thrown, 'name'),
+      message,
+      code: plainCodeOf(thrown),
+      stack: stackOf(thrown, message),
+      cause: nested(propertyOf(thrown, 'cause')),
+      errors: reasons.length > 0 ? reasons : undefined,
+    }
+  }
+  return serialize(error, 1)
+}
+
+/** The codes of DOM exceptions are numbers. Anything else could be an object that cannot be written. */
+function plainCodeOf(error: unknown): string | number | undefined {
+  const code = codeOf(error)
+  return typeof code === 'string' || typeof code === 'number' ? code : undefined
+}
+
+/** The answers of AWS have no stack either: they were created while the reply was parsed. */
+function stackOf(error: unknown, message: string): string | undefined {
+  if (withoutStack.has(codeOf(error)) || propertyOf(error, '$metadata') !== undefined) return undefined
+  const stack = stringOf(error, 'stack')
+  if (stack === undefined || !isParseError(error)) return stack
+  return [message, ...stack.split('\n').filter((line) => /^ {4}at \S/.test(line))].join('\n')
+}
+
+function stringOf(error: unknown, key: string): string | undefined {
+  const value = propertyOf(error, key)
+  return typeof value === 'string' ? value : undefined
+}
+
+/** The errors that this error is made of, as in an `AggregateError`. Read one by one: the list may be a Proxy. */
+function reasonsOf(error: unknown): unknown[] {
+  const reasons = propertyOf(error, 'errors')
+  if (typeof propertyOf(reasons, 'length') !== 'number') return []
+  return Array.from({ length: maxErrors }, (_, index) => propertyOf(reasons, String(index)))
+}
