@@ -8,7 +8,7 @@ import { types } from 'node:util'
 export function messageOf(error: unknown): string {
   if (isParseError(error)) return 'parse error'
   if (typeof error === 'function') return '[function]'
-  if (typeof error !== 'object' || error === null) return String(error)
+  if (typeof error !== 'object' || error === null) return String(error) || '[empty string]'
   // If a connection is refused on several addresses, Node's error has a code but no message.
   return textOf(error, 'message') || textOf(error, 'code') || (isError(error) ? nameOf(error) : '[object]')
 }
@@ -42,7 +42,7 @@ export function isInstance<T>(value: unknown, type: abstract new (...parameters:
   }
 }
 
-export function isError(value: unknown): boolean {
+export function isError(value: unknown): value is Error {
   return isInstance(value, Error) || types.isNativeError(value)
 }
 

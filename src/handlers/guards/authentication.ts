@@ -1,5 +1,7 @@
 /** Bearer token authentication (RFC 6750) of all routes except open ones. */
+
 import type { Subscriber } from '../../bus/process/process-bus.ts'
+import { isError, messageOf } from '../../bus/thrown.ts'
 import { checkToken, httpRoutes } from '../../channels.ts'
 import { Sensitive } from '../../secret.ts'
 
@@ -32,7 +34,12 @@ export const authentication = (): Subscriber => (bus) => {
         done(new Unauthorized(token ? 'Unknown token' : 'Missing token'))
       }
       if (!token) return refuse()
-      check({ token: new Sensitive(token) }, { id: request.id }).then((isKnown) => (isKnown ? done() : refuse()), done)
+      // `done(null)` would admit the request.
+      const onError = (cause: unknown) =>
+        done(isError(cause) ? cause : new Error(`Failed to check the token: ${messageOf(cause)}`, { cause }))
+      // A provider may answer anything, so only `true` counts.
+      const onAnswer = (isKnown: unknown) => (isKnown === true ? done() : refuse())
+      check({ token: new Sensitive(token) }, { id: request.id }).then(onAnswer, onError)
     })
   })
 }

@@ -337,6 +337,25 @@ describe('without a working token check', () => {
     expect(problemIn(reply)).toMatchObject({ status: 500 })
   })
 
+  test.each([null, undefined, 0, '', false])('requests are not served if the check throws %j', async (thrown) => {
+    const broken: Subscriber = (bus) => bus.provide(checkToken, () => Promise.reject(thrown))
+    const routes: Subscriber = (bus) => bus.subscribe(httpRoutes, (app) => void app.get('/', async () => 'admitted'))
+    const { origin, messages } = await startHttp({ broken, authentication: authentication(), routes })
+
+    expect(problemIn(await ask(origin, { headers: bearer('any') }))).toMatchObject({ status: 500 })
+    expect(messages('error')).toEqual([
+      `Failed to handle GET: Failed to check the token: ${thrown || String(thrown) || '[empty string]'}`,
+    ])
+  })
+
+  test.each([1, 'true', {}, [], undefined, null])('requests are not served if it answers %j', async (answer) => {
+    const odd: Subscriber = (bus) => bus.provide(checkToken, () => answer as boolean) // a plugin may answer anything
+    const routes: Subscriber = (bus) => bus.subscribe(httpRoutes, (app) => void app.get('/', async () => 'admitted'))
+    const { origin } = await startHttp({ odd, authentication: authentication(), routes })
+
+    expectUnauthorized(await ask(origin, { headers: bearer('any') }), invalid)
+  })
+
   test('the service does not start if the channel has no provider', async () => {
     await expect(startHttp({ authentication: authentication(), route })).rejects.toThrow(MissingProviders)
   })
