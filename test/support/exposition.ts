@@ -66,7 +66,7 @@ function familyIn([helpLine = '', typeLine = '', ...lines]: string[]): Family {
 function sampleIn(line: string): Sample {
   const [, name = '', , labels = '', value = ''] = matched(/^([^\s{]+)(\{(.*)\})? (\S+)$/s, line)
   // prom-client writes NaN as `Nan`, which Prometheus accepts.
-  matched(/^(-?\d+(\.\d+)?(e[+-]\d+)?|[+-]Inf|Nan)$/, value)
+  matched(/^(-?\d+(\.\d+)?(e[+-]\d+)?|[+-]Inf|Na[nN])$/, value)
   return { name, labels: labelsIn(labels), value: Number(value.replace('Inf', 'Infinity')) }
 }
 

@@ -1,5 +1,4 @@
 /** `GET /metrics`: metrics for Prometheus. */
-import { messageOf } from '../../bus/errors.ts'
 import type { Subscriber } from '../../bus/process/process-bus.ts'
 import { collectMetrics, httpRoutes } from '../../channels.ts'
 import { httpMetrics } from '../metrics/http-metrics.ts'
@@ -8,9 +7,20 @@ import { route } from './metrics.openapi.ts'
 /** Time limit of each subscriber in milliseconds. */
 const timeout = 1_000
 
+/** The number of different complaints in the log, because a name or value in them may change with every scrape. */
+const maxComplaints = 100
+
 export const metricsRoutes = (): Subscriber => (bus) => {
   // Only declares that this subscriber publishes on the channel: `publishSettled` does not.
   bus.publisher(collectMetrics)
+
+  // Logged once, not on every scrape.
+  const logged = new Set<string>()
+  const complain = (message: string, reqId: string) => {
+    if (logged.has(message) || logged.size >= maxComplaints) return
+    logged.add(message)
+    bus.log('error', message, { reqId })
+  }
 
   bus.subscribe(httpRoutes, (app) => {
     const requestMetrics = httpMetrics(app)
@@ -19,13 +29,12 @@ export const metricsRoutes = (): Subscriber => (bus) => {
       const call = { id: request.id, deadline: Date.now() + timeout }
       // Subscribers that fail are logged by the bus; the document contains the others.
       const outcomes = await bus.publishSettled(collectMetrics, undefined, call)
-      const outputs = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? outcome.value : []))
-      const { exposition } = await import('../metrics/exposition.ts') // loaded on the first scrape
-      const { contentType, text } = await exposition([...requestMetrics(), ...outputs], (metric, error) =>
-        bus.log('error', `Failed to render metric ${metric?.name}: ${messageOf(error)}`, {
-          reqId: request.id,
-          err: error,
-        }),
+      const collected = outcomes.flatMap((outcome) =>
+        outcome.status === 'fulfilled' ? [{ by: outcome.handler, metrics: outcome.value }] : [],
+      )
+      const { contentType, exposition } = await import('../metrics/exposition.ts') // loaded on the first scrape
+      const text = await exposition([{ by: 'metrics-routes', metrics: requestMetrics() }, ...collected], (by, reason) =>
+        complain(`Left out an invalid metric of ${by}: ${reason}`, request.id),
       )
       return reply.header('cache-control', 'no-store').type(contentType).send(text)
     })

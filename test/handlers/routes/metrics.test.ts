@@ -24,13 +24,21 @@ describe('a scrape', () => {
     ['hangs', () => new Promise(() => {}), 'faulty did not finish metrics.collect within'],
     ['returns a duplicate name', () => [{ ...counter, values: [{ value: 1 }] }], 'sound_total: duplicate name'],
     ['returns a name of the service', () => [{ ...counter, name: 'secret_bus_http_requests_total' }], 'duplicate name'],
-    ['returns a name of the process', () => [{ ...counter, name: 'process_cpu_seconds_total' }], 'has already been'],
-    ['returns an invalid name', () => [{ ...counter, name: 'no name' }], 'Invalid metric name'],
-    ['returns no help', () => [{ ...counter, name: 'x_total', help: '' }], 'Missing mandatory help'],
-    ['returns an invalid label', () => [faulty({ value: 1, labels: { 'no-label': 'x' } })], 'Invalid label name'],
-    ['returns a decreasing counter', () => [faulty({ value: 1 }, { value: -1 })], 'not possible to decrease a counter'],
-    ['returns an invalid value', () => [faulty({ value: Infinity })], 'not a valid number'],
-    ['returns nothing', () => undefined, 'undefined'],
+    ['returns a name of the process', () => [{ ...counter, name: 'process_cpu_seconds_total' }], 'duplicate name'],
+    ['returns an invalid name', () => [{ ...counter, name: 'no name' }], 'name must match'],
+    ['returns no help', () => [{ ...counter, name: 'x_total', help: '' }], 'help must match'],
+    ['returns an invalid label', () => [faulty({ value: 1, labels: { 'no-label': 'x' } })], 'label name must match'],
+    [
+      'returns a decreasing counter',
+      () => [faulty({ value: 1 }, { value: -1 })],
+      'value must be finite and not negative, received -1',
+    ],
+    [
+      'returns an invalid value',
+      () => [faulty({ value: Infinity })],
+      'value must be finite and not negative, received Infinity',
+    ],
+    ['returns nothing', () => undefined, 'of faulty: metrics must be an array, received undefined'],
   ])('omits and logs the metrics of a subscriber that %s', async (_, answer, message) => {
     const { origin, records } = await startHttp({
       metrics: metricsRoutes(),
@@ -49,6 +57,38 @@ describe('a scrape', () => {
   function faulty(...values: Numbers['values']): Metric {
     return { name: 'faulty_total', help: 'Faulty ones.', type: 'counter', values }
   }
+
+  test('names an invalid metric once in the log, with its subscriber', async () => {
+    const { origin, messages } = await startHttp({
+      metrics: metricsRoutes(),
+      faulty: collecting(() => [faulty({ value: -1 }), { ...counter, name: 'no name' }]),
+      other: collecting(() => [{ ...counter, help: '' }]),
+    })
+
+    for (let count = 0; count < 3; count += 1) await scrape(origin)
+
+    expect(messages('error')).toEqual([
+      expect.stringMatching(/^Left out an invalid metric of faulty: faulty_total: /),
+      expect.stringMatching(/^Left out an invalid metric of faulty: no name: /),
+      expect.stringMatching(/^Left out an invalid metric of other: sound_total: /),
+    ])
+  })
+
+  test('logs a limited number of invalid metrics, even if each has another name', async () => {
+    let count = 0
+    const next = () => {
+      count += 1
+      return { ...counter, name: `no name ${count}` }
+    }
+    const { origin, messages } = await startHttp({
+      metrics: metricsRoutes(),
+      faulty: collecting(() => Array.from({ length: 60 }, next)),
+    })
+
+    for (let scrapes = 0; scrapes < 3; scrapes += 1) await scrape(origin)
+
+    expect(messages('error')).toHaveLength(100)
+  })
 
   test('omits a metric without values instead of rendering 0', async () => {
     const gauge: Metric = { name: 'temperature_celsius', help: 'Current temperature.', type: 'gauge', values: [] }
