@@ -47,7 +47,7 @@ describe('the GitHub workflow', () => {
     }
   })
 
-  test('installs HAProxy and requires Docker and Chromium only in the job that runs the system tests', () => {
+  test('installs HAProxy and promtool and requires Docker and Chromium only in the job that runs the system tests', () => {
     const commands = Object.entries(workflow.jobs).map(([name, { steps }]) => {
       return [name, steps.flatMap(({ run }) => run ?? [])] as const
     })
@@ -57,8 +57,8 @@ describe('the GitHub workflow', () => {
       [
         'system',
         [
-          'sudo apt-get update && sudo apt-get install --yes haproxy',
-          'docker version && haproxy -v && /usr/bin/chromium --version',
+          'sudo apt-get update && sudo apt-get install --yes haproxy prometheus',
+          'docker version && haproxy -v && promtool --version && /usr/bin/chromium --version',
           'npm ci',
           'npm run test:system',
         ],

@@ -2,6 +2,7 @@
 import type { Subscriber } from '../../bus/process/process-bus.ts'
 import { checkHealth, getIdentity, type HealthCheck, httpRoutes } from '../../channels.ts'
 import { liveRoute, readyRoute } from './health.openapi.ts'
+import { readAnswer } from './health-answer.ts'
 
 /** Time limit of each health check in milliseconds. */
 const timeout = 1_000
@@ -11,11 +12,24 @@ export const healthRoutes = (): Subscriber => (bus) => {
   // Only declares that this subscriber publishes on the channel: `publishSettled` does not.
   bus.publisher(checkHealth)
 
+  // Logged once per subscriber, until it changes: readiness is checked every few seconds.
+  const complaints = new Map<string, string | undefined>()
+
+  const read = (by: string, answer: unknown, reqId: string): HealthCheck => {
+    const { check, complaint } = readAnswer(by, answer)
+    if (complaint !== undefined && complaint !== complaints.get(by)) bus.log('error', `${complaint} (${by})`, { reqId })
+    complaints.set(by, complaint)
+    return check
+  }
+
   const checks = async (id: string): Promise<HealthCheck[]> => {
     const outcomes = await bus.publishSettled(checkHealth, undefined, { id, deadline: Date.now() + timeout })
-    return outcomes.map((outcome) =>
-      outcome.status === 'fulfilled' ? outcome.value : { name: outcome.handler, status: 'fail' },
-    )
+    return outcomes.flatMap((outcome): HealthCheck[] => {
+      // The bus has logged the failure.
+      if (outcome.status === 'rejected') return [readAnswer(outcome.handler, { status: 'fail' }).check]
+      const answer: unknown = outcome.value
+      return answer === undefined ? [] : [read(outcome.handler, answer, id)] // a plugin's check may have nothing to say
+    })
   }
 
   bus.subscribe(httpRoutes, async (app) => {
@@ -26,7 +40,7 @@ export const healthRoutes = (): Subscriber => (bus) => {
     })
 
     app.get('/ready', readyRoute, async (request, reply) => {
-      const document = readiness((await checks(request.id)).filter(Boolean)) // a plugin's check may return nothing
+      const document = readiness(await checks(request.id))
       return reply
         .code(document.status === 'fail' ? 503 : 200)
         .header('cache-control', 'no-store')

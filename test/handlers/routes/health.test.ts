@@ -6,6 +6,10 @@ import { identity } from '../../../src/sources/identity.ts'
 import { fakeListener, fakeProvider } from '../../../src/testing/fakes.ts'
 import { ask, startHttp } from '../../support/http/http.ts'
 
+const raise = (thrown: unknown): never => {
+  throw thrown
+}
+
 const own = { container: 'https://example.com/image', project: 'https://example.com/project' }
 
 /** Starts the routes with these health checks. */
@@ -130,6 +134,43 @@ describe('GET /ready', () => {
       status: 'fail',
       checks: { 'http-server': [{ status: 'pass' }], hanging: [{ status: 'fail' }] },
     })
+  })
+
+  test('names an invalid check once in the log, until its answer changes', async () => {
+    let status = 'odd'
+    const { origin, messages } = await health({ plugin: () => ({ name: 'disk', status }) as HealthCheck })
+    const ready = async () => (await ask(`${origin}/ready`)).status
+
+    expect([await ready(), await ready()]).toEqual([503, 503])
+    status = 'pass'
+    expect(await ready()).toBe(200)
+    status = 'odd'
+    expect(await ready()).toBe(503)
+
+    const line = 'Invalid health check: status must be pass, warn or fail, received "odd" (plugin)'
+    expect(messages('error')).toEqual([line, line])
+  })
+
+  test('does not contain a check that returns undefined', async () => {
+    const { origin, messages } = await health({ plugin: () => undefined as unknown as HealthCheck })
+
+    expect(JSON.parse((await ask(`${origin}/ready`)).body).checks).toEqual({ 'http-server': [{ status: 'pass' }] })
+    expect(messages('error')).toEqual([])
+  })
+
+  test.each([
+    ['throws', (): never => raise(null)],
+    ['rejects with null', () => Promise.reject(null)],
+    ['returns nonsense', () => 'nonsense' as unknown as HealthCheck],
+  ])('does not reveal the path of a plugin that %s', async (_, check) => {
+    const { origin, messages } = await health({ '/opt/plugins/disk.mjs': check })
+
+    const { status, body } = await ask(`${origin}/ready`)
+
+    expect(status).toBe(503)
+    expect(JSON.parse(body).checks).toMatchObject({ 'disk.mjs': [{ status: 'fail' }] })
+    expect(body).not.toContain('/opt')
+    expect(messages('error')).toEqual([expect.stringContaining('/opt/plugins/disk.mjs')])
   })
 
   test('contains all entries of checks with the same name', async () => {
