@@ -11,6 +11,7 @@ import { SourceFailure, type SourceFailureCode } from '../../secret.ts'
  * https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/CommonErrors.html
  */
 const credentialErrors: ReadonlySet<string> = new Set([
+  'AuthFailure',
   'ExpiredToken',
   'ExpiredTokenException',
   'IncompleteSignature',
@@ -20,8 +21,26 @@ const credentialErrors: ReadonlySet<string> = new Set([
   'MissingAuthenticationToken',
   'MissingAuthenticationTokenException',
   'RequestExpired',
+  'RequestInTheFuture',
+  'RequestTimeTooSkewed',
+  'SignatureDoesNotMatch',
+  'TokenRefreshRequired',
   'UnrecognizedClientException',
 ])
+
+/**
+ * Throttling errors that the SDK does not know. DynamoDB passes on those of KMS, which decrypts encrypted tables:
+ * https://docs.aws.amazon.com/kms/latest/developerguide/throttling.html
+ */
+const throttlingName = /Throttl|^KMSLimitExceeded/
+
+/**
+ * Names of errors with HTTP 4xx that say nothing about the secret: the request was aborted, an internal part of AWS
+ * failed, or the table or its key is changing. The same request may succeed later.
+ * https://docs.aws.amazon.com/kms/latest/APIReference/API_Decrypt.html#API_Decrypt_Errors
+ */
+const transientName =
+  /Abort|Conflict|Dependency|InProgress|InUse|Internal|KeyUnavailable|NotReady|ServiceFailure|ServiceUnavailable|Timeout|TryAgain/
 
 type SdkError = Parameters<typeof isThrottlingError>[0] & { readonly code?: string }
 
@@ -59,7 +78,7 @@ function parseFailure(error: SyntaxError, code: SourceFailureCode): SourceFailur
 }
 
 function failureCodeOf(error: SdkError): SourceFailureCode {
-  if (isThrottlingError(error)) return 'SOURCE_THROTTLED'
+  if (isThrottlingError(error) || throttlingName.test(error.name)) return 'SOURCE_THROTTLED'
   if (isTimeout(error)) return 'SOURCE_TIMEOUT'
   return isRefusal(error) ? 'SOURCE_REFUSED' : 'SOURCE_UNAVAILABLE'
 }
@@ -72,6 +91,8 @@ function isTimeout({ name, code = '' }: SdkError): boolean {
 /** Only errors of DynamoDB itself count, not those of a credentials provider or a proxy. */
 function isRefusal(error: SdkError): boolean {
   if (!(error instanceof DynamoDBServiceException) || error.name === 'Unknown') return false
-  const status = error.$metadata.httpStatusCode ?? 0
-  return status >= 400 && status < 500 && !credentialErrors.has(error.name) && !isTransientError(error)
+  const { name, $metadata } = error
+  const status = $metadata.httpStatusCode ?? 0
+  if (credentialErrors.has(name) || transientName.test(name) || isTransientError(error)) return false
+  return status >= 400 && status < 500
 }

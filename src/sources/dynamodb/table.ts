@@ -6,8 +6,8 @@ import type { ProcessBus } from '../../bus/process/process-bus.ts'
 import type { DynamodbLocation } from '../../channels.ts'
 import { SecretNotFound, Sensitive, SourceFailure, type StoredSecret } from '../../secret.ts'
 import { credentialsLog } from './credentials.ts'
-import { refuseEmptyReplies } from './empty-replies.ts'
 import { dynamodbFailure, invalidResponse } from './failures.ts'
+import { keepResponseText } from './response-text.ts'
 import { watchRetries } from './retries.ts'
 
 export interface TableOptions {
@@ -55,9 +55,10 @@ export class DynamodbTable {
   read(codeName: string, id: string | undefined, signal: AbortSignal): Promise<StoredSecret> {
     this.#logCredentials(this.#client)
     const command = getItem(this.#options, codeName)
-    refuseEmptyReplies(command)
+    const responseText = keepResponseText(command)
     watchRetries(command, (error, failed) => this.#onRetry(codeName, id, error, failed))
-    return secretIn(this.#client.send(command, { abortSignal: signal }), this.#options, codeName)
+    const response = this.#client.send(command, { abortSignal: signal })
+    return secretIn(response, responseText, this.#options, codeName)
   }
 
   close(): void {
@@ -102,18 +103,24 @@ function getItem({ table, keyAttribute, valueAttribute, consistentRead }: TableO
   })
 }
 
+/** The response of DynamoDB for a missing item. ScyllaDB's Alternator sends it without a request id. */
+const emptyObject = /^\s*\{\s*\}\s*$/
+
 /** @throws SecretNotFound if the table has no such item; SourceFailure for any other failure */
 async function secretIn(
   response: Promise<GetItemCommandOutput>,
+  responseText: () => string,
   { table, valueAttribute }: TableOptions,
   codeName: string,
 ): Promise<StoredSecret> {
   const { Item: item, $metadata: metadata } = await response.catch((error) => {
     throw dynamodbFailure(error, table)
   })
-  // The SDK reads JSON of an unexpected shape as an empty response. Only one from DynamoDB has a request id.
-  if (!item && !metadata.requestId) throw invalidResponse()
-  if (!item) throw new SecretNotFound(codeName)
+  if (!item) {
+    const text = responseText()
+    const absent = emptyObject.test(text) || (text !== '' && metadata.requestId)
+    throw absent ? new SecretNotFound(codeName) : invalidResponse()
+  }
   const value: unknown = item[valueAttribute]?.S // the SDK does not check the type
   if (typeof value !== 'string') {
     const problem = `attribute ${valueAttribute} of ${JSON.stringify(codeName)} is missing or not a string`

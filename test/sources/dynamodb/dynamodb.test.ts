@@ -148,6 +148,10 @@ describe('reading', () => {
     await expect(read(bus, 'themaster')).rejects.toMatchObject({ name: 'SecretNotFound', code: 'SECRET_NOT_FOUND' })
   })
 
+  test.each(['{}', ' { }\n'])('fails with SecretNotFound if the response is %j without a request id', async (body) => {
+    expect(await failureOf(saying(body))).toMatchObject({ code: 'SECRET_NOT_FOUND' })
+  })
+
   test.each([
     ['no value attribute', {}],
     ['a number', { secret_code: { N: '42' } }],
@@ -335,6 +339,10 @@ describe('failures', () => {
     ['not JSON, with HTTP 502', 502, '<b>classified</b>', 'SOURCE_UNAVAILABLE'],
     ['truncated JSON', 200, '{"Item":{"secret_code":{"S":"classified', 'SOURCE_UNAVAILABLE'],
     ['JSON but not an object', 200, '"classified"', 'SOURCE_UNAVAILABLE'],
+    ['null', 200, 'null', 'SOURCE_UNAVAILABLE'],
+    ['an empty list', 200, '[]', 'SOURCE_UNAVAILABLE'],
+    ['an object of another kind', 200, '{"error":"classified"}', 'SOURCE_UNAVAILABLE'],
+    ['blank', 200, ' ', 'SOURCE_UNAVAILABLE'],
     ['empty', 200, '', 'SOURCE_UNAVAILABLE'],
     ['an invalid item', 200, '{"Item":"classified"}', 'SOURCE_REFUSED'],
     ['an invalid string', 200, '{"Item":{"secret_code":{"S":{"classified":true}}}}', 'SOURCE_REFUSED'],

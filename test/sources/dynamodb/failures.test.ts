@@ -29,6 +29,10 @@ describe('dynamodbFailure', () => {
     'ThrottlingException',
     'TooManyRequestsException',
     'TransactionInProgressException',
+    'KMSThrottlingException',
+    'KMSThrottling',
+    'KmsThrottledException',
+    'KMSLimitExceededException',
   ])('maps %s with HTTP 400 to throttling', (name) => {
     expect(dynamodbFailure(sdkError(name, { status: 400 })).code).toBe('SOURCE_THROTTLED')
   })
@@ -59,6 +63,7 @@ describe('dynamodbFailure', () => {
   })
 
   test.each([
+    'AuthFailure',
     'ExpiredToken',
     'ExpiredTokenException',
     'IncompleteSignature',
@@ -68,6 +73,10 @@ describe('dynamodbFailure', () => {
     'MissingAuthenticationToken',
     'MissingAuthenticationTokenException',
     'RequestExpired',
+    'RequestInTheFuture',
+    'RequestTimeTooSkewed',
+    'SignatureDoesNotMatch',
+    'TokenRefreshRequired',
     'UnrecognizedClientException',
   ])('maps the authentication error %s to unavailable for any status', (name) => {
     expect(dynamodbFailure(sdkError(name, { status: 400 })).code).toBe('SOURCE_UNAVAILABLE')
@@ -78,6 +87,12 @@ describe('dynamodbFailure', () => {
     ['AccessDeniedException', 400],
     ['ResourceNotFoundException', 400],
     ['ValidationException', 400],
+    ['KMSAccessDeniedException', 400],
+    ['KMSDisabledException', 400],
+    ['KMSInvalidStateException', 400],
+    ['KMSNotFoundException', 400],
+    ['OptInRequired', 403],
+    ['UnknownOperationException', 400],
     ['Forbidden', 403],
   ])('maps %s with HTTP %i to refused', (name, status) => {
     expect(dynamodbFailure(sdkError(name, { status })).code).toBe('SOURCE_REFUSED')
@@ -86,6 +101,14 @@ describe('dynamodbFailure', () => {
   test.each([
     ['an error without a name', 'Unknown', 400],
     ['an error that the SDK retries', 'RequestTimeout', 400],
+    ['an aborted request', 'RequestAbortedException', 400],
+    ['an internal error', 'InternalServerError', 400],
+    ['an internal error of KMS', 'KMSInternalException', 400],
+    ['an unavailable key', 'KeyUnavailableException', 400],
+    ['a conflict', 'ReplicatedWriteConflictException', 400],
+    ['a conflict with a transaction', 'TransactionConflictException', 400],
+    ['a table that is changing', 'ResourceInUseException', 400],
+    ['an unavailable service', 'ServiceUnavailable', 403],
   ])('maps %s with HTTP 4xx to unavailable', (_, name, status) => {
     expect(dynamodbFailure(sdkError(name, { status })).code).toBe('SOURCE_UNAVAILABLE')
   })

@@ -99,6 +99,12 @@ export const faultMatrix: readonly FaultRow[] = [
     ...throttled,
   },
   {
+    fault: 'reports that KMS throttles: `KMSThrottlingException`',
+    variants: errors('KMSThrottlingException', 'KMSThrottling', 'KmsThrottledException'),
+    ...throttled,
+    attempts: 'one',
+  },
+  {
     fault: 'fails with HTTP 500, 502, 503 or 504 and any body',
     variants: {
       ...errors(['InternalServerError', 500], ['InternalFailure', 500], ['ServiceUnavailable', 503]),
@@ -119,6 +125,27 @@ export const faultMatrix: readonly FaultRow[] = [
       'IncompleteSignatureException',
       ['InvalidClientTokenId', 403],
       'RequestExpired',
+      ['SignatureDoesNotMatch', 403],
+    ),
+    ...unavailable,
+    attempts: 'one',
+  },
+  {
+    fault: 'finds that the clock is wrong: `RequestTimeTooSkewed`',
+    variants: errors('RequestTimeTooSkewed', ['RequestInTheFuture', 403]),
+    ...unavailable,
+    attempts: 'one',
+  },
+  {
+    fault: 'fails with HTTP 400 for a reason that passes: `RequestAbortedException`, a conflict, an internal error',
+    variants: errors(
+      'RequestAbortedException',
+      'InternalServerError',
+      'KMSInternalException',
+      'KeyUnavailableException',
+      'ResourceInUseException',
+      'ServiceUnavailable',
+      'TransactionConflictException',
     ),
     ...unavailable,
     attempts: 'one',
@@ -139,7 +166,10 @@ export const faultMatrix: readonly FaultRow[] = [
   },
   {
     fault: 'has no such item',
-    variants: { 'no such item': forwarding({ Key: { code_name: { S: 'no-such-item' } } }) },
+    variants: {
+      'no such item': forwarding({ Key: { code_name: { S: 'no-such-item' } } }),
+      'no request id': (_request, response) => response.end('{}'),
+    },
     ...absent,
   },
   {
