@@ -43,6 +43,18 @@ export const dynamodb =
       await setTimeout(loadDelay)
       return open(location)
     }
+    /** Opens the table once. After a failure, such as that of an import, the next read tries again. */
+    const opened = (location: DynamodbLocation | undefined): Promise<DynamodbTable> => {
+      if (table) return table
+      const opening = openDelayed(location).catch((cause) => {
+        if (table === opening) table = undefined
+        throw new SourceFailure('SOURCE_UNAVAILABLE', `Failed to load the DynamoDB client: ${messageOf(cause)}`, {
+          cause,
+        })
+      })
+      table = opening
+      return opening
+    }
 
     bus.subscribe(lifecycle.start, async () => {
       const [location] = await locate()
@@ -63,7 +75,6 @@ export const dynamodb =
 
     bus.provide(fetchSecret, async ({ codeName }, { id, signal }) => {
       if (!started) throw new SourceFailure('SOURCE_STARTING', 'The DynamoDB source has not started')
-      table ??= openDelayed(started.location)
-      return (await table).read(codeName, id, signal)
+      return (await opened(started.location)).read(codeName, id, signal)
     })
   }

@@ -234,6 +234,24 @@ describe('the lifecycle', () => {
     await expect(read(bus)).resolves.toMatchObject({ codeName: 'thedoctor' })
   })
 
+  test('a failure to load the client fails the read, and the next one loads it again', async () => {
+    const server = await startFaultyServer(saying('{"Item":{"secret_code":{"S":"x"}}}'))
+    const client = '../../../src/sources/dynamodb/table.ts'
+    vi.doMock(client, () => Promise.reject(new Error('too many open files')))
+    onTestFinished(() => {
+      vi.doUnmock(client)
+    })
+    const bus = await startedSource({ dynamodbEndpoint: server.endpoint, awsRegion: 'eu-central-1' })
+
+    await expect(read(bus)).rejects.toMatchObject({
+      code: 'SOURCE_UNAVAILABLE',
+      message: expect.stringMatching(/^Failed to load the DynamoDB client: /),
+    })
+    vi.doUnmock(client)
+
+    await expect(read(bus)).resolves.toMatchObject({ codeName: 'thedoctor' })
+  })
+
   test('a read in progress at the stop fails with SOURCE_UNAVAILABLE', async () => {
     const server = await startFaultyServer(silent)
     const bus = await startedSource({ dynamodbEndpoint: server.endpoint })
