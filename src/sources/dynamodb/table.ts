@@ -74,6 +74,12 @@ export class DynamodbTable {
   }
 }
 
+/**
+ * Number of connections to DynamoDB, and so of concurrent attempts; further ones wait within `--fetch-timeout`. It is
+ * the default of the SDK's own HTTP handler.
+ */
+const maxConnections = 50
+
 /** The SDK's default chain finds the credentials, unless the location has its own. */
 function connect(options: TableOptions, location: DynamodbLocation | undefined): DynamoDBClient {
   const { region, dynamodbEndpoint: endpoint, connectTimeout, requestTimeout, maxAttempts } = options
@@ -84,6 +90,7 @@ function connect(options: TableOptions, location: DynamodbLocation | undefined):
     maxAttempts,
     requestHandler: new UndiciHttpHandler({
       dispatcher: {
+        connections: maxConnections,
         connect: { timeout: connectTimeout },
         headersTimeout: requestTimeout,
         bodyTimeout: requestTimeout,

@@ -264,6 +264,47 @@ describe('the lifecycle', () => {
   })
 })
 
+describe('300 concurrent reads', () => {
+  const codeNames = Array.from({ length: 300 }, (_, index) => `name-${index}`)
+
+  test('use 50 connections at a time, and all succeed', async () => {
+    const pending: (() => void)[] = []
+    const item = saying('{"Item":{"secret_code":{"S":"x"}}}')
+    const server = await startFaultyServer((request, response) => pending.push(() => item(request, response)))
+    const bus = await startedSource({ dynamodbEndpoint: server.endpoint, requestTimeout: 60_000 })
+
+    const secrets = Promise.all(
+      codeNames.map((codeName) => bus.request(fetchSecret, { codeName }, { timeout: 60_000 })),
+    )
+    const concurrent: number[] = []
+    while (server.requests.length < codeNames.length || pending.length > 0) {
+      await expect.poll(() => pending.length).toBe(50)
+      concurrent.push(await server.connections())
+      for (const answer of pending.splice(0)) answer()
+    }
+
+    expect(concurrent).toEqual(Array(6).fill(50))
+    expect((await secrets).map(({ codeName }) => codeName)).toEqual(codeNames)
+  })
+
+  test('that are aborted while they wait are not sent', async () => {
+    const server = await startFaultyServer(silent)
+    const bus = await startedSource({ dynamodbEndpoint: server.endpoint, requestTimeout: 60_000 })
+    const controller = new AbortController()
+    const { signal } = controller
+    const outcomes = Promise.allSettled(codeNames.map((codeName) => bus.request(fetchSecret, { codeName }, { signal })))
+    await expect.poll(() => server.requests.length).toBe(50)
+
+    controller.abort()
+
+    expect((await outcomes).filter(({ status }) => status === 'rejected')).toHaveLength(300)
+    await expect.poll(server.connections).toBe(0)
+    server.answer = saying('{"Item":{"secret_code":{"S":"x"}}}')
+    await expect(read(bus)).resolves.toMatchObject({ codeName: 'thedoctor' })
+    expect(server.requests).toHaveLength(51)
+  })
+})
+
 describe('time limits', () => {
   async function pendingRead(options: RequestCall) {
     const server = await startFaultyServer(silent)
