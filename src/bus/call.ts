@@ -44,6 +44,8 @@ export class LimitedCall implements CallContext {
   readonly #given: Call | undefined
   readonly #timeout: number
   #deadline: number | undefined
+  /** The deadline on the monotonic clock. */
+  #expiry: number | undefined
   #controller: AbortController | undefined
   #end: End | undefined
 
@@ -61,6 +63,11 @@ export class LimitedCall implements CallContext {
     const own = () => (this.#timeout === Infinity ? Infinity : Date.now() + this.#timeout)
     this.#deadline ??= Math.min(this.#given?.deadline ?? Infinity, own())
     return this.#deadline
+  }
+
+  get #expiresAt(): number {
+    this.#expiry ??= performance.now() + Math.min(this.#timeout, this.#inheritedTime())
+    return this.#expiry
   }
 
   get signal(): AbortSignal {
@@ -93,6 +100,7 @@ export class LimitedCall implements CallContext {
   #race<Output>(answer: Promise<Output>, timeoutError: (ms: number) => Error): Promise<Output> {
     this.#deadline = this.deadline // counted from now, not from the first read
     const ms = Math.max(0, Math.min(this.#timeout, this.#inheritedTime()))
+    this.#expiry ??= performance.now() + ms
     const signal = this.#given?.signal
     if (ms > longestDelay && !signal) return answer
     return new Promise((resolve, reject) => {
@@ -114,9 +122,14 @@ export class LimitedCall implements CallContext {
     })
   }
 
-  /** The time left until the caller's deadline, in milliseconds. */
+  /**
+   * The time left until the caller's deadline, in milliseconds. A context that is passed on is measured with the
+   * monotonic clock, so that setting the wall clock does not end nested calls.
+   */
   #inheritedTime(): number {
-    const deadline = this.#given?.deadline
+    const given = this.#given
+    if (given instanceof LimitedCall) return given.#expiresAt - performance.now()
+    const deadline = given?.deadline
     return deadline === undefined ? Infinity : deadline - Date.now()
   }
 

@@ -2,8 +2,10 @@
 import { setTimeout } from 'node:timers/promises'
 
 export interface Clock {
-  /** The current time in milliseconds since the epoch. */
+  /** The time of the wall clock, in milliseconds since the epoch. It jumps when the clock is set. */
   readonly now: () => number
+  /** A time in milliseconds that never jumps, for lifetimes and pauses. Only differences have a meaning. */
+  readonly monotonic: () => number
   /** A random number in [0, 1). */
   readonly random: () => number
   /** Resolves after `ms` milliseconds; rejects if the signal aborts. */
@@ -12,6 +14,7 @@ export interface Clock {
 
 export const systemClock: Clock = {
   now: Date.now,
+  monotonic: () => performance.now(),
   random: Math.random,
   sleep: (ms, signal) => setTimeout(ms, undefined, { signal }),
 }

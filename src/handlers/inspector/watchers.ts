@@ -21,7 +21,7 @@ interface Watcher {
   snapshot: string
   /** The sequence number of the last message sent. */
   seen: number
-  /** The time of the last write, in milliseconds since the epoch. */
+  /** The time of the last write on the monotonic clock, in milliseconds. */
   at: number
 }
 
@@ -71,13 +71,13 @@ export class BusWatchers {
       if (stream.writableEnded || stream.writableNeedDrain) continue // a slow client misses messages
       const changed = watcher.snapshot !== snapshot
       const hasNews = changed || seen !== this.#traffic.count
-      if (!hasNews && Date.now() - watcher.at < heartbeatInterval) continue
+      if (!hasNews && performance.now() - watcher.at < heartbeatInterval) continue
       const kind = `${changed} ${seen}`
       const event =
         events.get(kind) ?? (hasNews ? this.#event(changed ? snapshot : undefined, seen) : ': heartbeat\n\n')
       events.set(kind, event)
       stream.write(event)
-      Object.assign(watcher, { snapshot, seen: this.#traffic.count, at: Date.now() })
+      Object.assign(watcher, { snapshot, seen: this.#traffic.count, at: performance.now() })
     }
   }
 

@@ -23,6 +23,14 @@ export type ReadResult = Freshness['result'] | 'negative' | 'backoff'
 /** Fetches the secret from its source. The id is that of the call that causes the fetch. */
 export type Fetch = (id: string | undefined) => Promise<StoredSecret>
 
+/** A value with its times on the monotonic clock, in milliseconds. */
+interface Entry {
+  /** The value, as served while fresh. */
+  readonly secret: Secret
+  readonly fetchedAt: number
+  readonly expiresAt: number
+}
+
 export class CachedSecret {
   /** Number of reads by result. */
   readonly reads: Record<ReadResult, number> = { hit: 0, stale: 0, miss: 0, coalesced: 0, negative: 0, backoff: 0 }
@@ -31,10 +39,10 @@ export class CachedSecret {
   readonly #clock: Clock
   readonly #flights = new SingleFlight<Secret>()
   readonly #backoff: Backoff
-  /** The last value, as served while fresh. */
-  #cached: Secret | undefined
-  /** The failure that suspends fetching, with the start and end of the pause in milliseconds since the epoch. */
-  #pause: { readonly error: unknown; readonly since: number; readonly until: number } | undefined
+  /** The last value. */
+  #cached: Entry | undefined
+  /** The failure that suspends fetching, with the end of the pause on the monotonic clock. */
+  #pause: { readonly error: unknown; readonly until: number } | undefined
   #loaded = false
 
   constructor(fetch: Fetch, policy: CachePolicy, clock: Clock) {
@@ -51,10 +59,7 @@ export class CachedSecret {
 
   /** Time until the next fetch is allowed, in milliseconds. */
   get pausedFor(): number {
-    const now = this.#clock.now()
-    // If the system clock is set back, the pause would grow by the difference.
-    if (this.#pause === undefined || now < this.#pause.since) return 0
-    return Math.max(0, this.#pause.until - now)
+    return this.#pause ? Math.max(0, this.#pause.until - this.#clock.monotonic()) : 0
   }
 
   get state(): 'fresh' | 'stale' | 'missing' {
@@ -66,7 +71,7 @@ export class CachedSecret {
 
   /** Age of the value that would be served, in milliseconds; `undefined` if there is none. */
   get age(): number | undefined {
-    return this.#cached && this.state !== 'missing' ? this.#clock.now() - this.#cached.fetchedAt : undefined
+    return this.#cached && this.state !== 'missing' ? this.#clock.monotonic() - this.#cached.fetchedAt : undefined
   }
 
   /**
@@ -77,10 +82,10 @@ export class CachedSecret {
     const result = this.#lookUp()
     this.reads[result] += 1
     const cached = this.#cached
-    if (cached && result === 'hit') return cached
+    if (cached && result === 'hit') return cached.secret
     if (cached && result === 'stale') {
       if (this.pausedFor === 0) this.#refresh(id).catch(() => {}) // logged by the fetch function
-      return served(cached, result)
+      return served(cached.secret, result)
     }
     this.#cached = undefined
     if (result === 'negative' || result === 'backoff') throw this.#failure()
@@ -108,9 +113,9 @@ export class CachedSecret {
 
   /** The result of a read at this moment. */
   #lookUp(): ReadResult {
-    const now = this.#clock.now()
-    if (this.#cached && now < this.#cached.freshness.expiresAt) return 'hit'
-    if (this.#cached && now < this.#staleUntil(this.#cached)) return 'stale'
+    const now = this.#clock.monotonic()
+    if (this.#cached && now < this.#cached.expiresAt) return 'hit'
+    if (this.#cached && now < this.#cached.expiresAt + this.#policy.maxStale) return 'stale'
     if (this.pausedFor > 0) return isAbsence(this.#pause?.error) ? 'negative' : 'backoff'
     return this.#flights.inProgress ? 'coalesced' : 'miss'
   }
@@ -130,12 +135,18 @@ export class CachedSecret {
     const { cacheTtl } = this.#policy
     // Jitter, so that instances that started together do not refresh together.
     const ttl = cacheTtl * (0.9 + 0.2 * this.#clock.random())
-    const secret: Secret = { ...stored, freshness: { result: 'hit', expiresAt: this.#clock.now() + ttl } }
-    this.#cached = cacheTtl === 0 ? undefined : secret
+    const now = this.#clock.monotonic()
+    const entry: Entry = {
+      secret: { ...stored, freshness: freshUntil(now + ttl, this.#clock) },
+      // The time since the read is negative if the clock of the source is ahead, or was set back in between.
+      fetchedAt: now - Math.max(0, this.#clock.now() - stored.fetchedAt),
+      expiresAt: now + ttl,
+    }
+    this.#cached = cacheTtl === 0 ? undefined : entry
     this.#loaded = true
     this.#pause = undefined
     this.#backoff.reset()
-    return secret
+    return entry.secret
   }
 
   #onFailure(error: unknown): void {
@@ -144,8 +155,7 @@ export class CachedSecret {
     if (absent || codeOf(error) === 'SOURCE_REFUSED') this.#cached = undefined
     if (absent) this.#backoff.reset()
     const pause = absent ? this.#policy.negativeTtl : this.#backoff.next()
-    const since = this.#clock.now()
-    this.#pause = { error, since, until: since + pause }
+    this.#pause = { error, until: this.#clock.monotonic() + pause }
   }
 
   /** The last failure, with the remaining pause as `retryAfter`. */
@@ -154,15 +164,21 @@ export class CachedSecret {
     if (!(error instanceof SourceFailure)) return error
     return new SourceFailure(error.code, error.message, { cause: error.cause, retryAfter: this.pausedFor })
   }
-
-  #staleUntil({ freshness }: Secret): number {
-    return freshness.expiresAt + this.#policy.maxStale
-  }
 }
 
 /** Checks the code rather than the class, because a plugin may not import the class. */
 function isAbsence(error: unknown): boolean {
   return codeOf(error) === 'SECRET_NOT_FOUND'
+}
+
+/** @param expiresAt end of the TTL on the monotonic clock; the result has it on the wall clock at the time of reading */
+function freshUntil(expiresAt: number, clock: Clock): Freshness {
+  return {
+    result: 'hit',
+    get expiresAt() {
+      return clock.now() + (expiresAt - clock.monotonic())
+    },
+  }
 }
 
 function served(secret: Secret, result: Freshness['result']): Secret {
