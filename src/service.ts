@@ -37,22 +37,24 @@ export interface Dependencies {
 
 /** The built-in subscribers, in start order. They stop in reverse order, so the HTTP server comes last. */
 function subscribers(options: Options, { logger, process, package: own }: Dependencies) {
-  const guarded = Boolean(options.authTokenFile || options.authToken)
+  const hasTokens = Boolean(options.authTokenFile || options.authToken)
   return {
     log: log(logger),
     signals: signals(process),
+    // Refuses to start before any other subscriber connects or listens.
+    'no-authentication': noAuthentication(options),
     'bus-metrics': busMetrics(),
     identity: identity({ ...options, own }),
     ...(options.embedded && { 'embedded-dynamodb': embeddedDynamodb(options) }),
     dynamodb: dynamodb(options),
     'secret-cache': secretCache(options),
-    docs: docs({ own, guarded }),
+    docs: docs({ own }),
     // Before the subscribers that reject requests, so that rejected requests are counted.
     'metrics-routes': metricsRoutes(),
     'load-shedding': loadShedding(),
-    ...(guarded
-      ? { tokens: tokens(options), authentication: authentication(), 'admin-routes': adminRoutes() }
-      : { 'no-authentication': noAuthentication() }),
+    ...(hasTokens && { tokens: tokens(options) }),
+    authentication: authentication({ required: hasTokens }),
+    'admin-routes': adminRoutes(),
     ...(options.inspector && { inspector: inspector() }),
     'health-routes': healthRoutes(),
     'audit-trail': auditTrail(),
@@ -85,7 +87,7 @@ export function service(options: Options, dependencies: Dependencies): ProcessBu
 }
 
 function checkWithout(without: readonly string[], builtIn: readonly string[]): void {
-  // Present only if tokens are configured. Without it the service would serve secrets without authentication.
-  const allowed = builtIn.filter((name) => name !== 'authentication')
+  // Without these the service would serve secrets without authentication, or without having been told to.
+  const allowed = builtIn.filter((name) => name !== 'authentication' && name !== 'no-authentication')
   valuesOf('--without', { type: choice(allowed), repeatable: true }, without)
 }

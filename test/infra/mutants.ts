@@ -47,6 +47,28 @@ export const mutants: Readonly<Record<CheckName, readonly Mutant[]>> = {
     ],
     ['the token is optional for any address', '[!Ref AllowedCidr, 0.0.0.0/0]', '[!Ref AllowedCidr, 0.0.0.0]'],
   ],
+  'access without a token is explicit': [
+    [
+      'it is allowed by default',
+      "    AllowedValues: ['true', 'false']\n    Default: 'false'\n\n  LaunchType",
+      "    AllowedValues: ['true', 'false']\n    Default: 'true'\n\n  LaunchType",
+    ],
+    [
+      'the rule accepts everything',
+      "Assert: !Equals [!Ref AllowAnonymous, 'true']",
+      "Assert: !Equals ['true', 'true']",
+    ],
+    [
+      'the program is not told',
+      'SECRET_BUS_ALLOW_ANONYMOUS, Value: !Ref AllowAnonymous',
+      "SECRET_BUS_ALLOW_ANONYMOUS, Value: 'false'",
+    ],
+    [
+      'the program is always told',
+      'SECRET_BUS_ALLOW_ANONYMOUS, Value: !Ref AllowAnonymous',
+      "SECRET_BUS_ALLOW_ANONYMOUS, Value: 'true'",
+    ],
+  ],
   'Fargate tasks have a supported size': [
     [
       'an unsupported size is allowed',

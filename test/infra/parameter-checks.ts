@@ -2,7 +2,18 @@
 import { expect } from 'vitest'
 import { readOptions } from '../../src/runtime/options/load.ts'
 import { at, list, type Parameters, type Template } from '../support/project/template.ts'
-import { type Checks, certificate, container, network, onEc2, onFargate, pairs, properties, tokens } from './stacks.ts'
+import {
+  anonymous,
+  type Checks,
+  certificate,
+  container,
+  network,
+  onEc2,
+  onFargate,
+  pairs,
+  properties,
+  tokens,
+} from './stacks.ts'
 
 /** Throws unless the parameter accepts all valid values and rejects all invalid ones. */
 function expectPattern(template: Template, name: string, valid: readonly string[], invalid: readonly string[]): void {
@@ -18,8 +29,9 @@ function expectPattern(template: Template, name: string, valid: readonly string[
 /** Throws unless a rule rejects each set of parameters, but accepts it after the given changes. */
 function expectRule(template: Template, cases: readonly (readonly [rejected: Parameters, fix: Parameters])[]): void {
   for (const [rejected, fix] of cases) {
-    expect(template.rejections({ ...network, ...rejected }), JSON.stringify(rejected)).not.toEqual([])
-    expect(template.rejections({ ...network, ...rejected, ...fix }), JSON.stringify(fix)).toEqual([])
+    const others = { ...network, ...anonymous }
+    expect(template.rejections({ ...others, ...rejected }), JSON.stringify(rejected)).not.toEqual([])
+    expect(template.rejections({ ...others, ...rejected, ...fix }), JSON.stringify(fix)).toEqual([])
   }
 }
 
@@ -42,7 +54,7 @@ export const parameterChecks = {
     const without = Object.entries(template.section('Parameters')).filter(([, one]) => at(one, 'Default') === undefined)
 
     expect(without.map(([name]) => name)).toEqual(Object.keys(network))
-    expect(template.rejections(network)).toEqual([])
+    expect(template.rejections({ ...network, ...anonymous })).toEqual([])
     expect(template.rejections({ ...network, ...onEc2, ...certificate, ...tokens })).toEqual([])
   },
 
@@ -133,6 +145,20 @@ export const parameterChecks = {
     ])
   },
 
+  'access without a token is explicit': async (template) => {
+    expectRule(template, [
+      [{ AllowAnonymous: 'false' }, tokens],
+      [{ AllowAnonymous: 'false' }, anonymous],
+    ])
+    for (const [parameters, allowAnonymous] of [
+      [{ ...network, ...tokens }, false],
+      [{ ...network, ...anonymous }, true],
+    ] as const) {
+      const environment = pairs(container(template.stack(parameters))['Environment'])
+      expect(await readOptions(new Map(), environment)).toMatchObject({ allowAnonymous })
+    }
+  },
+
   'Fargate tasks have a supported size': (template) => {
     const size = (Cpu: string, Memory: string) => ({ Cpu, Memory })
     expectRule(template, [
@@ -144,6 +170,6 @@ export const parameterChecks = {
       [size('2048', '8192'), onEc2],
       [size('300', '700'), onEc2],
     ])
-    expect(template.rejections({ ...onFargate, ...size('1024', '7168') })).toEqual([])
+    expect(template.rejections({ ...onFargate, ...anonymous, ...size('1024', '7168') })).toEqual([])
   },
 } satisfies Checks

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { startedService } from '../support/service/started-service.ts'
 
 /** Writes a plugin file and starts the service with it. */
@@ -90,13 +90,42 @@ test('logs one line with the file of a plugin that requires a missing provider, 
   expect(service.stdout.join('\n')).not.toContain('Listening')
 })
 
-test.for(['unknown', 'authentication'])('rejects --without %s and lists the allowed subscribers', async (name) => {
-  const { exited, stderr } = startedService(['--without', name, '--auth-token-file', '/no/such/file'])
+test.for(['unknown', 'authentication', 'no-authentication'])(
+  'rejects --without %s and lists the allowed subscribers',
+  async (name) => {
+    const { exited, stderr } = startedService(['--without', name, '--auth-token-file', '/no/such/file'])
 
-  expect(await exited).toBe(64)
-  expect(stderr).toEqual([
-    expect.stringMatching(`--without must be one of log, signals, .*dynamodb.*, received "${name}"`),
-  ])
+    expect(await exited).toBe(64)
+    expect(stderr).toEqual([
+      expect.stringMatching(`--without must be one of log, signals, .*dynamodb.*, received "${name}"`),
+    ])
+  },
+)
+
+describe('a plugin that checks tokens', () => {
+  const code = `export default ({ channels }) => (bus) => {
+    bus.provide(channels.checkToken, ({ token }) => token.reveal() === 'mine')
+  }`
+
+  test('is the authentication, so that the service may listen beyond loopback', async () => {
+    const service = startWith(code, '--host', '0.0.0.0')
+    const { port } = new URL(await service.address())
+    const ask = (path: string, token: string, method = 'GET') =>
+      fetch(`http://127.0.0.1:${port}${path}`, { method, headers: { authorization: `Bearer ${token}` } })
+
+    expect((await ask('/secret', 'other')).status).toBe(401)
+    expect((await ask('/secret', 'mine')).status).toBe(200)
+    expect((await ask('/-/reload', 'other', 'POST')).status).toBe(401)
+    expect((await ask('/-/reload', 'mine', 'POST')).status).toBe(200)
+    expect(await (await ask('/openapi.json', 'mine')).json()).toMatchObject({ security: [{ bearer: [] }] })
+    expect(service.stdout.join()).not.toContain('Authentication is disabled')
+  })
+
+  test('replaces the built-in check', async () => {
+    const service = startWith(code, '--auth-token-file', '/no/such/file', '--without', 'tokens')
+
+    expect((await fetch(`${await service.address()}/secret`)).status).toBe(401)
+  })
 })
 
 test('a plugin can stop the bus and start it again', async () => {

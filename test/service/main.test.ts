@@ -209,6 +209,19 @@ describe('a process that cannot start', () => {
     expect(service.stdout).toEqual([])
   })
 
+  test.each([
+    ['no token is configured', {}],
+    ['the token is empty', { SECRET_BUS_AUTH_TOKEN: '' }],
+  ])('because it listens beyond loopback and %s logs one line and exits with 64', async (_why, env) => {
+    const service = startedService(['--embedded', '--host', '0.0.0.0'], env)
+
+    expect(await service.exited).toBe(64)
+    expect(logged(service, 'warn', 'error', 'fatal')).toEqual([
+      expect.objectContaining({ level: 'error', msg: expect.stringMatching(/0\.0\.0\.0 .* --allow-anonymous/) }),
+    ])
+    expect(service.stdout.join()).not.toContain('Listening on http')
+  })
+
   test('because its config file is missing prints one line and exits with 78', async () => {
     const service = startedService(['--config', '/no/such/file.json'])
 

@@ -27,7 +27,7 @@ describe('assembly', () => {
 
     expect(handlersOf(bus)).toMatchObject({
       'lifecycle.log': ['log'],
-      'lifecycle.start': ['signals', 'dynamodb', 'http-server'],
+      'lifecycle.start': ['signals', 'no-authentication', 'dynamodb', 'http-server'],
       'lifecycle.stop': ['http-server', 'secret-cache', 'dynamodb'],
       'lifecycle.graceful': ['secret-cache', 'http-server'],
       'lifecycle.exit': ['signals'],
@@ -37,7 +37,16 @@ describe('assembly', () => {
       'dynamodb.locate': [],
       'health.check': ['secret-cache', 'http-server'],
       'metrics.collect': ['bus-metrics', 'secret-cache'],
-      'http.routes': ['docs', 'metrics-routes', 'load-shedding', 'no-authentication', 'health-routes', 'secret-routes'],
+      'http.routes': [
+        'docs',
+        'no-authentication',
+        'metrics-routes',
+        'load-shedding',
+        'authentication',
+        'admin-routes',
+        'health-routes',
+        'secret-routes',
+      ],
       'http.listening': [],
     })
   })
@@ -50,6 +59,7 @@ describe('assembly', () => {
       'lifecycle.graceful': ['secret-cache', 'tokens', 'http-server'],
       'http.routes': [
         'docs',
+        'no-authentication',
         'metrics-routes',
         'load-shedding',
         'authentication',
@@ -64,7 +74,7 @@ describe('assembly', () => {
     const { bus } = await assembled({ embedded: 'true' })
 
     expect(handlersOf(bus)).toMatchObject({
-      'lifecycle.start': ['signals', 'embedded-dynamodb', 'dynamodb', 'http-server'],
+      'lifecycle.start': ['signals', 'no-authentication', 'embedded-dynamodb', 'dynamodb', 'http-server'],
       'lifecycle.stop': ['http-server', 'secret-cache', 'dynamodb', 'embedded-dynamodb'],
       'dynamodb.locate': ['embedded-dynamodb'],
     })

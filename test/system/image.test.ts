@@ -17,9 +17,9 @@ if (!engine) process.stdout.write('Docker is not available: skipping the tests o
 /** Starts a hardened container and removes it when the test finishes. */
 async function start(...options: string[]) {
   const hardened = ['--read-only', '--cap-drop=ALL', '--security-opt=no-new-privileges', '--publish=127.0.0.1::5000']
-  const region = '--env=AWS_REGION=eu-central-1'
+  const environment = ['--env=AWS_REGION=eu-central-1', '--env=SECRET_BUS_ALLOW_ANONYMOUS=true']
   const began = performance.now()
-  const id = await docker('run', '--detach', ...hardened, region, ...options, image)
+  const id = await docker('run', '--detach', ...hardened, ...environment, ...options, image)
   onTestFinished(async () => void (await docker('rm', '--force', '--volumes', id)))
   const origin = `http://${await docker('port', id, '5000/tcp')}`
   const status = () =>
@@ -127,6 +127,16 @@ describe.runIf(engine)('the image', () => {
       for (const file of loaded) expect((await fetch(new URL(file, origin + path))).status).toBe(200)
     }
     expect(await (await fetch(`${origin}/openapi.json`)).json()).toHaveProperty(['paths', '/secret'])
+  })
+
+  test('refuses to serve without a token, unless that is allowed', async () => {
+    const id = await docker('create', '--env=AWS_REGION=eu-central-1', image)
+    onTestFinished(async () => void (await docker('rm', '--force', id)))
+
+    await docker('start', id)
+
+    expect(await docker('wait', id)).toBe('64')
+    expect(await docker('logs', id)).toContain('requires --allow-anonymous')
   })
 
   test('becomes healthy', async () => {

@@ -1,6 +1,5 @@
-/** Bearer token authentication (RFC 6750) of all routes except open ones. */
-
-import type { Subscriber } from '../../bus/process/process-bus.ts'
+/** Bearer token authentication (RFC 6750) of all routes except open ones, if a subscriber provides `token.check`. */
+import type { ProcessBus, Subscriber } from '../../bus/process/process-bus.ts'
 import { isError, messageOf } from '../../bus/thrown.ts'
 import { checkToken, httpRoutes } from '../../channels.ts'
 import { Sensitive } from '../../secret.ts'
@@ -19,30 +18,40 @@ const bearerChallenge = 'Bearer realm="secret-bus"'
  */
 const basicChallenge = 'Basic realm="secret-bus", charset="UTF-8"'
 
-export const authentication = (): Subscriber => (bus) => {
-  const check = bus.requester(checkToken)
-
-  bus.subscribe(httpRoutes, (app) => {
-    app.addHook('onRequest', (request, reply, done) => {
-      const { open, browser = false } = request.routeOptions.config
-      if (open) return done()
-      const { scheme, token } = credentialsIn(request.headers.authorization, browser)
-      const refuse = () => {
-        // No error code unless the request has a bearer token: https://www.rfc-editor.org/rfc/rfc6750#section-3.1
-        const challenge = scheme === 'bearer' ? `${bearerChallenge}, error="invalid_token"` : bearerChallenge
-        reply.header('www-authenticate', browser ? [challenge, basicChallenge] : challenge)
-        done(new Unauthorized(token ? 'Unknown token' : 'Missing token'))
-      }
-      if (!token) return refuse()
-      // `done(null)` would admit the request.
-      const onError = (cause: unknown) =>
-        done(isError(cause) ? cause : new Error(`Failed to check the token: ${messageOf(cause)}`, { cause }))
-      // A provider may answer anything, so only `true` counts.
-      const onAnswer = (isKnown: unknown) => (isKnown === true ? done() : refuse())
-      check({ token: new Sensitive(token) }, { id: request.id }).then(onAnswer, onError)
-    })
-  })
+/** Whether a subscriber provides `token.check`: the built-in one, if tokens are configured, or a plugin. */
+export function isAuthenticated(bus: ProcessBus): boolean {
+  return bus.topology().some(({ channel, handlers }) => channel === checkToken.name && handlers.length > 0)
 }
+
+/** @param options.required whether the process must not start without a provider; true by default */
+export const authentication =
+  ({ required = true }: { readonly required?: boolean } = {}): Subscriber =>
+  (bus) => {
+    if (required) bus.requester(checkToken)
+
+    bus.subscribe(httpRoutes, (app) => {
+      if (!isAuthenticated(bus)) return
+      const check = bus.requester(checkToken)
+      app.addHook('onRequest', (request, reply, done) => {
+        const { open, browser = false } = request.routeOptions.config
+        if (open) return done()
+        const { scheme, token } = credentialsIn(request.headers.authorization, browser)
+        const refuse = () => {
+          // No error code unless the request has a bearer token: https://www.rfc-editor.org/rfc/rfc6750#section-3.1
+          const challenge = scheme === 'bearer' ? `${bearerChallenge}, error="invalid_token"` : bearerChallenge
+          reply.header('www-authenticate', browser ? [challenge, basicChallenge] : challenge)
+          done(new Unauthorized(token ? 'Unknown token' : 'Missing token'))
+        }
+        if (!token) return refuse()
+        // `done(null)` would admit the request.
+        const onError = (cause: unknown) =>
+          done(isError(cause) ? cause : new Error(`Failed to check the token: ${messageOf(cause)}`, { cause }))
+        // A provider may answer anything, so only `true` counts.
+        const onAnswer = (isKnown: unknown) => (isKnown === true ? done() : refuse())
+        check({ token: new Sensitive(token) }, { id: request.id }).then(onAnswer, onError)
+      })
+    })
+  }
 
 interface Credentials {
   readonly scheme?: 'bearer' | 'basic'

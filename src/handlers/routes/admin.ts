@@ -1,7 +1,8 @@
-/** `POST /-/reload`: reloads secrets, tokens and the certificate. Registered only if authentication is enabled. */
+/** `POST /-/reload`: reloads secrets, tokens and the certificate. Registered only if requests are authenticated. */
 import { Exiting, messageOf } from '../../bus/errors.ts'
 import type { Subscriber } from '../../bus/process/process-bus.ts'
 import { httpRoutes } from '../../channels.ts'
+import { isAuthenticated } from '../guards/authentication.ts'
 import { problemOf, replyWithProblem } from '../server/problem.ts'
 import { route } from './admin.openapi.ts'
 
@@ -12,6 +13,7 @@ class ReloadFailed extends Error {
 
 export const adminRoutes = (): Subscriber => (bus) => {
   bus.subscribe(httpRoutes, async (app) => {
+    if (!isAuthenticated(bus)) return
     // Encapsulated, because only this route ignores the content of the request body.
     await app.register(async (admin) => {
       admin.removeAllContentTypeParsers()

@@ -4,6 +4,7 @@ import { pathToFileURL } from 'node:url'
 import type { FastifyInstance } from 'fastify'
 import type { Subscriber } from '../../bus/process/process-bus.ts'
 import { httpRoutes } from '../../channels.ts'
+import { isAuthenticated } from '../guards/authentication.ts'
 import type { AddedRoute, ApiOptions } from '../openapi/document.ts'
 import { lazy } from '../pages/lazy.ts'
 import { ownFile, serveFiles } from '../pages/static-files.ts'
@@ -14,12 +15,15 @@ const swaggerUi = (name: string) =>
   pathToFileURL(createRequire(import.meta.url).resolve(`@fastify/swagger-ui/static/${name}`))
 
 export const docs =
-  (options: ApiOptions): Subscriber =>
+  ({ own }: Pick<ApiOptions, 'own'>): Subscriber =>
   (bus) => {
     const addRoutes = (app: FastifyInstance) => {
       const added = routesOf(app)
       // Built on the first request. The import is deferred as well, so that it does not slow down the start.
-      const document = lazy(async () => (await import('../openapi/document.ts')).apiDocument(added, options))
+      const document = lazy(async () => {
+        const { apiDocument } = await import('../openapi/document.ts')
+        return apiDocument(added, { own, guarded: isAuthenticated(bus) })
+      })
 
       app.get('/openapi.json', { schema, config: { browser: true, documentation } }, async (_request, reply) => {
         return reply

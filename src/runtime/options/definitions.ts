@@ -30,6 +30,12 @@ export const definitions = {
     describe: 'File with bearer tokens, one per line; or set SECRET_BUS_AUTH_TOKEN',
     type: type.path,
   },
+  allowAnonymous: {
+    group: 'HTTP',
+    describe: 'Listen beyond loopback without authentication',
+    type: type.flag,
+    default: 'false',
+  },
   tlsCert: { group: 'HTTP', describe: 'PEM file with the TLS certificate chain; enables HTTPS', type: type.path },
   tlsKey: { group: 'HTTP', describe: 'PEM file with the private key of the certificate', type: type.path },
   inspector: {

@@ -1,7 +1,8 @@
 import fastify from 'fastify'
 import { describe, expect, test, vi } from 'vitest'
 import type { Subscriber } from '../../../src/bus/process/process-bus.ts'
-import { httpRoutes } from '../../../src/channels.ts'
+import { checkToken, httpRoutes } from '../../../src/channels.ts'
+import { UsageError } from '../../../src/errors.ts'
 import { noAuthentication } from '../../../src/handlers/guards/no-authentication.ts'
 import { recordedBus } from '../../../src/testing/recorded-bus.ts'
 import { ask, startHttp } from '../../support/http/http.ts'
@@ -10,9 +11,13 @@ const warningOf = (address: string) => `Authentication is disabled: anyone who c
 
 const route: Subscriber = (bus) => bus.subscribe(httpRoutes, (app) => void app.get('/route', async () => 'read'))
 
+const guard = (host: string, allowAnonymous = false) => noAuthentication({ host, allowAnonymous })
+
 /** The warnings for a server that listens on the address. The address is mocked, because not every host has it. */
 async function warningsAt(address: string, family: string) {
-  const { bus, messages } = recordedBus({ 'no-authentication': noAuthentication() })
+  const { bus, messages } = recordedBus({
+    'no-authentication': noAuthentication({ host: address, allowAnonymous: true }),
+  })
   const app = fastify()
   await bus.publish(httpRoutes, app)
   vi.spyOn(app.server, 'address').mockReturnValue({ address, family, port: 5000 })
@@ -22,20 +27,20 @@ async function warningsAt(address: string, family: string) {
 
 describe('without a configured token', () => {
   test('requests are served with or without credentials', async () => {
-    const { origin } = await startHttp({ 'no-authentication': noAuthentication(), route })
+    const { origin } = await startHttp({ 'no-authentication': guard('127.0.0.1'), route })
 
     for (const headers of [{}, { authorization: 'Bearer x' }, { authorization: 'nonsense' }])
       expect(await ask(`${origin}/route`, { headers })).toMatchObject({ status: 200, body: 'read' })
   })
 
   test.each(['127.0.0.1', 'localhost', '127.1.2.3'])('nothing is logged on %s', async (host) => {
-    const { messages } = await startHttp({ 'no-authentication': noAuthentication() }, { host })
+    const { messages } = await startHttp({ 'no-authentication': guard(host) }, { host })
 
     expect(messages('warn')).toEqual([])
   })
 
-  test('a warning is logged at each start on an address other than loopback', async () => {
-    const { bus, messages } = await startHttp({ 'no-authentication': noAuthentication() }, { host: '0.0.0.0' })
+  test('a warning is logged at each start on an address other than loopback, if that is allowed', async () => {
+    const { bus, messages } = await startHttp({ 'no-authentication': guard('0.0.0.0', true) }, { host: '0.0.0.0' })
     expect(messages('warn')).toEqual([warningOf('0.0.0.0')])
 
     await bus.stop()
@@ -64,5 +69,52 @@ describe('without a configured token', () => {
     ['::ffff:127.0.0.1', 'IPv6'],
   ])('nothing is logged on the loopback address %s', async (address, family) => {
     expect(await warningsAt(address, family)).toEqual([])
+  })
+})
+
+describe('the start without authentication', () => {
+  /** The outcome of a start without a server: `undefined`, or the error. */
+  const start = (host: string, others: Record<string, Subscriber> = {}, allowAnonymous = false) =>
+    recordedBus({ 'no-authentication': guard(host, allowAnonymous), ...others })
+      .bus.start()
+      .catch((error: unknown) => error)
+
+  test.each(['0.0.0.0', '0', '::', '10.0.0.1', '128.0.0.1', '::2', '::ffff:10.0.0.1', '::ffff:a00:1'])(
+    'is refused on %s',
+    async (host) => {
+      const error = await start(host)
+
+      expect(error).toBeInstanceOf(UsageError)
+      expect(error).toMatchObject({ exitCode: 64, message: expect.stringMatching(`${host} .* --allow-anonymous`) })
+    },
+  )
+
+  test.each(['127.0.0.1', '127.1', '127.255.255.254', '::1', '::ffff:127.0.0.1', '::ffff:7f00:1', 'localhost'])(
+    'is allowed on the loopback address %s',
+    async (host) => {
+      expect(await start(host)).toBeUndefined()
+    },
+  )
+
+  test('is allowed everywhere if the option says so', async () => {
+    expect(await start('0.0.0.0', {}, true)).toBeUndefined()
+  })
+
+  test('is allowed everywhere if any subscriber provides the check of tokens', async () => {
+    expect(await start('0.0.0.0', { mine: (bus) => bus.provide(checkToken, () => false) })).toBeUndefined()
+  })
+
+  test('is refused before any later subscriber starts and before the port opens', async () => {
+    const listening = vi.fn()
+    const service = startHttp(
+      {
+        'no-authentication': guard('0.0.0.0'),
+        routes: (bus) => bus.subscribe(httpRoutes, (app) => void app.server.on('listening', listening)),
+      },
+      { host: '0.0.0.0' },
+    )
+
+    await expect(service).rejects.toThrow(UsageError)
+    expect(listening).not.toHaveBeenCalled()
   })
 })

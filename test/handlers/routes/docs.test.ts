@@ -22,7 +22,7 @@ type AddRoutes = (app: FastifyInstance) => unknown
 /** Starts the documentation and these routes. */
 const start = (addRoutes: AddRoutes = () => {}, options: { priority?: number } = {}) =>
   startHttp({
-    docs: docs({ own: ownPackage, guarded: false }),
+    docs: docs({ own: ownPackage }),
     routes: (bus) => bus.subscribe(httpRoutes, async (app) => void (await addRoutes(app)), options),
   })
 
@@ -37,7 +37,7 @@ async function documentOf(...args: Parameters<typeof start>) {
 /** Starts some routes of the service with authentication. */
 const startGuarded = () =>
   startHttp({
-    docs: docs({ own: ownPackage, guarded: true }),
+    docs: docs({ own: ownPackage }),
     tokens: tokens({ authToken: new Sensitive(token) }),
     authentication: authentication(),
     identity: identity({ own: ownPackage }),

@@ -73,6 +73,7 @@ const domains: Readonly<Record<keyof Options, (value: unknown) => boolean>> = {
   host: isText,
   port: isInteger(0, 65_535),
   trustProxy: isBoolean,
+  allowAnonymous: isBoolean,
   inspector: isBoolean,
   authTokenFile: isTextOrNone,
   tlsCert: isTextOrNone,

@@ -48,6 +48,7 @@ describe('the defaults', () => {
       host: '127.0.0.1',
       port: 5_000,
       trustProxy: false,
+      allowAnonymous: false,
       inspector: false,
       authTokenFile: undefined,
       tlsCert: undefined,
