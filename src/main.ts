@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** The entry point: from the command line to the exit code. */
+import { homedir } from 'node:os'
 import { MissingProviders, messageOf } from './bus/errors.ts'
 import type { ProcessBus } from './bus/process/process-bus.ts'
 import { isInstance } from './bus/thrown.ts'
@@ -7,14 +8,17 @@ import { ExitError, UsageError } from './errors.ts'
 import { type Command, type CommandLine, readCommandLine } from './runtime/cli/command-line.ts'
 import type { Options } from './runtime/options/definitions.ts'
 import { readOptions } from './runtime/options/load.ts'
+import { variableWarnings } from './runtime/options/variables.ts'
 import { type Package, readPackage } from './runtime/package.ts'
 
 type Run = (options: Options, own: Package, commandLine: CommandLine) => Promise<number>
 
 async function main(): Promise<number> {
   checkNodeVersion()
+  const endWatch = watchOutput()
   const own = readPackage()
-  const commandLine = await readCommandLine(process.argv.slice(2), own.version)
+  const commandLine = await readCommandLine(process.argv.slice(2), own.version, process.stdout.columns)
+  if (commandLine.command !== 'channels') endWatch()
   const options = await readOptions(commandLine.written, process.env)
   return commands[commandLine.command](options, own, commandLine)
 }
@@ -30,7 +34,9 @@ function checkNodeVersion(): void {
 const commands: Record<Command, Run> = { serve, healthcheck, channels }
 
 async function serve(options: Options, own: Package): Promise<number> {
+  ensureHome()
   const bus = await wire(options, own)
+  for (const warning of variableWarnings(process.env)) bus.log('warn', warning)
   // Keeps the process alive while the bus is stopped, because a plugin may start it again.
   setInterval(() => {}, 2 ** 30)
   try {
@@ -50,7 +56,7 @@ async function wire(options: Options, own: Package): Promise<ProcessBus> {
     import('./runtime/plugins.ts'),
     import('./service.ts'),
   ])
-  const logger = await createLogger(options, process.stdout.isTTY)
+  const logger = await createLogger(options, process.stdout.isTTY, undefined, usesColor())
   return service(options, { logger, process, package: own, plugins: await loadPlugins(options) })
 }
 
@@ -66,6 +72,42 @@ async function healthcheck(options: Options): Promise<number> {
   await healthcheck(options)
   process.stdout.write('healthy\n')
   return 0
+}
+
+/**
+ * The AWS SDK looks for its files in the home directory, and fails if there is none: neither `HOME` nor an entry in the
+ * password file. `/` is what Docker uses then.
+ */
+function ensureHome(): void {
+  try {
+    homedir()
+  } catch {
+    process.env['HOME'] = '/'
+  }
+}
+
+/** See https://force-color.org and https://no-color.org. Empty variables count as unset. */
+function usesColor(): boolean {
+  const { FORCE_COLOR: force, NO_COLOR: no, TERM: terminal } = process.env
+  if (force) return force !== '0' && force !== 'false'
+  return process.stdout.isTTY && !no && terminal !== 'dumb'
+}
+
+/**
+ * Makes the process fail if its output cannot be written, because the disk is full or the reader is gone. yargs and
+ * `console.log` ignore that.
+ * @returns a function that ends the watch, for commands whose result is not their output
+ */
+function watchOutput(): () => void {
+  process.stdout.on('error', () => {}) // emitted too late for an exit that follows the write
+  const onExit = (code: number) => {
+    const { errored } = process.stdout
+    if (code !== 0 || !errored) return
+    process.stderr.write(`secret-bus: Failed to write to stdout: ${messageOf(errored)}\n`)
+    process.exitCode = 70
+  }
+  process.once('exit', onExit)
+  return () => process.off('exit', onExit)
 }
 
 function exitCodeOf(error: unknown): number | undefined {

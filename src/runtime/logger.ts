@@ -16,11 +16,13 @@ const flushSize = 16 * 1024
 /**
  * @param terminal whether stdout is a terminal, which decides the format if it is `auto`
  * @param output the destination; stdout by default
+ * @param color whether readable text is colored; by default, on a terminal
  */
 export async function createLogger(
   { logLevel, logFormat }: LoggerOptions,
   terminal: boolean,
   output?: DestinationStream,
+  color = terminal,
 ): Promise<Logger> {
   const pretty = logFormat === 'pretty' || (logFormat === 'auto' && terminal)
   return pino(
@@ -31,7 +33,7 @@ export async function createLogger(
       formatters: { level: (level) => ({ level }) },
       serializers: { err: (error) => (error === undefined ? undefined : serializedError(error)) },
     },
-    pretty ? await prettyStream(terminal, output ?? pino.destination({ sync: true })) : (output ?? bufferedStdout()),
+    pretty ? await prettyStream(color, output ?? pino.destination({ sync: true })) : (output ?? bufferedStdout()),
   )
 }
 

@@ -241,7 +241,9 @@ describe('a process that cannot start', () => {
     const service = startedService(['--config', file])
 
     expect(await service.exited).toBe(78)
-    expect(service.stderr).toEqual([`secret-bus: --config ${file} must contain a JSON object`])
+    expect(service.stderr).toEqual([
+      `secret-bus: --config ${file} must contain a JSON object; line 1, column 1 is not JSON`,
+    ])
     expect(service.stdout).toEqual([])
   })
 

@@ -3,13 +3,13 @@ import type { Options as YargsOptions } from 'yargs'
 import type { TopologyFormat } from '../../bus/topology/formats.ts'
 import { UsageError } from '../../errors.ts'
 import { type Definition, everyOption } from '../options/definitions.ts'
+import { nearest } from '../options/nearest.ts'
 import { valuesOf } from '../options/parse.ts'
 import { flag, topologyFormat } from '../options/types.ts'
 
-const epilogue = `Options can also be set by environment variable (SECRET_BUS_CACHE_TTL=10m) or in
-the JSON file of --config ({"cache-ttl": "10m"}). Precedence: command line,
-environment, file. In a variable, commas separate the values of a repeatable
-option. Durations: 500ms, 5s, 10m, 1h, 2d.
+const epilogue = `Options can also be set by environment variable (SECRET_BUS_CACHE_TTL=10m) or in the JSON file of --config \
+({"cache-ttl": "10m"}). Precedence: command line, environment, file. In a variable, commas separate the values of a \
+repeatable option. Durations: 500ms, 5s, 10m, 1h, 2d.
 
 AWS credentials come from the default provider chain of the AWS SDK.`
 
@@ -36,9 +36,14 @@ export interface CommandLine {
 
 /**
  * Parses the arguments. For `--help`, `--version` and `completion`, yargs prints the output and exits.
+ * @param columns the width of the terminal, if there is one
  * @throws UsageError if an argument is unknown or an option has no value
  */
-export async function readCommandLine(args: readonly string[], version: string): Promise<CommandLine> {
+export async function readCommandLine(
+  args: readonly string[],
+  version: string,
+  columns?: number,
+): Promise<CommandLine> {
   // The usual case in a container, where options are environment variables. It does not need yargs.
   if (args.length === 0) return { command: 'serve', format: 'table', channels: [], written: new Map() }
   const {
@@ -47,12 +52,11 @@ export async function readCommandLine(args: readonly string[], version: string):
     names,
     format: formats = [],
     ...flags
-  } = await (await parser(withFlagValues(args), version)).parseAsync()
+  } = await (await parser(withFlagValues(args), version, columns)).parseAsync()
   const [command = 'serve', ...others] = words.map(String)
   // yargs does not check the arguments after `--` or after a command.
   const unknown = isCommand(command) ? others : [command, ...others]
-  if (!isCommand(command) || unknown.length > 0)
-    throw new UsageError(oneLine(`Unknown argument: ${unknown.join(', ')}`))
+  if (!isCommand(command) || unknown.length > 0) throw unusable(`Unknown argument: ${unknown.join(', ')}`, args)
   const written = new Map(Object.entries(flags).map(([flag, value]) => [flag, [value].flat().map(String)]))
   const [format = 'table'] = valuesOf('--format', { type: topologyFormat }, [formats].flat().map(String))
   return { command, format, channels: [names ?? []].flat().map(String), written }
@@ -61,7 +65,7 @@ export async function readCommandLine(args: readonly string[], version: string):
 /** Adds `=true` to flags without a value. Otherwise yargs takes a following command for the value. */
 function withFlagValues(args: readonly string[]): string[] {
   const flags = everyOption.filter(({ definition }) => definition.type === flag).map((option) => `--${option.flag}`)
-  const isBare = (arg: string, next = '') => flags.includes(arg) && next !== 'true' && next !== 'false'
+  const isBare = (arg: string, next = '') => flags.includes(arg) && flag.parse(next) === undefined
   return args.map((arg, index) => (isBare(arg, args[index + 1]) ? `${arg}=true` : arg))
 }
 
@@ -69,7 +73,7 @@ function isCommand(word: string): word is Command {
   return Object.hasOwn(commands, word)
 }
 
-async function parser(args: readonly string[], version: string) {
+async function parser(args: readonly string[], version: string, columns = 80) {
   const { default: yargs } = await import('yargs')
   const command = yargs(args)
     .scriptName('secret-bus')
@@ -96,7 +100,7 @@ async function parser(args: readonly string[], version: string) {
     .alias('help', 'h')
     .version(version)
     .epilogue(epilogue)
-    .wrap(80)
+    .wrap(Math.min(Math.max(columns, 60), 120))
     .strict()
     .parserConfiguration({
       'boolean-negation': false,
@@ -107,7 +111,7 @@ async function parser(args: readonly string[], version: string) {
       'strip-aliased': true,
     })
     .fail((message, error) => {
-      throw new UsageError(oneLine(message || error.message))
+      throw unusable(message || error.message, args)
     })
 }
 
@@ -117,7 +121,20 @@ function shape({ group, describe, type, default: byDefault }: Definition): Yargs
   return { group, describe, nargs: 1, ...(byDefault !== undefined && { defaultDescription: byDefault }) }
 }
 
-/** The message of yargs on one line, in the wording of the other errors. */
-function oneLine(message: string): string {
-  return message.replaceAll(/\s+/g, ' ').replace(/^Not enough arguments following: (.*)$/, '--$1 requires a value')
+/** The message of yargs on one line, in the wording of the other errors, and with what was probably meant. */
+function unusable(message: string, args: readonly string[]): UsageError {
+  const line = message
+    .replaceAll(/\s+/g, ' ')
+    .replace(/^Not enough arguments following: (.*)$/, '--$1 requires a value')
+  const [, unknown = ''] = /^Unknown arguments?: (.*)$/.exec(line) ?? []
+  const meant = unknown.split(', ').flatMap((name) => suggestion(name, args) ?? [])
+  return new UsageError(meant.length === 0 ? line : `${line}; did you mean ${meant.join(', ')}?`)
+}
+
+/** @param name a flag without its dashes, or a word */
+function suggestion(name: string, args: readonly string[]): string | undefined {
+  const isFlag = args.some((arg) => arg === `--${name}` || arg.startsWith(`--${name}=`))
+  const known = isFlag ? everyOption.map(({ flag }) => flag) : Object.keys(commands)
+  const meant = nearest(name, known)
+  return isFlag && meant !== undefined ? `--${meant}` : meant
 }

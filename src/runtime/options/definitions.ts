@@ -1,5 +1,6 @@
 /** The options: group and text in the help, type, default and flag. */
 import type { Sensitive } from '../../secret.ts'
+import type { AwsProxy } from './proxy.ts'
 import type { OptionType } from './types.ts'
 import * as type from './types.ts'
 
@@ -176,10 +177,12 @@ export type Options = {
 } & {
   /** Bearer tokens, one per line. Not a flag, because other users of the host can see the command line. */
   readonly authToken: Sensitive | undefined
-  /** `AWS_REGION`. The AWS SDK reads it itself; with this copy the service need not load the SDK to check for it. */
-  readonly awsRegion: string | undefined
   /** Base URL of the task metadata endpoint, which ECS sets. */
   readonly ecsMetadataUri: string | undefined
+  /** The proxy for calls to AWS. */
+  readonly proxy: AwsProxy | undefined
+  /** `AWS_CA_BUNDLE`: PEM file with certificate authorities to trust in calls to AWS, in addition to the default ones. */
+  readonly caBundle: string | undefined
 }
 
 /** An option with its property name and its flag, without leading dashes. */

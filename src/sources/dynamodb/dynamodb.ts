@@ -1,16 +1,18 @@
 /** Provides `secret.fetch` from a DynamoDB table. */
 import { setTimeout } from 'node:timers/promises'
+import type { SecureContext } from 'node:tls'
 import { messageOf } from '../../bus/errors.ts'
 import { lifecycle } from '../../bus/process/lifecycle.ts'
 import type { Subscriber } from '../../bus/process/process-bus.ts'
 import { type DynamodbLocation, fetchSecret, locateDynamodb } from '../../channels.ts'
 import { ExitError } from '../../errors.ts'
 import { SourceFailure } from '../../secret.ts'
+import { readCaBundle } from './ca-bundle.ts'
 import type { DynamodbTable, TableOptions } from './table.ts'
 
 export interface DynamodbOptions extends TableOptions {
-  /** The region from the environment, which the SDK uses if no other is configured. */
-  readonly awsRegion?: string | undefined
+  /** PEM file with certificate authorities to trust in addition to the default ones. */
+  readonly caBundle?: string | undefined
 }
 
 /** No region is configured. Waiting does not help, so the process exits with `EX_USAGE` of sysexits.h. */
@@ -24,6 +26,12 @@ class NoRegion extends ExitError {
   }
 }
 
+/** What the start has found out about the connections to DynamoDB. */
+interface Started {
+  readonly location: DynamodbLocation | undefined
+  readonly trusted: SecureContext | undefined
+}
+
 /** Delay in milliseconds that lets waiting requests be served before the SDK blocks the event loop for about 100 ms. */
 const loadDelay = 20
 
@@ -31,22 +39,22 @@ export const dynamodb =
   (options: DynamodbOptions): Subscriber =>
   (bus) => {
     const locate = bus.publisher(locateDynamodb)
-    let started: { readonly location: DynamodbLocation | undefined } | undefined
+    let started: Started | undefined
     let table: Promise<DynamodbTable> | undefined
 
     // Loads the SDK on first use, so that the HTTP port opens sooner.
-    const open = async (location: DynamodbLocation | undefined) => {
+    const open = async ({ location, trusted }: Started) => {
       const { DynamodbTable } = await import('./table.ts')
-      return new DynamodbTable(bus, options, location)
+      return new DynamodbTable(bus, options, location, trusted)
     }
-    const openDelayed = async (location: DynamodbLocation | undefined) => {
+    const openDelayed = async (to: Started) => {
       await setTimeout(loadDelay)
-      return open(location)
+      return open(to)
     }
     /** Opens the table once. After a failure, such as that of an import, the next read tries again. */
-    const opened = (location: DynamodbLocation | undefined): Promise<DynamodbTable> => {
+    const opened = (to: Started): Promise<DynamodbTable> => {
       if (table) return table
-      const opening = openDelayed(location).catch((cause) => {
+      const opening = openDelayed(to).catch((cause) => {
         if (table === opening) table = undefined
         throw new SourceFailure('SOURCE_UNAVAILABLE', `Failed to load the DynamoDB client: ${messageOf(cause)}`, {
           cause,
@@ -58,10 +66,11 @@ export const dynamodb =
 
     bus.subscribe(lifecycle.start, async () => {
       const [location] = await locate()
-      started = { location }
-      if (location || options.region || options.awsRegion) return
+      const trusted = location || !options.caBundle ? undefined : await readCaBundle(options.caBundle)
+      started = { location, trusted }
+      if (location || options.region) return
       // The region may be in the AWS configuration files, which the SDK reads.
-      table = open(location)
+      table = open(started)
       await (await table).region().catch((error) => {
         throw new NoRegion(error)
       })
@@ -75,6 +84,6 @@ export const dynamodb =
 
     bus.provide(fetchSecret, async ({ codeName }, { id, signal }) => {
       if (!started) throw new SourceFailure('SOURCE_STARTING', 'The DynamoDB source has not started')
-      return (await opened(started.location)).read(codeName, id, signal)
+      return (await opened(started)).read(codeName, id, signal)
     })
   }

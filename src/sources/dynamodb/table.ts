@@ -1,4 +1,5 @@
 /** Reads secrets from a DynamoDB table. This module imports the AWS SDK, which is slow to load, so import it lazily. */
+import type { SecureContext } from 'node:tls'
 import { DynamoDBClient, GetItemCommand, type GetItemCommandOutput } from '@aws-sdk/client-dynamodb'
 import { UndiciHttpHandler } from '@smithy/undici-http-handler'
 import { messageOf } from '../../bus/errors.ts'
@@ -6,11 +7,12 @@ import type { ProcessBus } from '../../bus/process/process-bus.ts'
 import type { DynamodbLocation } from '../../channels.ts'
 import { SecretNotFound, Sensitive, SourceFailure, type StoredSecret } from '../../secret.ts'
 import { credentialsLog } from './credentials.ts'
+import { type DispatcherOptions, newDispatcher } from './dispatcher.ts'
 import { dynamodbFailure, invalidResponse } from './failures.ts'
 import { keepResponseText } from './response-text.ts'
 import { watchRetries } from './retries.ts'
 
-export interface TableOptions {
+export interface TableOptions extends DispatcherOptions {
   readonly table: string
   /** The partition key, which holds the code name. */
   readonly keyAttribute: string
@@ -20,10 +22,6 @@ export interface TableOptions {
   /** Found by the SDK if omitted. */
   readonly region?: string | undefined
   readonly dynamodbEndpoint?: string | undefined
-  /** Timeout for opening a connection, in milliseconds. */
-  readonly connectTimeout: number
-  /** Inactivity timeout of one attempt, for the headers and between chunks of the body, in milliseconds. */
-  readonly requestTimeout: number
   /** Attempts per read, including the first. */
   readonly maxAttempts: number
 }
@@ -38,11 +36,12 @@ export class DynamodbTable {
   /**
    * @param bus logs the source of the credentials and failed attempts
    * @param location overrides the endpoint, region and credentials
+   * @param trusted the certificate authorities to trust; those of Node.js by default
    */
-  constructor(bus: ProcessBus, options: TableOptions, location: DynamodbLocation | undefined) {
+  constructor(bus: ProcessBus, options: TableOptions, location?: DynamodbLocation, trusted?: SecureContext) {
     this.#bus = bus
     this.#options = options
-    this.#client = connect(options, location)
+    this.#client = connect(options, location, trusted)
     this.#logCredentials = credentialsLog(bus)
   }
 
@@ -74,28 +73,15 @@ export class DynamodbTable {
   }
 }
 
-/**
- * Number of connections to DynamoDB, and so of concurrent attempts; further ones wait within `--fetch-timeout`. It is
- * the default of the SDK's own HTTP handler.
- */
-const maxConnections = 50
-
 /** The SDK's default chain finds the credentials, unless the location has its own. */
-function connect(options: TableOptions, location: DynamodbLocation | undefined): DynamoDBClient {
-  const { region, dynamodbEndpoint: endpoint, connectTimeout, requestTimeout, maxAttempts } = options
+function connect(options: TableOptions, location?: DynamodbLocation, trusted?: SecureContext): DynamoDBClient {
+  const { region, dynamodbEndpoint: endpoint, maxAttempts } = options
   return new DynamoDBClient({
     ...(region && { region }),
     ...(endpoint && { endpoint }),
     ...location,
     maxAttempts,
-    requestHandler: new UndiciHttpHandler({
-      dispatcher: {
-        connections: maxConnections,
-        connect: { timeout: connectTimeout },
-        headersTimeout: requestTimeout,
-        bodyTimeout: requestTimeout,
-      },
-    }),
+    requestHandler: new UndiciHttpHandler({ dispatcher: newDispatcher(options, trusted) }),
   })
 }
 

@@ -46,6 +46,13 @@ describe('the command line', () => {
     })
   })
 
+  test.each(['true', 'false', '1', '0'])('takes %s after a flag for its value', async (value) => {
+    const { command, written } = await readCommandLine(['--inspector', value, 'channels'], '1.2.3')
+
+    expect(command).toBe('channels')
+    expect(Object.fromEntries(written)).toEqual({ inspector: [value] })
+  })
+
   test('collects every occurrence of a flag without a value', async () => {
     expect(await read('--embedded', '--embedded')).toEqual({ embedded: ['true', 'true'] })
   })
@@ -99,15 +106,15 @@ describe('an invalid command line', () => {
   }
 
   test.each([
-    ['an unknown flag', ['--prot', '80'], 'Unknown argument: prot'],
-    ['several unknown flags', ['--prot', '80', '--foo'], 'Unknown arguments: prot, foo'],
-    ['a flag in camel case', ['--cacheTtl', '1s'], 'Unknown argument: cacheTtl'],
+    ['an unknown flag', ['--prot', '80'], 'Unknown argument: prot; did you mean --port?'],
+    ['several unknown flags', ['--prot', '80', '--foo'], 'Unknown arguments: prot, foo; did you mean --port?'],
+    ['a flag in camel case', ['--cacheTtl', '1s'], 'Unknown argument: cacheTtl; did you mean --cache-ttl?'],
     ['a negated flag', ['--no-embedded'], 'Unknown argument: no-embedded'],
     ['an unknown letter', ['-p', '80'], 'Unknown argument: p'],
     ['a property of Object.prototype', ['--constructor', 'x'], 'Unknown argument: constructor'],
-    ['an unknown command', ['sever'], 'Unknown argument: sever'],
+    ['an unknown command', ['sever'], 'Unknown argument: sever; did you mean serve?'],
     ['a second command', ['serve', 'channels'], 'Unknown argument: channels'],
-    ['an argument after --', ['--', 'sever'], 'Unknown argument: sever'],
+    ['an argument after --', ['--', 'sever'], 'Unknown argument: sever; did you mean serve?'],
     ['a second value', ['--code-name', 'rose', 'martha'], 'Unknown argument: martha'],
     ['a missing value', ['--port'], '--port requires a value'],
     ['a missing value before another flag', ['--port', '--embedded'], '--port requires a value'],

@@ -1,7 +1,7 @@
 /** Random command lines, environments and files, checked against the documentation of the options. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { inspect } from 'node:util'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -9,6 +9,7 @@ import { UnusableFile, UsageError } from '../../../src/errors.ts'
 import { readCommandLine } from '../../../src/runtime/cli/command-line.ts'
 import { everyOption, type Options } from '../../../src/runtime/options/definitions.ts'
 import { readOptions } from '../../../src/runtime/options/load.ts'
+import * as type from '../../../src/runtime/options/types.ts'
 import { duration } from '../../../src/runtime/options/types.ts'
 import { Sensitive } from '../../../src/secret.ts'
 import { weighted } from '../../fuzz/weighted.ts'
@@ -102,8 +103,9 @@ const domains: Readonly<Record<keyof Options, (value: unknown) => boolean>> = {
   logLevel: isOneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),
   logFormat: isOneOf('json', 'pretty', 'auto'),
   authToken: (token) => token === undefined || token instanceof Sensitive,
-  awsRegion: isTextOrNone,
   ecsMetadataUri: isTextOrNone,
+  proxy: isOneOf(undefined),
+  caBundle: isTextOrNone,
 }
 
 /** All error messages. */
@@ -113,10 +115,10 @@ const sentences = [
     const invalid = `must be ${type.allowed.replaceAll(/[().]/g, '\\$&')}, received ".*"`
     return new RegExp(`^${label} (requires a value|must be given only once|${invalid})$`)
   }),
-  /^Unknown option ".*" in \S+$/,
+  /^Unknown option ".*" in \S+(; did you mean "[\w-]+"\?)?$/,
   /^".*" in \S+ must be a string, a number or a boolean$/,
   /^Failed to read --config .+: .+$/,
-  /^--config .+ must contain a JSON object$/,
+  /^--config .+ must contain a JSON object(; line \d+, column \d+ is not JSON)?$/,
   /^--auth-token-file and SECRET_BUS_AUTH_TOKEN are mutually exclusive$/,
   /^--tls-(cert requires --tls-key|key requires --tls-cert)$/,
   /^Unknown arguments?: .+$/,
@@ -235,7 +237,12 @@ test('an option has the same value from every source, and the source of highest 
     )
     .chain((flags) => fc.tuple(...flags.map(place)))
   const property = fc.asyncProperty(given, async (given) => {
-    const expected = await read(given.map(({ flag, text }) => `--${flag}=${text}`))
+    // A relative path in the file is relative to the file.
+    const isPathInFile = (flag: string, place: string) =>
+      place === 'file' && everyOption.some((option) => option.flag === flag && option.definition.type === type.path)
+    const expected = await read(
+      given.map(({ flag, place, text }) => `--${flag}=${isPathInFile(flag, place) ? resolve(folder, text) : text}`),
+    )
     const line = given.filter(({ place }) => place === 'line')
     const env = given.filter(({ place }) => place !== 'file')
 

@@ -1,6 +1,6 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { UnusableFile, UsageError } from '../../../src/errors.ts'
@@ -77,8 +77,9 @@ describe('the defaults', () => {
       authToken: undefined,
       plugins: [],
       without: [],
-      awsRegion: undefined,
       ecsMetadataUri: undefined,
+      proxy: undefined,
+      caBundle: undefined,
     })
   })
 })
@@ -104,7 +105,11 @@ describe('every option', () => {
 
     expect(options).not.toEqual(await read({}))
     expect(await read({ env: { [variable]: text }, line: others })).toEqual(options)
-    expect(await read({ file: { [flag]: text }, line: others })).toEqual(options)
+    // A relative path in the file would be relative to the file.
+    const inFile =
+      everyOption.find((option) => option.flag === flag)?.definition.type === type.path ? resolve(text) : text
+    const { [flag]: _, ...line } = { [flag]: [inFile], ...others } as Record<string, readonly string[]>
+    expect(await read({ file: { [flag]: inFile }, line })).toEqual(await read({ line: { ...line, [flag]: [inFile] } }))
   })
 })
 
@@ -181,7 +186,57 @@ describe('the precedence of sources', () => {
   })
 })
 
+describe('variables of the AWS SDK', () => {
+  const env = { AWS_REGION: 'eu-west-1', AWS_MAX_ATTEMPTS: '7' }
+
+  test('have the lowest precedence', async () => {
+    expect(await read({ env })).toMatchObject({ region: 'eu-west-1', maxAttempts: 7 })
+    expect(await read({ env, file: { region: 'eu-west-2', 'max-attempts': 3 } })).toMatchObject({
+      region: 'eu-west-2',
+      maxAttempts: 3,
+    })
+    expect(await read({ env, line: { 'max-attempts': ['3'] } })).toHaveProperty('maxAttempts', 3)
+  })
+
+  test('count as unset if they are empty', async () => {
+    expect(await read({ env: { AWS_REGION: '', AWS_MAX_ATTEMPTS: '', AWS_CA_BUNDLE: '' } })).toEqual(await read({}))
+  })
+
+  test.each(['eu-central-1 ', ' ', '"eu-central-1"', "'eu-central-1'", 'eu-central-1\n', 'eu central 1', 'a/b', 'a.b'])(
+    'are rejected like the option: the region %j',
+    async (region) => {
+      const error = await failure(read({ env: { AWS_REGION: region } }))
+
+      expect(error).toMatchObject({ exitCode: 64 })
+      expect(error.message).toBe(
+        `AWS_REGION must be an AWS region, such as eu-central-1, received ${JSON.stringify(region)}`,
+      )
+    },
+  )
+
+  test.each(['0', '11', 'many', '1.5', '-1'])('are rejected like the option: %j attempts', async (attempts) => {
+    expect(await failure(read({ env: { AWS_MAX_ATTEMPTS: attempts } }))).toMatchObject({
+      exitCode: 64,
+      message: `AWS_MAX_ATTEMPTS must be a whole number from 1 to 10, received "${attempts}"`,
+    })
+  })
+})
+
 describe('environment variables', () => {
+  const numeric = everyOption.filter(
+    ({ definition: { type, default: text = '' } }) => typeof type.parse(text) === 'number',
+  )
+
+  test.each(numeric.map(({ flag }) => flag))(
+    'that Kubernetes sets to a URL do not change the number of --%s',
+    async (flag) => {
+      const variable = `SECRET_BUS_${flag.toUpperCase().replaceAll('-', '_')}`
+
+      expect(await read({ env: { [variable]: 'tcp://10.96.0.12:5000' } })).toEqual(await read({}))
+      expect(await failure(read({ line: { [flag]: ['tcp://10.96.0.12:5000'] } }))).toMatchObject({ exitCode: 64 })
+    },
+  )
+
   test('with our prefix that are not options are ignored', async () => {
     const env = {
       SECRET_BUS_PORT_5000_TCP: 'tcp://10.0.0.1:5000',
@@ -315,6 +370,26 @@ describe('an invalid value', () => {
 })
 
 describe('the config file', () => {
+  test('may begin with a byte order mark', async () => {
+    const file = await configFile('\ufeff{ "port": 7 }')
+
+    expect(await read({ line: { config: [file] } })).toHaveProperty('port', 7)
+  })
+
+  test('has paths that are relative to its folder', async () => {
+    const file = await configFile('{ "plugin": ["a.mjs", "/b.mjs"], "auth-token-file": "x/token", "table": "name" }')
+
+    expect(await read({ line: { config: [file] } })).toMatchObject({
+      plugins: [join(dirname(file), 'a.mjs'), '/b.mjs'],
+      authTokenFile: join(dirname(file), 'x/token'),
+      table: 'name',
+    })
+  })
+
+  test('must not contain an empty path', async () => {
+    expect(await failure(read({ file: { 'auth-token-file': '' } }))).toMatchObject({ exitCode: 64 })
+  })
+
   test('can contain numbers and booleans', async () => {
     const options = await read({ file: { port: 8080, 'max-attempts': '2', embedded: true, 'trust-proxy': 'true' } })
 
@@ -336,17 +411,21 @@ describe('the config file', () => {
     })
   })
 
-  test.each(['prot', 'cacheTtl', 'config', 'codeNames', '__proto__', 'constructor'])(
-    'must not contain %s',
-    async (key) => {
-      const file = await configFile(`{ ${JSON.stringify(key)}: 1 }`)
+  test.each([
+    ['prot', '; did you mean "port"?'],
+    ['cacheTtl', '; did you mean "cache-ttl"?'],
+    ['codeNames', '; did you mean "code-name"?'],
+    ['config', ''],
+    ['__proto__', ''],
+    ['constructor', ''],
+  ])('must not contain %s', async (key, suggestion) => {
+    const file = await configFile(`{ ${JSON.stringify(key)}: 1 }`)
 
-      const error = await failure(read({ line: { config: [file] } }))
+    const error = await failure(read({ line: { config: [file] } }))
 
-      expect(error).toBeInstanceOf(UsageError)
-      expect(error).toMatchObject({ exitCode: 64, message: `Unknown option "${key}" in ${file}` })
-    },
-  )
+    expect(error).toBeInstanceOf(UsageError)
+    expect(error).toMatchObject({ exitCode: 64, message: `Unknown option "${key}" in ${file}${suggestion}` })
+  })
 
   test('is reported in one line if a key contains a line break', async () => {
     const { message } = await failure(read({ file: { 'a\nb': 1 } }))
@@ -366,20 +445,20 @@ describe('the config file', () => {
 
 describe('an unusable config file', () => {
   test.each([
-    ['not JSON', 'sentinel = 1'],
-    ['truncated', '{ "table": "sentinel"'],
-    ['empty', ''],
-    ['an array', '["sentinel"]'],
-    ['a string', '"sentinel"'],
-    ['null', 'null'],
-  ])('is named and not quoted if it is %s', async (_why, content) => {
+    ['not JSON', 'sentinel = 1', '; line 1, column 1 is not JSON'],
+    ['truncated', '{\n  "table": "sentinel"', '; line 2, column 22 is not JSON'],
+    ['empty', '', '; line 1, column 1 is not JSON'],
+    ['an array', '["sentinel"]', ''],
+    ['a string', '"sentinel"', ''],
+    ['null', 'null', ''],
+  ])('is named and not quoted if it is %s', async (_why, content, where) => {
     const file = await configFile(content)
 
     const error = await failure(read({ line: { config: [file] } }))
 
     expect(error).toBeInstanceOf(UnusableFile)
     expect(error).toMatchObject({ exitCode: 78, code: 'UNUSABLE_FILE' })
-    expect(error.message).toBe(`--config ${file} must contain a JSON object`)
+    expect(error.message).toBe(`--config ${file} must contain a JSON object${where}`)
     expect(error.cause).toBeUndefined()
   })
 
