@@ -200,6 +200,12 @@ describe('a process that cannot start', () => {
       { SECRET_BUS_MAX_ATTEMPTS: '0' },
       /^secret-bus: SECRET_BUS_MAX_ATTEMPTS must be .*, received "0"$/,
     ],
+    [
+      'an invalid region',
+      [],
+      { AWS_REGION: 'eu-central-1 ' },
+      'secret-bus: AWS_REGION must be an AWS region, such as eu-central-1, received "eu-central-1 "',
+    ],
     ['a repeated option', ['--table', 'abc', '--table', 'abc'], {}, 'secret-bus: --table must be given only once'],
   ])('because of %s prints one line and exits with 64', async (_what, args, env, line) => {
     const service = startedService(['--embedded', ...args], env)

@@ -39,8 +39,8 @@ describe('the position of the first error', () => {
         const text = `${json.slice(0, cut)}\u0001${json.slice(cut)}`
         expect(isJson(text)).toBe(false)
         const { column } = jsonErrorPosition(text)
-        // At the beginning of the damaged number or word, or at the inserted character.
-        expect(json.slice(column - 1, cut)).toMatch(/^[\w.+-]*$/)
+        // At the beginning of the damaged number, word or escape, or at the inserted character.
+        expect(json.slice(column - 1, cut)).toMatch(/^[\\\w.+-]*$/)
         expect(column).toBeLessThanOrEqual(cut + 1)
       }),
     )
