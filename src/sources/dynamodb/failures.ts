@@ -83,7 +83,9 @@ function failureCodeOf(error: SdkError): SourceFailureCode {
   return isRefusal(error) ? 'SOURCE_REFUSED' : 'SOURCE_UNAVAILABLE'
 }
 
-function isTimeout({ name, code = '' }: SdkError): boolean {
+function isTimeout({ name, message, code = '' }: SdkError): boolean {
+  // undici reports a proxy that refuses to connect as an abort.
+  if (code === 'UND_ERR_ABORTED' && /^Proxy response/.test(message)) return false
   const names = ['TimeoutError', 'AbortError', 'RequestTimeoutException']
   return names.includes(name) || /^UND_ERR_\w+_TIMEOUT$|^ETIMEDOUT$/.test(code)
 }
