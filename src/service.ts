@@ -16,6 +16,7 @@ import { healthRoutes } from './handlers/routes/health.ts'
 import { metricsRoutes } from './handlers/routes/metrics.ts'
 import { secretRoutes } from './handlers/routes/secret.ts'
 import { httpServer } from './handlers/server/http-server.ts'
+import { defaultLimits } from './handlers/server/limits.ts'
 import type { Options } from './runtime/options/definitions.ts'
 import { valuesOf } from './runtime/options/parse.ts'
 import { choice } from './runtime/options/types.ts'
@@ -60,7 +61,7 @@ function subscribers(options: Options, { logger, process, package: own }: Depend
     'audit-trail': auditTrail(),
     'secret-routes': secretRoutes(options),
     // Listens once all routes are registered, so plugins come before it.
-    'http-server': httpServer(options),
+    'http-server': httpServer(options, { ...defaultLimits, keepAliveTimeout: options.keepAliveTimeout }),
   } satisfies Record<string, Subscriber>
 }
 

@@ -1,33 +1,107 @@
-/** Reads the TLS certificate of the server and its private key. */
-import { createSecureContext } from 'node:tls'
+/** Reads the TLS certificate of the server and its private key, and checks that clients can connect with them. */
+import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
+import type { SecureContextOptions } from 'node:tls'
 import { messageOf } from '../../bus/errors.ts'
 import { UnusableFile } from '../../errors.ts'
 import { readOptionFile } from '../../runtime/options/files.ts'
+import { blocksIn, describeContent, isEncrypted } from './pem.ts'
+import { cipherSuites, tryHandshake } from './tls.ts'
 
 export interface CertificateOptions {
   /** PEM file with the certificate, followed by any intermediate certificates. Without it, the server uses HTTP. */
   readonly tlsCert?: string | undefined
   /** PEM file with the private key of the certificate. */
   readonly tlsKey?: string | undefined
+  /** File with the passphrase of the private key, in one line. */
+  readonly tlsKeyPassphraseFile?: string | undefined
 }
 
-export interface Certificate {
-  readonly cert: Buffer
-  readonly key: Buffer
-}
+/** The options of a TLS server, complete, because a reload replaces them all. */
+export type Certificate = SecureContextOptions
 
 /**
- * Reads both files.
- * @returns undefined if either option is missing
- * @throws UnusableFile if a file cannot be read, or the key does not match the certificate
+ * Reads the files.
+ * @param warn receives a message for each certificate of the chain that has expired or is not valid yet
+ * @returns undefined if the option for the certificate or for the key is missing
+ * @throws UnusableFile if a file cannot be read, or clients could not connect
  */
-export async function readCertificate({ tlsCert, tlsKey }: CertificateOptions): Promise<Certificate | undefined> {
+export async function readCertificate(
+  { tlsCert, tlsKey, tlsKeyPassphraseFile }: CertificateOptions,
+  warn: (message: string) => void,
+): Promise<Certificate | undefined> {
   if (tlsCert === undefined || tlsKey === undefined) return undefined
-  const [cert, key] = await Promise.all([readOptionFile('--tls-cert', tlsCert), readOptionFile('--tls-key', tlsKey)])
-  try {
-    createSecureContext({ cert, key })
-  } catch (cause) {
-    throw new UnusableFile(`--tls-cert ${tlsCert} and --tls-key ${tlsKey} do not match: ${messageOf(cause)}`)
+  const [certFile, keyFile] = [`--tls-cert ${tlsCert}`, `--tls-key ${tlsKey}`]
+  const [cert, pem, passphrase] = await Promise.all([
+    readOptionFile('--tls-cert', tlsCert),
+    readOptionFile('--tls-key', tlsKey),
+    tlsKeyPassphraseFile === undefined ? undefined : readPassphrase(tlsKeyPassphraseFile),
+  ])
+  const chain = certificatesIn(cert, certFile)
+  const key = privateKeyIn(pem, keyFile, passphrase)
+  checkPair(chain, key, `${certFile} and ${keyFile}`)
+  const certificate = {
+    ...cipherSuites,
+    cert: chain.map(String).join(''),
+    key: key.export({ type: 'pkcs8', format: 'pem' }),
   }
-  return { cert, key }
+  await tryHandshake(certificate).catch((cause) => {
+    throw new UnusableFile(`Failed to use ${certFile} and ${keyFile} in a TLS handshake: ${messageOf(cause)}`)
+  })
+  for (const [index, one] of chain.entries()) warnOfValidity(one, describe(certFile, index, chain), warn)
+  return certificate
+}
+
+/** @returns the bytes, because a passphrase need not be UTF-8 */
+async function readPassphrase(path: string): Promise<Buffer> {
+  const file = await readOptionFile('--tls-key-passphrase-file', path)
+  const passphrase = Buffer.from(file.toString('latin1').replace(/\r?\n$/, ''), 'latin1')
+  if (passphrase.length > 0 && !passphrase.includes('\n')) return passphrase
+  throw new UnusableFile(`--tls-key-passphrase-file ${path} must contain a passphrase, in one line`)
+}
+
+function certificatesIn(bytes: Buffer, file: string): X509Certificate[] {
+  const blocks = blocksIn(bytes).filter(({ label }) => label.endsWith('CERTIFICATE'))
+  if (blocks.length === 0)
+    throw new UnusableFile(`${file} must be a PEM file with a certificate, received ${describeContent(bytes)}`)
+  return blocks.map(({ text }, index) => {
+    try {
+      return new X509Certificate(text)
+    } catch (cause) {
+      throw new UnusableFile(`Failed to parse ${describe(file, index, blocks)}: ${messageOf(cause)}`)
+    }
+  })
+}
+
+function privateKeyIn(bytes: Buffer, file: string, passphrase: Buffer | undefined): KeyObject {
+  const block = blocksIn(bytes).find(({ label }) => label.endsWith('PRIVATE KEY'))
+  if (!block || block.label.startsWith('OPENSSH'))
+    throw new UnusableFile(`${file} must be a PEM file with a private key, received ${describeContent(bytes)}`)
+  const encrypted = isEncrypted(block)
+  if (encrypted && !passphrase) throw new UnusableFile(`${file} is encrypted and requires --tls-key-passphrase-file`)
+  try {
+    return createPrivateKey({ key: block.text, ...(encrypted && { passphrase }) })
+  } catch (cause) {
+    const verb = encrypted ? 'decrypt' : 'parse'
+    const means = encrypted ? ' with the passphrase of --tls-key-passphrase-file' : ''
+    throw new UnusableFile(`Failed to ${verb} ${file}${means}: ${messageOf(cause)}`)
+  }
+}
+
+/** The first certificate must be that of the key: https://www.rfc-editor.org/rfc/rfc8446#section-4.4.2 */
+function checkPair(chain: readonly X509Certificate[], key: KeyObject, files: string): void {
+  const index = chain.findIndex((certificate) => certificate.checkPrivateKey(key))
+  if (index === 0) return
+  const order = index > 0 ? `: the certificate of the key must be the first, but is number ${index + 1}` : ''
+  throw new UnusableFile(`${files} do not match${order}`)
+}
+
+function warnOfValidity(certificate: X509Certificate, name: string, warn: (message: string) => void): void {
+  const { validFromDate, validToDate } = certificate
+  if (validToDate.getTime() < Date.now()) warn(`${name} expired at ${validToDate.toISOString()}`)
+  if (validFromDate.getTime() > Date.now()) warn(`${name} is not valid before ${validFromDate.toISOString()}`)
+}
+
+/** Names a certificate of a chain, if it has more than one. */
+function describe(file: string, index: number, { length }: readonly unknown[]): string {
+  return length > 1 ? `${file} (certificate ${index + 1} of ${length})` : file
 }

@@ -28,11 +28,12 @@ export const httpServer =
     const publishListening = bus.publisher(httpListening)
     let running: FastifyInstance | undefined
     let stopping = false
+    const warn = (message: string) => bus.log('warn', message)
     const isDraining = () => stopping || bus.exiting
 
     bus.subscribe(lifecycle.start, async () => {
       stopping = false
-      const certificate = await readCertificate(options)
+      const certificate = await readCertificate(options, warn)
       const app = newApp(bus, { ...options, limits, certificate, isDraining })
       closeConnectionsGracefully(app.server, limits)
       running = app
@@ -48,7 +49,7 @@ export const httpServer =
 
     // Open connections keep their certificate; new ones get the new certificate.
     bus.subscribe(lifecycle.graceful, async () => {
-      const certificate = await readCertificate(options)
+      const certificate = await readCertificate(options, warn)
       const server: unknown = running?.server
       if (!certificate || !(server instanceof SecureServer)) return undefined
       server.setSecureContext(certificate)

@@ -39,6 +39,17 @@ export const definitions = {
   },
   tlsCert: { group: 'HTTP', describe: 'PEM file with the TLS certificate chain; enables HTTPS', type: type.path },
   tlsKey: { group: 'HTTP', describe: 'PEM file with the private key of the certificate', type: type.path },
+  tlsKeyPassphraseFile: {
+    group: 'HTTP',
+    describe: 'File with the passphrase of an encrypted private key',
+    type: type.path,
+  },
+  keepAliveTimeout: {
+    group: 'HTTP',
+    describe: 'Time to keep an idle connection open; longer than that of the load balancer',
+    type: type.timeLimit,
+    default: '72s',
+  },
   inspector: {
     group: 'HTTP',
     describe: 'Serve the bus inspector at /-/bus',

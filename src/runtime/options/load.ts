@@ -38,11 +38,12 @@ export async function readOptions(commandLine: Written, environment: NodeJS.Proc
 }
 
 /** Validates options that depend on each other. */
-function checkCombinations({ authTokenFile, authToken, tlsCert, tlsKey }: Options): void {
+function checkCombinations({ authTokenFile, authToken, tlsCert, tlsKey, tlsKeyPassphraseFile }: Options): void {
   if (authTokenFile && authToken)
     throw new UsageError('--auth-token-file and SECRET_BUS_AUTH_TOKEN are mutually exclusive')
   if (tlsCert && !tlsKey) throw new UsageError('--tls-cert requires --tls-key')
   if (tlsKey && !tlsCert) throw new UsageError('--tls-key requires --tls-cert')
+  if (tlsKeyPassphraseFile && !tlsKey) throw new UsageError('--tls-key-passphrase-file requires --tls-key')
 }
 
 function resolveOption(flag: string, definition: Definition, sources: readonly Source[]): unknown {

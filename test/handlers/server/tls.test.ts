@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Duplex } from 'node:stream'
-import { connect } from 'node:tls'
+import { type ConnectionOptions, connect } from 'node:tls'
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import type { Subscriber } from '../../../src/bus/process/process-bus.ts'
@@ -24,6 +24,7 @@ import { RawConnection, startHttp } from '../../support/http/http.ts'
 import { startedService } from '../../support/service/started-service.ts'
 
 const [first, second] = [await newCertificate(), await newCertificate()]
+const rsa = await newCertificate({ keyType: 'rsa' })
 
 /** The first message of a client in a TLS handshake. */
 function clientHello(): Promise<Buffer> {
@@ -35,9 +36,13 @@ function clientHello(): Promise<Buffer> {
 
 const route: Subscriber = (bus) => bus.subscribe(httpRoutes, (app) => void app.get('/route', async () => 'response'))
 
-/** Starts a route and other subscribers on an HTTPS server with the first certificate. */
-async function secured(subscribers: Record<string, Subscriber> = {}, limits: Partial<Limits> = {}) {
-  const { options: files, write } = await certificateFiles(first)
+/** Starts a route and other subscribers on an HTTPS server, with the first certificate by default. */
+async function secured(
+  subscribers: Record<string, Subscriber> = {},
+  limits: Partial<Limits> = {},
+  certificate = first,
+) {
+  const { options: files, write } = await certificateFiles(certificate)
   const service = await startHttp({ ...subscribers, route }, { ...files, limits, shutdownTimeout: 5_000 })
   return { ...service, files, write }
 }
@@ -114,6 +119,54 @@ const incompleteHandshakes: [string, (connection: RawConnection) => Promise<void
   ],
 ]
 
+/** The suites of TLS 1.2 without forward secrecy or without authenticated encryption: RFC 9325, section 4.2. */
+const weakSuites = [
+  'ECDHE-ECDSA-AES128-SHA256',
+  'ECDHE-RSA-AES256-SHA384',
+  'ECDHE-RSA-AES128-SHA',
+  'AES128-GCM-SHA256',
+  'AES256-SHA256',
+  'AES128-SHA',
+  'DHE-RSA-AES128-GCM-SHA256',
+]
+
+/** Resolves to the version and suite that the server selects, or to the code of the error. */
+async function agreed(port: number, options: ConnectionOptions): Promise<string> {
+  const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false, ...options })
+  try {
+    await once(socket, 'secureConnect')
+    return `${socket.getProtocol()} ${socket.getCipher().name}`
+  } catch (error) {
+    return String((error as NodeJS.ErrnoException).code) // an error of the handshake
+  } finally {
+    socket.destroy()
+  }
+}
+
+describe.each([
+  ['EC', first],
+  ['RSA', rsa],
+])('a server with an %s certificate', (type, certificate) => {
+  const suite = type === 'EC' ? 'ECDSA' : 'RSA'
+  const old = { maxVersion: 'TLSv1.2', minVersion: 'TLSv1' } as const
+
+  test.each(['after the start', 'after a reload'])('refuses weak suites %s', async (when) => {
+    const { bus, port } = await secured({}, {}, certificate)
+    if (when === 'after a reload') await bus.graceful()
+
+    const weak = await Promise.all(
+      weakSuites.map((ciphers) => agreed(port, { ...old, ciphers: `${ciphers}:@SECLEVEL=0` })),
+    )
+
+    for (const code of weak) expect(code).toMatch(/^ERR_SSL_.*ALERT_HANDSHAKE_FAILURE$/)
+    expect(await agreed(port, { ...old, maxVersion: 'TLSv1.1', ciphers: 'ALL:@SECLEVEL=0' })).toMatch(/^ERR_SSL/)
+    // The order of the server, not of the client.
+    const ciphers = `ECDHE-${suite}-AES128-GCM-SHA256:ECDHE-${suite}-AES256-GCM-SHA384`
+    expect(await agreed(port, { ...old, ciphers })).toBe(`TLSv1.2 ECDHE-${suite}-AES256-GCM-SHA384`)
+    expect(await agreed(port, {})).toBe('TLSv1.3 TLS_AES_256_GCM_SHA384')
+  })
+})
+
 describe('a handshake', () => {
   test.each(incompleteHandshakes)('that is %s times out', async (_, begin) => {
     const { origin, port } = await secured({}, { handshakeTimeout: 200 })
@@ -146,6 +199,8 @@ describe('a reload', () => {
   test.each<[string, Partial<TestCertificate>]>([
     ['the certificate without its key', { cert: second.cert }],
     ['the key without its certificate', { key: second.key }],
+    ['a key of another type than the certificate', { key: rsa.key }],
+    ['a certificate of another type than the key', { cert: rsa.cert }],
     ['an invalid certificate', { cert: 'classified' }],
     ['an invalid key', { key: 'classified' }],
     ['empty files', { cert: '', key: '' }],
@@ -160,13 +215,27 @@ describe('a reload', () => {
 
     expect(await shownAt(port)).toBe(first.fingerprint256)
     expect(messages('error')).toEqual([
-      expect.stringContaining(`${files.tlsCert} and --tls-key ${files.tlsKey} do not`),
+      expect.stringMatching(
+        new RegExp(`lifecycle.graceful: --tls-.*(${files.tlsCert}|${files.tlsKey}).* (do not|must)`),
+      ),
     ])
     expectNoKey(records)
 
     await write(second)
     await bus.graceful()
     expect(await shownAt(port)).toBe(second.fingerprint256)
+  })
+
+  test('warns of a certificate that has expired, like a start, and uses it', async () => {
+    const validity = { notBeforeDate: new Date('2020-01-01'), notAfterDate: new Date('2020-02-01') }
+    const expired = await newCertificate(validity)
+    const { bus, port, files, messages } = await secured({}, {}, expired)
+
+    await bus.graceful()
+
+    const warning = `--tls-cert ${files.tlsCert} expired at 2020-02-01T00:00:00.000Z`
+    expect(messages('warn')).toEqual([warning, warning])
+    expect(await shownAt(port)).toBe(expired.fingerprint256)
   })
 
   test('that fails names the file only in the log, and reloads the other subscribers', async () => {
@@ -201,14 +270,14 @@ describe('a start', () => {
     ['an invalid certificate', { cert: 'classified' }],
     ['an invalid key', { key: `classified\n${first.key.slice(0, 120)}` }],
     ['an empty certificate file', { cert: '' }],
-  ])('with %s fails with the names of both files, but not their contents', async (_, written) => {
+  ])('with %s fails with the name of the file, but not its content', async (_, written) => {
     const { options: files, write } = await certificateFiles(first)
     await write(written)
 
     const error = await startHttp({}, files).catch((error) => error)
 
     expect(error).toMatchObject({ name: 'UnusableFile', exitCode: 78 })
-    expect(error.message).toMatch(`--tls-cert ${files.tlsCert} and --tls-key ${files.tlsKey} do not match: `)
+    expect(error.message).toContain(written.cert === undefined ? files.tlsKey : files.tlsCert)
     expectNoKey(error)
   })
 

@@ -79,6 +79,8 @@ const domains: Readonly<Record<keyof Options, (value: unknown) => boolean>> = {
   authTokenFile: isTextOrNone,
   tlsCert: isTextOrNone,
   tlsKey: isTextOrNone,
+  tlsKeyPassphraseFile: isTextOrNone,
+  keepAliveTimeout: isTimeLimit,
   codeNames: (names) => isList(names) && names.length > 0 && names.every((name) => name.isWellFormed()),
   table: isText,
   keyAttribute: isText,
@@ -120,7 +122,7 @@ const sentences = [
   /^Failed to read --config .+: .+$/,
   /^--config .+ must contain a JSON object(; line \d+, column \d+ is not JSON)?$/,
   /^--auth-token-file and SECRET_BUS_AUTH_TOKEN are mutually exclusive$/,
-  /^--tls-(cert requires --tls-key|key requires --tls-cert)$/,
+  /^--tls-(cert requires --tls-key|key requires --tls-cert|key-passphrase-file requires --tls-key)$/,
   /^Unknown arguments?: .+$/,
 ]
 

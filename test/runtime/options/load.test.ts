@@ -53,6 +53,8 @@ describe('the defaults', () => {
       authTokenFile: undefined,
       tlsCert: undefined,
       tlsKey: undefined,
+      tlsKeyPassphraseFile: undefined,
+      keepAliveTimeout: 72_000,
       codeNames: ['thedoctor'],
       table: 'devops-challenge',
       keyAttribute: 'code_name',
@@ -88,6 +90,7 @@ describe('the defaults', () => {
 const required = new Map([
   ['tls-cert', { 'tls-key': ['some'] }],
   ['tls-key', { 'tls-cert': ['some'] }],
+  ['tls-key-passphrase-file', { 'tls-key': ['some'], 'tls-cert': ['some'] }],
 ])
 
 describe('every option', () => {

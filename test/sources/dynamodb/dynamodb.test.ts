@@ -241,7 +241,7 @@ describe('the lifecycle', () => {
     onTestFinished(() => {
       vi.doUnmock(client)
     })
-    const bus = await startedSource({ dynamodbEndpoint: server.endpoint, awsRegion: 'eu-central-1' })
+    const bus = await startedSource({ dynamodbEndpoint: server.endpoint, region: 'eu-central-1' })
 
     await expect(read(bus)).rejects.toMatchObject({
       code: 'SOURCE_UNAVAILABLE',

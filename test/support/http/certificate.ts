@@ -27,14 +27,17 @@ export interface CertificateFiles {
   write(certificate: Partial<TestCertificate>): Promise<void>
 }
 
-/** Generates a certificate for 127.0.0.1 and `names`, and its key. */
-export async function newCertificate(...names: string[]): Promise<TestCertificate> {
+/** Generates a certificate for 127.0.0.1 and `names`, and its key. By default an EC key, valid for a year from now. */
+export async function newCertificate({
+  names = [],
+  ...options
+}: Parameters<typeof generate>[1] & { names?: string[] } = {}): Promise<TestCertificate> {
   const dnsNames = names.map((value) => ({ type: 2 as const, value }))
-  const altNames = [{ type: 7 as const, ip: '127.0.0.1' }, ...dnsNames]
   const { cert, private: key } = await generate([{ name: 'commonName', value: 'secret-bus' }], {
     keyType: 'ec',
     algorithm: 'sha256',
-    extensions: [{ name: 'subjectAltName', altNames }],
+    ...options,
+    extensions: [{ name: 'subjectAltName', altNames: [{ type: 7, ip: '127.0.0.1' }, ...dnsNames] }],
   })
   return { cert, key, fingerprint256: new X509Certificate(cert).fingerprint256 }
 }

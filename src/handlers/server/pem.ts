@@ -1,0 +1,40 @@
+/** Recognizes the contents of files that should be PEM: https://www.rfc-editor.org/rfc/rfc7468. */
+
+export interface Block {
+  /** Such as `CERTIFICATE`. */
+  readonly label: string
+  /** Including the first and the last line. */
+  readonly text: string
+}
+
+/** Also after a byte order mark, and on the last line of the block before, which OpenSSL does not accept. */
+const block = /-----BEGIN ([A-Z\d ]+)-----.*?-----END \1-----/gs
+
+/** Returns the blocks of a PEM file; none if it has another format. */
+export function blocksIn(bytes: Buffer): Block[] {
+  return Array.from(bytes.toString('latin1').matchAll(block), ([text, label = '']) => ({ label, text }))
+}
+
+/** Whether a private key needs a passphrase. The older format says so in a header: RFC 1421, section 4.6.1.1. */
+export function isEncrypted({ label, text }: Block): boolean {
+  return label.startsWith('ENCRYPTED') || /^Proc-Type: 4,ENCRYPTED/m.test(text)
+}
+
+/** Starts with a sequence of the version 3: https://www.rfc-editor.org/rfc/rfc7292#section-4. */
+const pkcs12 = /^30(?:[0-7].|80|81.{2}|82.{4}|83.{6}|84.{8})020103/
+
+/** Describes a file for an error message, without its contents. */
+export function describeContent(bytes: Buffer): string {
+  if (bytes.toString('latin1').trim() === '') return 'an empty file'
+  const labels = new Set(blocksIn(bytes).map(({ label }) => label))
+  if (labels.size > 0) return `a PEM file with ${[...labels].join(' and ')}`
+  if (pkcs12.test(bytes.subarray(0, 16).toString('hex')))
+    return 'a PKCS#12 file, which "openssl pkcs12" converts to PEM'
+  if (isSequence(bytes)) return 'a DER file, which "openssl x509" or "openssl pkey" converts to PEM'
+  return 'another format'
+}
+
+/** Whether the bytes begin like a sequence in DER, with a length in one byte or in several: X.690, section 8.1.3. */
+function isSequence({ 0: tag, 1: length = 0, length: size }: Buffer): boolean {
+  return tag === 0x30 && (length === size - 2 || (length > 0x80 && length < 0x85))
+}
