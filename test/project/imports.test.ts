@@ -15,7 +15,7 @@ const allowed: [files: string, imports: string[]][] = [
   ['secret.ts', []],
   ['errors.ts', []],
   ['channels.ts', ['bus/channel.ts', 'secret.ts', 'fastify']],
-  ['handlers/**', ['handlers/**', ...shared, 'fastify', '@fastify/*', 'prom-client']],
+  ['handlers/**', ['handlers/**', ...shared, 'fastify', '@fastify/*', 'find-my-way', 'prom-client']],
   ['sources/**', ['sources/**', ...shared, '@aws-sdk/*', '@smithy/**', 'undici', 'dynalite']],
   ['service.ts', [bus, 'handlers/**', 'sources/**', 'errors.ts', 'runtime/options/*', 'runtime/package.ts', 'pino']],
   ['runtime/options/*', ['runtime/options/*', 'runtime/cli/command-line.ts', bus, 'errors.ts', 'secret.ts']],

@@ -249,11 +249,16 @@ describe('the OpenAPI document', () => {
     ['is not HTTP', 400, 'garbage\r\n\r\n'],
     ['has a malformed path', 400, get('/%zz')],
     ['has an unknown path', 404, get('/nothing')],
-    ['has an unsupported method', 404, get('/secret').replace('GET', 'DELETE')],
+    ['has an unsupported method', 405, get('/route').replace('GET', 'DELETE')],
     ['is incomplete', 408, 'GET / HTTP/1.1\r\n'],
     ['has an oversized head', 431, get('/', `x: ${'x'.repeat(20_000)}`)],
   ] as const)('describes the status of a request that %s: %i', async ([, status, sent]) => {
-    const { port } = await startHttp({}, { limits: { headTimeout: 100, requestTimeout: 100, checkInterval: 20 } })
+    const route: Subscriber = (bus) =>
+      bus.subscribe(httpRoutes, (app) => void app.get('/route', async () => 'response'))
+    const { port } = await startHttp(
+      { route },
+      { limits: { headTimeout: 100, requestTimeout: 100, checkInterval: 20 } },
+    )
     const connection = await RawConnection.open(port)
 
     connection.socket.write(sent)

@@ -17,7 +17,7 @@ export const headers = {
   'X-Request-Id': {
     description: 'Request id: the one from the request if it is valid, otherwise a generated one.',
     required: true,
-    schema: { type: 'string', pattern: '^[\\w.~+/=@-]{1,128}$' },
+    schema: { type: 'string', pattern: '^[\\w.~+/=@:-]{1,128}$' },
     example: exampleId,
   },
   'Cache-Control': {

@@ -1,15 +1,16 @@
 /** Creates the Fastify instance that routes are added to: request ids, request checks and error responses. */
-import type { IncomingMessage } from 'node:http'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { codeOf, messageOf } from '../../bus/errors.ts'
 import type { ProcessBus } from '../../bus/process/process-bus.ts'
 import { propertyOf } from '../../bus/thrown.ts'
 import type { Certificate } from './certificate.ts'
+import { isValidHost } from './host.ts'
 import type { Limits } from './limits.ts'
 import { refuseConnection } from './node/client-error.ts'
 import { nodeServer } from './node/node-server.ts'
 import { RequestError, replyWithProblem } from './problem.ts'
 import { requestIds } from './request-id.ts'
+import { replyToUnserved } from './unserved.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -32,6 +33,7 @@ export interface AppOptions {
 }
 
 export function newApp(bus: ProcessBus, { trustProxy, limits, certificate, isDraining }: AppOptions): FastifyInstance {
+  const routerOptions = { maxParamLength: limits.parameter }
   const app = fastify({
     serverFactory: (listener) => nodeServer(listener, limits, certificate, isDraining),
     genReqId: requestIds(),
@@ -39,7 +41,7 @@ export function newApp(bus: ProcessBus, { trustProxy, limits, certificate, isDra
     trustProxy: trustProxy && ((_address, hop) => hop === 0),
     bodyLimit: limits.body,
     return503OnClosing: false, // requests are served until the server has closed
-    routerOptions: { maxParamLength: limits.parameter },
+    routerOptions,
     clientErrorHandler: refuseConnection,
     // Hooks do not run for errors before routing. Fastify's message is withheld because it quotes the URL, which may
     // contain a token.
@@ -52,7 +54,7 @@ export function newApp(bus: ProcessBus, { trustProxy, limits, certificate, isDra
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id)
     request.routeOptions.config.watch?.(request, reply)
-    done(requestErrorOf(request.raw, limits))
+    done(requestErrorOf(request, limits))
   })
   app.setErrorHandler((error, request, reply) => {
     replyWithProblem(error, request, reply)
@@ -61,9 +63,7 @@ export function newApp(bus: ProcessBus, { trustProxy, limits, certificate, isDra
     const fields = { reqId, method, route: routeOptions.url, status: reply.statusCode, err: error }
     bus.log('error', `Failed to handle ${method}: ${messageOf(error)}`, fields)
   })
-  app.setNotFoundHandler((request, reply) => {
-    replyWithProblem(new RequestError(404, 'Resource not found.'), request, reply)
-  })
+  replyToUnserved(app, routerOptions)
   return app
 }
 
@@ -82,10 +82,8 @@ function isExpected(error: unknown, { raw, routeOptions }: FastifyRequest, statu
 }
 
 /** Checks a parsed request for errors that Node and Fastify accept. */
-function requestErrorOf(
-  { httpVersion, headers, rawHeaders }: IncomingMessage,
-  { body }: Limits,
-): RequestError | undefined {
+function requestErrorOf({ raw, is404 }: FastifyRequest, { body }: Limits): RequestError | undefined {
+  const { httpVersion, headers, rawHeaders } = raw
   // https://www.rfc-editor.org/rfc/rfc9112#section-2.5
   if (httpVersion !== '1.1' && httpVersion !== '1.0')
     return new RequestError(400, 'The service supports HTTP/1.0 and HTTP/1.1 only.')
@@ -93,8 +91,9 @@ function requestErrorOf(
   const hosts = count(rawHeaders, 'host')
   if (hosts > 1) return new RequestError(400, 'The request has more than one Host header.')
   if (hosts < 1 && httpVersion === '1.1') return new RequestError(400, 'The Host header is missing.')
-  // Fastify checks the length only for routes that read the body.
-  if (Number(headers['content-length']) > body) return new RequestError(413, 'The request body is too large.')
+  if (!isValidHost(headers.host ?? '')) return new RequestError(400, 'The Host header is invalid.')
+  // Fastify checks the length only for routes that read the body. Without a route, that is what the client must know.
+  if (!is404 && Number(headers['content-length']) > body) return new RequestError(413, 'The request body is too large.')
   return undefined
 }
 

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 
-const valid = /^[\w.~+/=@-]{1,128}$/
+const valid = /^[\w.~+/=@:-]{1,128}$/
 
 /**
  * Creates a generator of request ids. A random prefix makes the ids unique across processes, and a counter within one.

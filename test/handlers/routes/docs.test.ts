@@ -60,7 +60,7 @@ describe('the document', () => {
       openapi: '3.1.1',
       info: { title: ownPackage.name, version: ownPackage.version, license: { identifier: ownPackage.license } },
       externalDocs: { url: ownPackage.project },
-      servers: [{ url: '/' }],
+      servers: [{ url: '.' }],
     })
     expect((await ask(`${origin}/openapi.json`)).body).toBe(body)
   })

@@ -124,8 +124,8 @@ describe('Retry-After', () => {
 describe('an invalid request', () => {
   test.each([
     ['for an unknown path', 'GET /nothing HTTP/1.1', 404],
-    ['for *', 'OPTIONS * HTTP/1.1', 404],
-    ['with a method without a route', 'DELETE /here HTTP/1.1', 404],
+    ['for *', 'GET * HTTP/1.1', 404],
+    ['with a method without a route', 'DELETE /here HTTP/1.1', 405],
     ['with truncated percent encoding', 'GET /here/%E0%A4%A HTTP/1.1', 400],
     ['with invalid percent encoding', 'GET /%zz HTTP/1.1', 400],
     ['with an unknown method', 'STEAL /here HTTP/1.1', 400],

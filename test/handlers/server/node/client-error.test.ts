@@ -165,7 +165,7 @@ describe('valid HTTP that the service does not support', () => {
     connection.send('TRACE /secret HTTP/1.1', 'host: x', 'cookie: session')
 
     const reply = await connection.reply()
-    expect(problemIn(reply)).toMatchObject({ status: 404 })
+    expect(problemIn(reply)).toMatchObject({ status: 405 })
     expect(reply.body).not.toContain('session')
     connection.socket.destroy()
     await expectRecovery(service)
