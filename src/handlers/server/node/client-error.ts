@@ -43,6 +43,7 @@ export function refuseConnection(error: NodeJS.ErrnoException, socket: Socket & 
     `HTTP/1.1 ${problem.status} ${problem.title}`,
     'connection: close',
     'cache-control: no-store',
+    'x-content-type-options: nosniff',
     'content-type: application/problem+json',
     `content-length: ${Buffer.byteLength(body)}`,
     `x-request-id: ${id}`,

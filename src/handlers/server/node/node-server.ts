@@ -20,7 +20,7 @@ export function nodeServer(
     removeUnusedContentType(request)
     handle(request, response)
   }
-  const ServerResponse = drainingResponse(isDraining)
+  const ServerResponse = drainingResponse(isDraining, certificate !== undefined)
   warmUpObjectShapes(ServerResponse)
   const options = {
     ServerResponse,

@@ -1,6 +1,7 @@
 /** The response class of the HTTP server: a Node `ServerResponse` with the data for metrics and the audit trail. */
 import type { IncomingMessage, OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
+import { isLoopbackHost } from '../host.ts'
 import * as nodeHttp from './node-http.ts'
 
 /** Declares its fields up front: adding a field to a response later costs time on every request. */
@@ -15,16 +16,31 @@ export class WatchedResponse<
 
 type Headers = OutgoingHttpHeaders | OutgoingHttpHeader[]
 
+/** Clients that have once used HTTPS must not fall back to HTTP for a year: https://www.rfc-editor.org/rfc/rfc6797. */
+const strictTransport = 'max-age=31536000'
+
 /**
  * Creates the response class for one server. A request may arrive long before the server starts to drain, so each
  * response decides when its head is written whether the connection stays open.
  * @param isDraining whether this is the last response on its connection
+ * @param isSecure whether the server uses HTTPS
  */
-export function drainingResponse(isDraining: () => boolean): typeof WatchedResponse {
+export function drainingResponse(isDraining: () => boolean, isSecure: boolean): typeof WatchedResponse {
   return class DrainingResponse<Request extends IncomingMessage> extends WatchedResponse<Request> {
     override writeHead(status: number, reason?: string | Headers, headers?: Headers): this {
       if (isDraining()) this.setHeader('connection', 'close')
+      const given = typeof reason === 'object' ? reason : headers
+      this.#add('x-content-type-options', 'nosniff', given)
+      const { host = 'localhost' } = this.req.headers
+      if (isSecure && !isLoopbackHost(host)) this.#add('strict-transport-security', strictTransport, given)
       return super.writeHead(status, reason as string, headers) // Node accepts both arguments as optional
+    }
+
+    /** Adds to the given headers if possible, because Node is slower if it has to merge them with others. */
+    #add(name: string, value: string, given: Headers | undefined): void {
+      if (this.hasHeader(name)) return
+      if (given === undefined || Array.isArray(given)) this.setHeader(name, value)
+      else given[name] ??= value
     }
   }
 }
