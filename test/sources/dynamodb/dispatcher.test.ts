@@ -36,7 +36,7 @@ async function emulator(): Promise<string> {
 /** The emulator behind TLS, with a file that contains its certificate. */
 async function secureEmulator() {
   const origin = await emulator()
-  const certificate = await newCertificate(host)
+  const certificate = await newCertificate({ names: [host] })
   const server = createServer(certificate, (incoming, response) => {
     const { method, headers } = incoming
     const forwarded = request(origin, { method, headers }, (reply) => {
