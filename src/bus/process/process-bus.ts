@@ -122,10 +122,13 @@ export class ProcessBus extends Bus {
   /**
    * Stops, then runs the exit listeners, within the shutdown timeout: a listener that is still running when the time is
    * over is named in the log and abandoned. It does not end the process; the caller does, with the returned code.
+   * @param code a whole number from 0 to 255
    * @returns the exit code: the first non-zero one requested, else 70 if a listener failed or was abandoned or the
    *   process was still starting, else 0
+   * @throws RangeError, as a rejection, if the code is invalid; the error is logged and the process exits with 70
    */
   exit(code = 0): Promise<number> {
+    if (!(Number.isInteger(code) && code >= 0 && code <= 255)) return this.refuseExitCode(code)
     this.life.code ||= code
     if (this.life.exiting) return this.life.exiting
     const { promise, resolve } = Promise.withResolvers<number>()
@@ -200,6 +203,19 @@ export class ProcessBus extends Bus {
     this.log('info', 'Bus EXITED')
     const clean = started && stopped && exited && !this.shutdownDeadline.passed
     return this.life.code || (clean ? 0 : softwareFailure)
+  }
+
+  /** Exits with a failure, because the caller expects the process to end. */
+  private refuseExitCode(code: unknown): Promise<never> {
+    // Only the type of other values, which may be errors that quote a secret.
+    const received = typeof code === 'number' ? code : typeof code
+    const error = new RangeError(`exit code must be a whole number from 0 to 255, received ${received}`)
+    this.log('error', error.message, { err: error })
+    void this.exit(softwareFailure)
+    const refused = Promise.reject(error)
+    // Most callers do not await an exit, and signals.ts would log the unhandled rejection again.
+    refused.catch(() => {})
+    return refused
   }
 
   private enter(state: State): void {

@@ -1,30 +1,62 @@
 /** Forwards operating system signals and uncaught exceptions to the bus. */
 import { messageOf } from '../errors.ts'
+import { attachedTerminal, type Terminal } from './attached-terminal.ts'
 import { lifecycle } from './lifecycle.ts'
 import type { Subscriber } from './process-bus.ts'
 
+/** A second signal within this time after the first does not force the exit, in milliseconds. */
+const repeatAfter = 1_000
+
+/** The time after which the terminal is checked again, in milliseconds. */
+const recheckAfter = 100
+
+export interface SignalOptions {
+  /** The time of a monotonic clock, in milliseconds. */
+  readonly now?: () => number
+  /** The terminal that the process was started from; detected by default. */
+  readonly terminal?: Terminal | undefined
+}
+
 /**
- * SIGTERM and SIGINT shut down; a second one ends the process immediately with code 1. SIGHUP reloads. After an
- * uncaught exception the state of the process is undefined, so it exits with 70 (`EX_SOFTWARE` of sysexits.h).
+ * SIGTERM and SIGINT shut down; another one ends the process immediately with code 1 if it comes at least 1 s after the
+ * first. An earlier one may stem from the same Ctrl-C: `node --watch` and npm forward the signal that the terminal has
+ * already sent to all processes. SIGHUP reloads, or shuts down if the terminal that the process was started from is
+ * gone. After an uncaught exception the state of the process is undefined, so it exits with 70 (`EX_SOFTWARE` of
+ * sysexits.h).
  */
 export const signals =
-  (process: NodeJS.Process): Subscriber =>
+  (
+    process: NodeJS.Process,
+    { now = () => performance.now(), terminal = attachedTerminal() }: SignalOptions = {},
+  ): Subscriber =>
   (bus) => {
-    let received = false
+    let firstAt: number | undefined
 
-    const onTermination = (signal: NodeJS.Signals) => {
-      if (received) return onSecond(signal)
-      received = true
-      bus.log('info', `Received ${signal}, shutting down`)
+    const shutDown = (cause: string) => {
+      firstAt = now()
+      bus.log('info', `Received ${cause}, shutting down`)
       void bus.exit()
     }
-    const onSecond = (signal: NodeJS.Signals) => {
+    const onTermination = (signal: NodeJS.Signals) => {
+      if (firstAt === undefined) return shutDown(signal)
+      if (now() - firstAt < repeatAfter) {
+        bus.log('info', `Received ${signal} again, still shutting down; repeat it after 1 s to exit immediately`)
+        return
+      }
       bus.log('warn', `Received ${signal} again, exiting immediately`)
       process.exit(1)
     }
     const onHangup = () => {
+      if (shutDownIfTerminalIsGone()) return
       // A failure is logged where it occurs.
       bus.graceful().catch(() => {})
+      // If a shell dies, the kernel sends SIGHUP to its processes just before it takes the terminal from them.
+      if (terminal) setTimeout(shutDownIfTerminalIsGone, recheckAfter).unref()
+    }
+    const shutDownIfTerminalIsGone = (): boolean => {
+      if (!terminal?.isGone()) return false
+      if (firstAt === undefined) shutDown('SIGHUP and the terminal is gone')
+      return true
     }
     const onUncaught = (error: unknown) => {
       bus.log('fatal', `Uncaught exception: ${messageOf(error)}`, { err: error })

@@ -1,4 +1,5 @@
 import { getEventListeners } from 'node:events'
+import { setImmediate as turn } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { request } from '../../../src/bus/channel.ts'
 import { ChannelFailures, Exiting, MissingProviders, ShutdownTimeout } from '../../../src/bus/errors.ts'
@@ -199,6 +200,44 @@ describe('exiting', () => {
     bus.subscribe(lifecycle.exit, failing('stuck'))
     const codes = [bus.exit(), bus.exit(3), bus.exit(4)]
     expect(await Promise.all(codes)).toEqual([3, 3, 3])
+  })
+
+  test.for([
+    [256, '256'],
+    [-1, '-1'],
+    [1.5, '1.5'],
+    [NaN, 'NaN'],
+    [Infinity, 'Infinity'],
+    ['1', 'string'],
+    [null, 'object'],
+    [1n, 'bigint'],
+    [new Error('sentinel'), 'object'],
+  ])('refuses the code %s, and exits with 70', async ([code, received]) => {
+    const { bus, messages } = recordedBus()
+    const message = `exit code must be a whole number from 0 to 255, received ${received}`
+
+    await expect(bus.exit(code as number)).rejects.toThrow(new RangeError(message))
+
+    expect(await bus.exit()).toBe(70)
+    expect(messages('error')).toEqual([message])
+    expect(bus.state).toBe('EXITING')
+  })
+
+  test('keeps an earlier code when it refuses one, and handles the rejection', async () => {
+    const unhandled = vi.fn()
+    process.on('unhandledRejection', unhandled)
+    onTestFinished(() => void process.off('unhandledRejection', unhandled))
+    const { bus } = recordedBus()
+    void bus.exit(3)
+    void bus.exit(256)
+    expect(await bus.exit()).toBe(3)
+    await turn()
+    expect(unhandled).not.toHaveBeenCalled()
+  })
+
+  test('accepts every code that a process can have', async () => {
+    const codes = Array.from({ length: 256 }, (_, code) => code)
+    expect(await Promise.all(codes.map((code) => new ProcessBus().exit(code)))).toEqual(codes)
   })
 
   test('does not end the process', async () => {

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { describe, expect, test, vi } from 'vitest'
 import { lifecycle } from '../../../src/bus/process/lifecycle.ts'
-import { signals } from '../../../src/bus/process/signals.ts'
+import { type SignalOptions, signals } from '../../../src/bus/process/signals.ts'
 import { recordedBus } from '../../../src/testing/recorded-bus.ts'
 
 /** A substitute for the process, because a real signal would end the tests. `main.test.ts` sends real signals. */
@@ -10,11 +10,20 @@ function fakeProcess() {
   return { process: Object.assign(new EventEmitter(), { exit }) as unknown as NodeJS.Process, exit }
 }
 
-async function started() {
+async function started(options: SignalOptions = {}) {
   const { process, exit } = fakeProcess()
-  const recorded = recordedBus({ signals: signals(process) })
+  const recorded = recordedBus({ signals: signals(process, options) })
   await recorded.bus.start()
   return { ...recorded, process, exit }
+}
+
+/** Starts with a stop that never ends, a clock that tests set, and SIGTERM received at 0. */
+async function shuttingDown() {
+  const clock = { now: 0 }
+  const recorded = await started({ now: () => clock.now })
+  recorded.bus.subscribe(lifecycle.stop, () => new Promise(() => {}))
+  recorded.process.emit('SIGTERM', 'SIGTERM')
+  return { ...recorded, clock }
 }
 
 describe('signals', () => {
@@ -27,14 +36,26 @@ describe('signals', () => {
     expect(exit).not.toHaveBeenCalled()
   })
 
-  test('a second termination signal ends the process immediately with code 1, and is logged', async () => {
-    const { bus, process, exit, messages } = await started()
-    bus.subscribe(lifecycle.stop, () => new Promise(() => {}))
-    process.emit('SIGTERM', 'SIGTERM')
+  test('a second one after 1 s ends the process immediately with code 1, and is logged', async () => {
+    const { process, exit, messages, clock } = await shuttingDown()
+    clock.now = 1_000
     expect(exit).not.toHaveBeenCalled()
     process.emit('SIGINT', 'SIGINT')
     expect(exit).toHaveBeenCalledExactlyOnceWith(1)
     expect(messages('warn')).toEqual(['Received SIGINT again, exiting immediately'])
+  })
+
+  test('a second one within 1 s does not, and the log says that repeating it would', async () => {
+    const { process, exit, messages, clock } = await shuttingDown()
+    for (clock.now of [0, 1, 999]) process.emit('SIGINT', 'SIGINT')
+    expect(exit).not.toHaveBeenCalled()
+    const again = 'Received SIGINT again, still shutting down; repeat it after 1 s to exit immediately'
+    expect(messages('info').filter((message) => message.includes('again'))).toEqual([again, again, again])
+    expect(messages('warn')).toEqual([])
+    // Counts from the first signal, so that repeating it steadily has an effect.
+    clock.now = 1_001
+    process.emit('SIGINT', 'SIGINT')
+    expect(exit).toHaveBeenCalledExactlyOnceWith(1)
   })
 
   test('SIGHUP reloads, and a failed reload keeps the process running', async () => {
@@ -46,6 +67,46 @@ describe('signals', () => {
     await vi.waitFor(() => expect(reload).toHaveBeenCalledTimes(2))
     expect(messages('error')).toEqual(['reloader failed on lifecycle.graceful: unreadable'])
     expect(bus.state).toBe('STARTED')
+  })
+
+  describe('SIGHUP, if the process was started from a terminal,', () => {
+    const goneTerminal = { isGone: () => true }
+
+    test('shuts down if the terminal is gone', async () => {
+      const { bus, process, messages } = await started({ terminal: goneTerminal })
+      const reload = vi.fn()
+      bus.subscribe(lifecycle.graceful, reload)
+      process.emit('SIGHUP', 'SIGHUP')
+      expect(bus.exiting).toBe(true)
+      expect(await bus.exit()).toBe(0)
+      expect(messages()).toContain('Received SIGHUP and the terminal is gone, shutting down')
+      expect(reload).not.toHaveBeenCalled()
+    })
+
+    test('never forces an exit', async () => {
+      const clock = { now: 0 }
+      const { process, exit } = await started({ terminal: goneTerminal, now: () => clock.now })
+      for (clock.now of [0, 5_000]) process.emit('SIGHUP', 'SIGHUP')
+      expect(exit).not.toHaveBeenCalled()
+    })
+
+    test('reloads while the terminal is open', async () => {
+      const { bus, process } = await started({ terminal: { isGone: () => false } })
+      const reload = vi.fn()
+      bus.subscribe(lifecycle.graceful, reload)
+      process.emit('SIGHUP', 'SIGHUP')
+      await vi.waitFor(() => expect(reload).toHaveBeenCalledTimes(1))
+      expect(bus.exiting).toBe(false)
+    })
+
+    test('shuts down if the terminal disappears just after the signal', async () => {
+      const terminal = { gone: false, isGone: () => terminal.gone }
+      const { bus, process } = await started({ terminal })
+      process.emit('SIGHUP', 'SIGHUP')
+      expect(bus.exiting).toBe(false)
+      terminal.gone = true
+      await expect.poll(() => bus.exiting).toBe(true)
+    })
   })
 
   test.for(['uncaughtException', 'unhandledRejection'] as const)(
