@@ -17,6 +17,7 @@ import { metricsRoutes } from './handlers/routes/metrics.ts'
 import { secretRoutes } from './handlers/routes/secret.ts'
 import { httpServer } from './handlers/server/http-server.ts'
 import { defaultLimits } from './handlers/server/limits.ts'
+import { openFilesLimit, withinOpenFiles } from './handlers/server/open-files.ts'
 import type { Options } from './runtime/options/definitions.ts'
 import { valuesOf } from './runtime/options/parse.ts'
 import { choice } from './runtime/options/types.ts'
@@ -39,6 +40,10 @@ export interface Dependencies {
 /** The built-in subscribers, in start order. They stop in reverse order, so the HTTP server comes last. */
 function subscribers(options: Options, { logger, process, package: own }: Dependencies) {
   const hasTokens = Boolean(options.authTokenFile || options.authToken)
+  const limits = {
+    ...withinOpenFiles(defaultLimits, openFilesLimit()),
+    keepAliveTimeout: options.keepAliveTimeout,
+  }
   return {
     log: log(logger),
     signals: signals(process),
@@ -52,7 +57,7 @@ function subscribers(options: Options, { logger, process, package: own }: Depend
     docs: docs({ own }),
     // Before the subscribers that reject requests, so that rejected requests are counted.
     'metrics-routes': metricsRoutes(),
-    'load-shedding': loadShedding(),
+    'load-shedding': loadShedding(limits),
     ...(hasTokens && { tokens: tokens(options) }),
     authentication: authentication({ required: hasTokens }),
     'admin-routes': adminRoutes(),
@@ -61,7 +66,7 @@ function subscribers(options: Options, { logger, process, package: own }: Depend
     'audit-trail': auditTrail(),
     'secret-routes': secretRoutes(options),
     // Listens once all routes are registered, so plugins come before it.
-    'http-server': httpServer(options, { ...defaultLimits, keepAliveTimeout: options.keepAliveTimeout }),
+    'http-server': httpServer(options, limits),
   } satisfies Record<string, Subscriber>
 }
 

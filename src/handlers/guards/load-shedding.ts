@@ -1,12 +1,13 @@
 /** Load shedding: rejects requests above the limits with 503. Open routes, such as health checks, are exempt. */
 import type { Socket } from 'node:net'
-import underPressure from '@fastify/under-pressure'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import type { FastifyInstance } from 'fastify'
 import type { Subscriber } from '../../bus/process/process-bus.ts'
 import { httpRoutes } from '../../channels.ts'
 import { defaultLimits, type Limits } from '../server/limits.ts'
+import { PendingReplies } from '../server/node/pending-replies.ts'
 
-/** A limit on connections, concurrent requests or event loop delay is reached. */
+/** A limit on connections, concurrent requests, pending replies or event loop delay is reached. */
 export class Overloaded extends Error {
   readonly code = 'OVERLOADED'
 }
@@ -14,8 +15,9 @@ export class Overloaded extends Error {
 export const loadShedding =
   (limits = defaultLimits): Subscriber =>
   (bus) => {
-    bus.subscribe(httpRoutes, async (app) => {
-      const isUnderPressure = await watchPressure(app, limits)
+    bus.subscribe(httpRoutes, (app) => {
+      const isDelayed = watchEventLoop(app, limits)
+      const replies = PendingReplies.of(app.server)
       const admits = connectionSlots(limits.connections)
       let inProgress = 0
       const release = () => {
@@ -23,7 +25,8 @@ export const loadShedding =
       }
       app.addHook('onRequest', (request, reply, done) => {
         if (request.routeOptions.config.open) return done()
-        if (isUnderPressure()) return done(new Overloaded('The event loop delay is too high'))
+        if (replies?.isOverLimit) return done(new Overloaded('Too many unread replies'))
+        if (isDelayed()) return done(new Overloaded('The event loop delay is too high'))
         if (inProgress >= limits.requests) return done(new Overloaded('Too many concurrent requests'))
         if (!admits(request.raw.socket)) {
           reply.header('connection', 'close')
@@ -36,14 +39,23 @@ export const loadShedding =
     })
   }
 
-/** Registers the plugin in a child scope without routes, so that its hook does not run on every request. */
-async function watchPressure(app: FastifyInstance, { eventLoopDelay }: Limits): Promise<() => boolean> {
-  let isUnderPressure = () => false
-  await app.register(async (child) => {
-    await child.register(underPressure, { maxEventLoopDelay: eventLoopDelay })
-    isUnderPressure = () => child.isUnderPressure()
+/** Interval between the samples of the event loop delay, and of its mean, in milliseconds. */
+const [sampleInterval, meanInterval] = [10, 1_000]
+
+/** Returns a function that reports whether the mean delay of the event loop in the last interval is above the limit. */
+function watchEventLoop(app: FastifyInstance, { eventLoopDelay }: Limits): () => boolean {
+  const histogram = monitorEventLoopDelay({ resolution: sampleInterval })
+  histogram.enable()
+  let delay = 0
+  const timer = setInterval(() => {
+    delay = histogram.mean / 1e6 - sampleInterval
+    histogram.reset()
+  }, meanInterval).unref()
+  app.addHook('onClose', async () => {
+    clearInterval(timer)
+    histogram.disable()
   })
-  return isUnderPressure
+  return () => delay > eventLoopDelay
 }
 
 /**

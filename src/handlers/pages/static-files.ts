@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { extname } from 'node:path'
 import { promisify } from 'node:util'
-import { gunzip, gzip } from 'node:zlib'
+import { gzip } from 'node:zlib'
 import type {} from '@fastify/swagger' // the type of `hide`
 import type { FastifyInstance } from 'fastify'
 import { etagMatches } from './etag.ts'
@@ -40,24 +40,28 @@ const acceptsGzip = /(?:^|,)\s*gzip\s*(?:;\s*q=(?!0(?:\.0*)?\s*(?:,|$))[\d.]+\s*
 /** The URL of a page's file, in the folder `browser` next to this module or to the bundle. */
 export const ownFile = (name: string): URL => new URL(`./browser/${name}`, import.meta.url)
 
-/** Serves each file at its path. A file is read on the first request and kept compressed. */
+/**
+ * Serves each file at its path. A file is read on the first request and kept, compressed and as it is, so that all
+ * responses share its memory.
+ */
 export function serveFiles(app: FastifyInstance, files: Readonly<Record<string, URL>>): void {
   for (const [path, file] of Object.entries(files)) {
-    const compress = lazy(async () => {
+    const read = lazy(async () => {
       const content = await readFile(file)
-      return { compressed: await promisify(gzip)(content), hash: createHash('sha256').update(content).digest('hex') }
+      return { content, hash: createHash('sha256').update(content).digest('hex') }
     })
+    const compress = lazy(async () => promisify(gzip)((await read()).content))
 
     app.get(path, { config: { browser: true }, schema: { hide: true } }, async (request, reply) => {
-      const { compressed, hash } = await compress()
+      const { content, hash } = await read()
       const isPlain = !acceptsGzip.test(String(request.headers['accept-encoding']))
       // Strong, so each encoding has its own: https://www.rfc-editor.org/rfc/rfc9110#section-8.8.3.3
       const etag = isPlain ? `"${hash}"` : `"${hash}-gzip"`
       reply.headers(headers).header('etag', etag)
       if (etagMatches(request.headers['if-none-match'], etag)) return reply.code(304).send()
       reply.type(types[extname(file.pathname)] ?? 'application/octet-stream')
-      if (isPlain) return promisify(gunzip)(compressed)
-      return reply.header('content-encoding', 'gzip').send(compressed)
+      if (isPlain) return content
+      return reply.header('content-encoding', 'gzip').send(await compress())
     })
   }
 }

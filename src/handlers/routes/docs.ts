@@ -19,14 +19,18 @@ export const docs =
   (bus) => {
     const addRoutes = (app: FastifyInstance) => {
       const added = routesOf(app)
-      // Built on the first request. The import is deferred as well, so that it does not slow down the start.
+      // Built on the first request. The import is deferred as well, so that it does not slow down the start. A buffer,
+      // so that all responses share its memory.
       const document = lazy(async () => {
         const { apiDocument } = await import('../openapi/document.ts')
-        return apiDocument(added, { own, guarded: isAuthenticated(bus) })
+        return Buffer.from(JSON.stringify(await apiDocument(added, { own, guarded: isAuthenticated(bus) })))
       })
 
       app.get('/openapi.json', { schema, config: { browser: true, documentation } }, async (_request, reply) => {
-        return reply.header('cache-control', 'no-cache').send(await document())
+        return reply
+          .header('cache-control', 'no-cache')
+          .type('application/json; charset=utf-8')
+          .send(await document())
       })
 
       serveFiles(app, {

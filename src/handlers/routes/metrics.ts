@@ -1,5 +1,6 @@
 /** `GET /metrics`: metrics for Prometheus. */
 import type { Subscriber } from '../../bus/process/process-bus.ts'
+import { SingleFlight } from '../../bus/process/single-flight.ts'
 import { collectMetrics, httpRoutes } from '../../channels.ts'
 import { httpMetrics } from '../metrics/http-metrics.ts'
 import { route } from './metrics.openapi.ts'
@@ -25,8 +26,8 @@ export const metricsRoutes = (): Subscriber => (bus) => {
   bus.subscribe(httpRoutes, (app) => {
     const requestMetrics = httpMetrics(app)
 
-    app.get('/metrics', route, async (request, reply) => {
-      const call = { id: request.id, deadline: Date.now() + timeout }
+    const render = async (id: string) => {
+      const call = { id, deadline: Date.now() + timeout }
       // Subscribers that fail are logged by the bus; the document contains the others.
       const outcomes = await bus.publishSettled(collectMetrics, undefined, call)
       const collected = outcomes.flatMap((outcome) =>
@@ -34,9 +35,16 @@ export const metricsRoutes = (): Subscriber => (bus) => {
       )
       const { contentType, exposition } = await import('../metrics/exposition.ts') // loaded on the first scrape
       const text = await exposition([{ by: 'metrics-routes', metrics: requestMetrics() }, ...collected], (by, reason) =>
-        complain(`Left out an invalid metric of ${by}: ${reason}`, request.id),
+        complain(`Left out an invalid metric of ${by}: ${reason}`, id),
       )
-      return reply.header('cache-control', 'no-store').type(contentType).send(text)
+      return { contentType, body: Buffer.from(text) }
+    }
+    // Concurrent scrapes share one document, so that many cost no more time and memory than one.
+    const renderings = new SingleFlight<{ readonly contentType: string; readonly body: Buffer }>()
+
+    app.get('/metrics', route, async (request, reply) => {
+      const { contentType, body } = await renderings.run(() => render(request.id))
+      return reply.header('cache-control', 'no-store').type(contentType).send(body)
     })
   })
 }

@@ -9,7 +9,6 @@ import { checkHealth, httpListening, httpRoutes } from '../../channels.ts'
 import { newApp } from './app.ts'
 import { type CertificateOptions, readCertificate } from './certificate.ts'
 import { defaultLimits } from './limits.ts'
-import { closeConnectionsGracefully } from './node/connections.ts'
 
 export interface HttpServerOptions extends CertificateOptions {
   readonly host: string
@@ -35,7 +34,6 @@ export const httpServer =
       stopping = false
       const certificate = await readCertificate(options, warn)
       const app = newApp(bus, { ...options, limits, certificate, isDraining })
-      closeConnectionsGracefully(app.server, limits)
       running = app
       await addRoutes(app)
       // Resolved to one address, because Fastify starts a second server if `localhost` has two.
@@ -43,7 +41,13 @@ export const httpServer =
       if (bus.exiting) return // an open port would only delay the exit, because it has to drain
       await app.listen({ host, port: options.port, backlog: limits.backlog })
       const address = app.listeningOrigin.replace('http', certificate ? 'https' : 'http')
-      bus.log('info', `Listening on ${address}`, { address })
+      const { openConnections } = limits
+      bus.log('info', `Listening on ${address}`, { address, openConnections })
+      if (openConnections < defaultLimits.openConnections)
+        bus.log(
+          'warn',
+          `At most ${openConnections} connections can be open, because of the limit on open files (ulimit -n)`,
+        )
       await publishListening({ address })
     })
 

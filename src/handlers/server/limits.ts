@@ -8,6 +8,16 @@ export interface Limits {
   readonly backlog: number
   /** Requests handled at a time, except on open routes. A connection may pipeline several. */
   readonly requests: number
+  /**
+   * Memory of the requests that a connection pipelines, in bytes: 4 KiB each, and the pending replies. Further requests
+   * wait until the client has taken a reply.
+   */
+  readonly pipelinedBytes: number
+  /**
+   * Memory of all unanswered requests and pending replies, in bytes. Above it, requests get a 503, except on open
+   * routes. Above half of it, connections that pipeline are closed.
+   */
+  readonly pendingBytes: number
   /** Size of a request head, that is URL and headers, in bytes. */
   readonly head: number
   /** Length of a path parameter in characters; the default is the longest key in DynamoDB. */
@@ -29,6 +39,8 @@ export interface Limits {
   readonly keepAliveTimeout: number
   /** Time without traffic on a connection with a pending response, in milliseconds. */
   readonly inactivityTimeout: number
+  /** Time in which a client takes nothing of a pending response, in milliseconds. Its connection is then closed. */
+  readonly unreadTimeout: number
   /** Mean event loop delay above which requests are refused, in milliseconds. */
   readonly eventLoopDelay: number
 }
@@ -38,6 +50,8 @@ export const defaultLimits: Limits = {
   openConnections: 8_000,
   backlog: 4_096,
   requests: 2_000,
+  pipelinedBytes: 64 * 1024,
+  pendingBytes: 64 * 1024 * 1024,
   head: 16 * 1024,
   parameter: 2_048,
   body: 16 * 1024,
@@ -47,5 +61,6 @@ export const defaultLimits: Limits = {
   checkInterval: 5_000,
   keepAliveTimeout: 72_000,
   inactivityTimeout: 120_000,
+  unreadTimeout: 30_000,
   eventLoopDelay: 1_000,
 }

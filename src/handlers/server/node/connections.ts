@@ -3,26 +3,19 @@
  * Node's own `closeIdleConnections` keeps connections that have sent nothing or half a request, and cuts off responses
  * that are being sent.
  */
-import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Limits } from '../limits.ts'
-import { emitRequestEnd } from './empty-requests.ts'
-
-const pending = Symbol('pending requests')
-
-/** A connection with its pending requests, oldest first. A client may pipeline several. */
-interface Connection extends Socket {
-  [pending]?: IncomingMessage[]
-}
+import { Pipeline } from './pipeline.ts'
 
 /**
- * Closes connections with a pending response after a time without traffic. When the server closes, also closes each
- * connection as soon as it has no completely received request to answer.
+ * Closes connections with a pending response after a time without traffic, or if the client does not take it. When the
+ * server closes, also closes each connection as soon as it has no completely received request to answer.
  */
-export function closeConnectionsGracefully(server: Server, { inactivityTimeout, checkInterval }: Limits): void {
+export function closeConnectionsGracefully(server: Server, limits: Limits): void {
+  const { inactivityTimeout, unreadTimeout, checkInterval } = limits
   // Keyed by the client address, because a TLS connection has two sockets: the plain one and then the decrypting one.
-  const connections = new Map<string, Connection>()
-  let closing = false
+  const connections = new Map<string, Socket>()
 
   const add = (socket: Socket) => {
     const client = `${socket.remoteAddress} ${socket.remotePort}`
@@ -34,31 +27,21 @@ export function closeConnectionsGracefully(server: Server, { inactivityTimeout, 
   server.on('connection', add)
   server.on('secureConnection', add)
 
-  // One shared function, because it is added to every response.
-  function onClose(this: ServerResponse) {
-    const socket: Connection = this.req.socket
-    socket[pending]?.shift()
-    emitRequestEnd(this)
-    if (closing && socket.writable) socket.destroySoon()
-  }
-  server.on('request', (request, response) => {
-    const socket: Connection = request.socket
-    socket[pending] ??= []
-    socket[pending].push(request)
-    response.on('close', onClose)
-  })
-
   // Checking periodically costs less than a timer per response, which Node would set.
-  const watch = setInterval(() => {
-    for (const socket of connections.values())
-      if (socket[pending]?.length && !socket.timeout) socket.setTimeout(inactivityTimeout)
+  const check = setInterval(() => {
+    const now = performance.now()
+    for (const socket of connections.values()) {
+      const pipeline = Pipeline.of(socket)
+      if (!pipeline?.responses.length) continue
+      if (pipeline.stalledFor(socket, now) >= unreadTimeout) socket.destroy()
+      else if (!socket.timeout) socket.setTimeout(inactivityTimeout)
+    }
   }, checkInterval).unref()
-  server.once('close', () => clearInterval(watch))
+  server.once('close', () => clearInterval(check))
 
-  // Node calls this when the server stops listening.
+  // Node calls this when the server stops listening. Pipelines close the other connections.
   server.closeIdleConnections = () => {
-    closing = true
     for (const socket of connections.values())
-      if (!socket[pending]?.some(({ complete }) => complete)) socket.destroySoon()
+      if (!Pipeline.of(socket)?.responses.some(({ req }) => req.complete)) socket.destroySoon()
   }
 }

@@ -1,10 +1,13 @@
 /** Creates the Node server that Fastify runs on, with the limits applied: HTTPS with a certificate, otherwise HTTP. */
-import type { RequestListener, Server } from 'node:http'
+import type { IncomingMessage, RequestListener, Server } from 'node:http'
 import type { Certificate } from '../certificate.ts'
 import type { Limits } from '../limits.ts'
+import { closeConnectionsGracefully } from './connections.ts'
 import { removeUnusedContentType } from './empty-requests.ts'
 import { createSecureServer, createServer } from './node-http.ts'
-import { drainingResponse, warmUpObjectShapes } from './response.ts'
+import { PendingReplies } from './pending-replies.ts'
+import { boundedPipelines } from './pipeline.ts'
+import { serverResponse, type WatchedResponse, warmUpObjectShapes } from './response.ts'
 
 /** @param isDraining whether a response is the last one on its connection; called when its head is written */
 export function nodeServer(
@@ -13,14 +16,16 @@ export function nodeServer(
   certificate: Certificate | undefined,
   isDraining: () => boolean,
 ): Server {
-  const listener: RequestListener = (request, response) => {
+  const pending = new PendingReplies(limits.pendingBytes)
+  const dispatch = boundedPipelines(handle, limits, pending, () => !server.listening)
+  const listener = (request: IncomingMessage, response: WatchedResponse) => {
     // On a kept connection, Node reads a body that no handler reads to the end, regardless of its length.
     const { 'content-length': length, 'transfer-encoding': coding } = request.headers
     if (coding !== undefined || Number(length) > limits.body) response.shouldKeepAlive = false
     removeUnusedContentType(request)
-    handle(request, response)
+    dispatch(request, response)
   }
-  const ServerResponse = drainingResponse(isDraining, certificate !== undefined)
+  const ServerResponse = serverResponse(isDraining, certificate !== undefined, pending)
   warmUpObjectShapes(ServerResponse)
   const options = {
     ServerResponse,
@@ -36,6 +41,8 @@ export function nodeServer(
     ? createSecureServer({ ...options, ...certificate, handshakeTimeout: limits.handshakeTimeout }, listener)
     : createServer(options, listener)
   server.maxConnections = limits.openConnections
+  pending.attachTo(server)
+  closeConnectionsGracefully(server, limits)
   // Expectations other than 100-continue may be ignored: https://www.rfc-editor.org/rfc/rfc9110#section-10.1.1
   return server.on('checkExpectation', (request, response) => server.emit('request', request, response))
 }

@@ -3,6 +3,7 @@ import type { IncomingMessage, OutgoingHttpHeader, OutgoingHttpHeaders, ServerRe
 import { Socket } from 'node:net'
 import { isLoopbackHost } from '../host.ts'
 import * as nodeHttp from './node-http.ts'
+import type { PendingReplies } from './pending-replies.ts'
 
 /** Declares its fields up front: adding a field to a response later costs time on every request. */
 export class WatchedResponse<
@@ -12,9 +13,17 @@ export class WatchedResponse<
   readonly began = performance.now()
   /** The route pattern; `none` for a request that matches no route. */
   route = 'none'
+  /** Written bytes that the client has not taken, as last counted in `PendingReplies`. */
+  unread = 0
+  /** A body that is sent in pieces. */
+  body: Uint8Array | undefined = undefined
 }
 
 type Headers = OutgoingHttpHeaders | OutgoingHttpHeader[]
+type Callback = (error?: Error | null) => void
+
+/** A longer body is sent in pieces of this size, so that no connection holds a copy. TLS copies what is written. */
+const pieceSize = 16 * 1024
 
 /** Clients that have once used HTTPS must not fall back to HTTP for a year: https://www.rfc-editor.org/rfc/rfc6797. */
 const strictTransport = 'max-age=31536000'
@@ -25,8 +34,12 @@ const strictTransport = 'max-age=31536000'
  * @param isDraining whether this is the last response on its connection
  * @param isSecure whether the server uses HTTPS
  */
-export function drainingResponse(isDraining: () => boolean, isSecure: boolean): typeof WatchedResponse {
-  return class DrainingResponse<Request extends IncomingMessage> extends WatchedResponse<Request> {
+export function serverResponse(
+  isDraining: () => boolean,
+  isSecure: boolean,
+  pending: PendingReplies,
+): typeof WatchedResponse {
+  return class BoundedResponse<Request extends IncomingMessage> extends WatchedResponse<Request> {
     override writeHead(status: number, reason?: string | Headers, headers?: Headers): this {
       if (isDraining()) this.setHeader('connection', 'close')
       const given = typeof reason === 'object' ? reason : headers
@@ -42,7 +55,58 @@ export function drainingResponse(isDraining: () => boolean, isSecure: boolean): 
       if (given === undefined || Array.isArray(given)) this.setHeader(name, value)
       else given[name] ??= value
     }
+
+    override write(chunk: unknown, encoding?: BufferEncoding | Callback, callback?: Callback): boolean {
+      if (this.body) return false // after `end`
+      const isBelowMark = super.write(chunk, encoding as BufferEncoding, callback) // Node accepts a callback, too
+      this.#count()
+      return isBelowMark
+    }
+
+    override end(chunk?: unknown, encoding?: BufferEncoding | Callback, callback?: Callback): this {
+      if (this.body) return this // a second call
+      if (isLarge(chunk) && !this.writableEnded) return this.#endInPieces(chunk, encoding, callback)
+      super.end(chunk, encoding as BufferEncoding, callback) // Node accepts a callback, too
+      this.#count()
+      return this
+    }
+
+    #endInPieces(chunk: string | Uint8Array, encoding?: BufferEncoding | Callback, callback?: Callback): this {
+      const [coding, done] = typeof encoding === 'function' ? ['utf8' as const, encoding] : [encoding, callback]
+      const body = typeof chunk === 'string' ? Buffer.from(chunk, coding ?? 'utf8') : chunk
+      if (!pending.hold(body)) {
+        this.req.socket.destroy()
+        return this
+      }
+      this.body = body
+      Object.defineProperty(this, 'writableEnded', { value: true })
+      if (done) this.once('finish', done)
+      if (!this.headersSent && !this.hasHeader('transfer-encoding')) this.setHeader('content-length', body.byteLength)
+      // While an earlier response of the connection is being sent, only the head is written.
+      if (this.socket) this.#sendFrom(0, body)
+      else super.write('', (error) => error ?? this.#sendFrom(0, body))
+      return this
+    }
+
+    /** Writes one piece, and the next one when the connection has taken it and other connections had their turn. */
+    #sendFrom(start: number, body: Uint8Array): void {
+      const end = start + pieceSize
+      if (end >= body.byteLength) super.end(body.subarray(start))
+      else super.write(body.subarray(start, end), (error) => error ?? setImmediate(() => this.#sendFrom(end, body)))
+      this.#count()
+    }
+
+    #count(): void {
+      const unread = this.writableLength
+      if (unread === this.unread) return
+      pending.bytes += unread - this.unread
+      this.unread = unread
+    }
   }
+}
+
+function isLarge(chunk: unknown): chunk is string | Uint8Array {
+  return (typeof chunk === 'string' || chunk instanceof Uint8Array) && chunk.length > pieceSize
 }
 
 /** The status that nginx logs for a client that disconnected before the response; it is never sent. */
