@@ -9,7 +9,7 @@ export interface Limits {
   /** Requests handled at a time, except on open routes. A connection may pipeline several. */
   readonly requests: number
   /**
-   * Memory of the requests that a connection pipelines, in bytes: 4 KiB each, and the pending replies. Further requests
+   * Memory of the requests that a connection pipelines, in bytes: 8 KiB each, and the pending replies. Further requests
    * wait until the client has taken a reply.
    */
   readonly pipelinedBytes: number

@@ -117,13 +117,13 @@ test('a client that is idle after its response is disconnected, while other clie
 })
 
 test('a client that reads no responses is disconnected, while other clients are served', async () => {
-  const service = await startAttacked({ inactivityTimeout: 700, checkInterval: 100 }, { secret: 'x'.repeat(400_000) })
+  const service = await startAttacked({ unreadTimeout: 700, checkInterval: 100 }, { secret: 'x'.repeat(400_000) })
   const [attacker] = await attack(1, service, { start: '' })
   attacker?.socket.pause()
 
   attacker?.socket.write(text(...get('/secret/much'), '').repeat(30)) // 12 MB, more than the socket buffers hold
 
-  await expect.poll(() => service.asked).toHaveLength(30)
+  await expect.poll(() => service.asked.length).toBeGreaterThan(1)
   expect(await statusOfVisit(service)).toBe(200)
   expect(await service.connections()).toBeGreaterThan(0)
   await expectRecovery(service)
