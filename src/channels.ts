@@ -81,6 +81,9 @@ export interface Distribution extends Described {
   })[]
 }
 
+/** Time after which the log names a listener that delays the start, in milliseconds. */
+const warnAfter = 10_000
+
 /** Returns a secret. Requested by the HTTP routes, provided by the cache. */
 export const getSecret = request<SecretQuery, Secret>('secret.get')
 
@@ -97,16 +100,16 @@ export const checkHealth = event<void, HealthCheck>('health.check', { concurrent
 export const collectMetrics = event<void, Metric[]>('metrics.collect', { concurrent: true })
 
 /** Returns whether a bearer token is valid. Requested by the authentication for each HTTP request. */
-export const checkToken = request<{ readonly token: Sensitive }, boolean>('token.check')
+export const checkToken = request<{ readonly token: Sensitive }, boolean>('token.check', { timeout: 5_000 })
 
 /** When the HTTP server starts, before it listens. Listeners register their routes. */
-export const httpRoutes = event<FastifyInstance>('http.routes')
+export const httpRoutes = event<FastifyInstance>('http.routes', { warnAfter })
 
 /** When the HTTP server has begun to listen. */
-export const httpListening = event<ListeningServer>('http.listening')
+export const httpListening = event<ListeningServer>('http.listening', { warnAfter })
 
 /** When a secret has been requested and answered. */
 export const secretAccessed = event<SecretAccess>('secret.accessed')
 
 /** When the DynamoDB source starts. Listeners may return a DynamoDB to use instead of the configured one. */
-export const locateDynamodb = event<void, DynamodbLocation>('dynamodb.locate')
+export const locateDynamodb = event<void, DynamodbLocation>('dynamodb.locate', { warnAfter })

@@ -12,7 +12,9 @@ export {
 export type { Call, CallContext } from './bus/call.ts'
 export { type EventChannel, event, type RequestChannel, request } from './bus/channel.ts'
 export {
+  CallCycle,
   ChannelFailures,
+  ChannelOverloaded,
   DuplicateChannel,
   DuplicateProvider,
   Exiting,

@@ -85,7 +85,10 @@ export function service(options: Options, dependencies: Dependencies): ProcessBu
     throw new UsageError(
       `Plugin ${conflict} has the name of a built-in subscriber; replace it with --without ${conflict}`,
     )
-  const bus = new ProcessBus({ shutdownTimeout: options.drain + options.shutdownTimeout })
+  const bus = new ProcessBus({
+    shutdownTimeout: options.drain + options.shutdownTimeout,
+    reloadTimeout: options.reloadTimeout,
+  })
   const all = { ...others, ...plugins, 'http-server': plugins['http-server'] ?? server }
   for (const [name, subscriber] of Object.entries(all))
     if (name in plugins || !options.without.includes(name)) bus.use(name, subscriber)

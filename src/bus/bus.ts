@@ -36,6 +36,8 @@ export class Bus {
   private readonly registry = new Registry()
   private readonly recorder = new TopologyRecorder(this.registry)
   protected readonly delivery = new Delivery((level, message, fields) => this.log(level, message, fields))
+  /** The log listeners that are running. They are not called for what they log themselves. */
+  private readonly logging = new Set<object>()
 
   /**
    * Calls the listener for every event published on the channel. Subscribing the same function again, by the same or
@@ -52,7 +54,8 @@ export class Bus {
     checkDuration(timeout)
     this.recorder.record(channel, 'event')
     const timeoutError = (ms: number) => new ListenerTimeout(channel.name, name, ms)
-    return this.registry.add(channel, { run: listener, name, priority, timeout, timeoutError })
+    const pending = this.delivery.pendingCalls()
+    return this.registry.add(channel, { run: listener, name, priority, timeout, timeoutError, pending })
   }
 
   /**
@@ -114,7 +117,8 @@ export class Bus {
     const [first] = this.subscriptions(channel)
     if (first) throw new DuplicateProvider(channel.name, first.name, name)
     const timeoutError = (ms: number) => new RequestTimeout(channel.name, name, ms)
-    return this.registry.add(channel, { run: provider, name, priority: 0, timeout: Infinity, timeoutError })
+    const pending = this.delivery.pendingCalls()
+    return this.registry.add(channel, { run: provider, name, priority: 0, timeout: Infinity, timeoutError, pending })
   }
 
   /**
@@ -122,6 +126,7 @@ export class Bus {
    * - the provider's own error, the same object
    * - NoProvider if there is none, DuplicateChannel
    * - RequestTimeout if the time limit is reached
+   * - CallCycle if providers request each other in a circle; ChannelOverloaded if about 10,000 requests are pending
    * - the reason of the caller's signal if it aborts
    */
   request<Reply>(channel: RequestChannel<void, Reply>, query?: undefined, call?: RequestCall): Promise<Reply>
@@ -183,11 +188,15 @@ export class Bus {
     const sinks = this.registry.subscriptions(lifecycle.log)
     if (sinks.length === 0 && alarming.has(level)) process.stderr.write(`${level}: ${message}\n`)
     for (const sink of sinks) {
+      if (this.logging.has(sink)) continue
+      this.logging.add(sink)
       try {
-        const written = sink.run({ level, message, fields }, new LimitedCall(undefined, Infinity))
+        const written = sink.run({ level, message, fields }, new LimitedCall(undefined, Infinity, lifecycle.log.name))
         if (isPromise(written)) written.then(undefined, () => {})
       } catch {
         // There is nowhere left to report that the log failed.
+      } finally {
+        this.logging.delete(sink)
       }
     }
   }

@@ -1,4 +1,5 @@
 /** Enforces the time limits of one call: timeout, deadline and abort signal. */
+import { Nesting } from './nesting.ts'
 
 /** The context that a caller passes along with a payload or query. */
 export interface Call {
@@ -43,6 +44,8 @@ export class LimitedCall implements CallContext {
   readonly id: string | undefined
   readonly #given: Call | undefined
   readonly #timeout: number
+  readonly #channel: string
+  #nesting: Nesting | undefined
   #deadline: number | undefined
   /** The deadline on the monotonic clock. */
   #expiry: number | undefined
@@ -52,11 +55,21 @@ export class LimitedCall implements CallContext {
   /**
    * @param given the caller's context
    * @param timeout time limit in milliseconds, in addition to those of `given`; `Infinity` means no limit
+   * @param channel the channel's name
+   * @param nesting the place of this call, if another call contains it
    */
-  constructor(given: Call | undefined, timeout: number) {
+  constructor(given: Call | undefined, timeout: number, channel: string, nesting?: Nesting) {
     this.id = given?.id
     this.#given = given
     this.#timeout = timeout
+    this.#channel = channel
+    this.#nesting = nesting
+  }
+
+  /** The place of this call, for calls that it contains. */
+  get nesting(): Nesting {
+    this.#nesting ??= new Nesting(this.#channel)
+    return this.#nesting
   }
 
   get deadline(): number {

@@ -22,6 +22,8 @@ export interface EventChannel<Payload, Output> extends Carrier<Payload, Output> 
   readonly concurrent: boolean
   /** Within a priority, delivers to the latest subscription first. */
   readonly reversed: boolean
+  /** Time after which a listener that is still running is named in the log, in milliseconds; `Infinity` means never. */
+  readonly warnAfter: number
 }
 
 /** A request, answered by exactly one provider. */
@@ -37,13 +39,17 @@ export type Channel<Input, Output> = EventChannel<Input, Output> | RequestChanne
  * Defines an event channel: `event<Payload, Output>('name')`. `Output` is what its listeners may return.
  * @param options.concurrent start all listeners at once; their outputs keep the order of delivery
  * @param options.reversed deliver in reverse order of subscription, as needed for shutdown
+ * @param options.warnAfter log a warning about a listener that is still running after this time in milliseconds, and
+ *   again each time its duration has doubled; never if omitted
+ * @throws RangeError if `warnAfter` is negative or not a number
  */
 export function event<Payload = void, Output = unknown>(
   name: string,
-  options: { concurrent?: boolean; reversed?: boolean } = {},
+  options: { concurrent?: boolean; reversed?: boolean; warnAfter?: number } = {},
 ): EventChannel<Payload, Output> {
-  const { concurrent = false, reversed = false } = options
-  return { kind: 'event', name, key: Symbol(name), concurrent, reversed }
+  const { concurrent = false, reversed = false, warnAfter = Infinity } = options
+  checkDuration(warnAfter)
+  return { kind: 'event', name, key: Symbol(name), concurrent, reversed, warnAfter }
 }
 
 /**

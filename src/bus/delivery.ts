@@ -1,8 +1,10 @@
 /** Calls listeners and providers: within their time limits, observed by the taps, with each failure logged once. */
-import { type Call, isPromise, LimitedCall } from './call.ts'
+import { after, type Call, isPromise, LimitedCall } from './call.ts'
 import type { Channel, EventChannel } from './channel.ts'
 import { codeOf, messageOf } from './errors.ts'
+import { Nesting } from './nesting.ts'
 import type { Collector } from './outcomes.ts'
+import { PendingCalls } from './pending-calls.ts'
 import type { LogLevel } from './process/lifecycle.ts'
 import type { Subscription } from './registry.ts'
 import { Taps } from './taps.ts'
@@ -15,10 +17,18 @@ type Log = (level: LogLevel, message: string, fields: object) => void
 export class Delivery {
   readonly taps: Taps
   readonly #log: Log
+  /** The channel of the call that is running, until its listener or provider returns, and its place if it is known. */
+  #channel: string | undefined
+  #nesting: Nesting | undefined
 
   constructor(log: Log) {
     this.#log = log
     this.taps = new Taps((error) => log('error', `Bus tap failed: ${messageOf(error)}`, { err: error }))
+  }
+
+  /** For a new subscription. */
+  pendingCalls(): PendingCalls {
+    return new PendingCalls((error) => this.#log('error', messageOf(error), { err: error }))
   }
 
   /** Calls all listeners, and returns what the collector makes of their outcomes. */
@@ -29,7 +39,10 @@ export class Delivery {
     call: Call | undefined,
     collector: Collector<Output, Result>,
   ): Promise<Result> {
-    const run = (listener: Subscription<Payload, Output>) => this.callListener(channel, listener, payload, call)
+    // The publisher is still running now, but no longer when a later listener is called.
+    const publisher = this.#running()
+    const run = (listener: Subscription<Payload, Output>) =>
+      this.callListener(channel, listener, payload, call, publisher)
     const started = channel.concurrent ? listeners.map((listener) => start(() => run(listener))) : undefined
     for (const [index, listener] of listeners.entries()) {
       try {
@@ -48,10 +61,13 @@ export class Delivery {
     listener: Subscription<Payload, Output>,
     payload: Payload,
     call: Call | undefined,
+    publisher = this.#running(),
   ): Answer<Output> {
     try {
-      const answer = this.call(channel, listener, payload, call, listener.timeout)
-      return isPromise(answer) ? answer.then(undefined, (error) => this.#fail(channel, listener, call, error)) : answer
+      const answer = this.call(channel, listener, payload, call, listener.timeout, publisher)
+      if (!isPromise(answer)) return answer
+      if (channel.warnAfter !== Infinity) this.#warnUntilSettled(channel, listener.name, answer)
+      return answer.then(undefined, (error) => this.#fail(channel, listener, call, error))
     } catch (error) {
       return this.#fail(channel, listener, call, error)
     }
@@ -69,17 +85,57 @@ export class Delivery {
     throw error
   }
 
-  /** Calls a listener or provider. Returns what the callee returns, synchronously or as a promise. */
+  #warnUntilSettled<Payload, Output>(
+    channel: EventChannel<Payload, Output>,
+    listener: string,
+    answer: Promise<Output>,
+  ): void {
+    const warnAfter = (ms: number, total: number): (() => void) =>
+      after(ms, () => {
+        const fields = { channel: channel.name, listener }
+        this.#log('warn', `Still waiting for ${listener} on ${channel.name}, ${total / 1_000} s so far`, fields)
+        cancel = warnAfter(total, 2 * total)
+      })
+    let cancel = warnAfter(channel.warnAfter, channel.warnAfter)
+    const end = () => cancel()
+    answer.then(end, end)
+  }
+
+  /**
+   * Calls a listener or provider. Returns what the callee returns, synchronously or as a promise.
+   * @throws CallCycle; ChannelOverloaded; what the callee throws
+   */
   call<Input, Output>(
     channel: Channel<Input, Output>,
     callee: Subscription<Input, Output>,
     input: Input,
     given: Call | undefined,
     timeout: number,
+    caller = this.#running(),
   ): Answer<Output> {
-    const limited = new LimitedCall(given, timeout)
-    if (this.taps.size === 0) return limited.run(callee, input)
-    return this.taps.observe(channel.name, limited, callee, input)
+    callee.pending.check(channel.name, callee.name)
+    const outer = given instanceof LimitedCall ? given.nesting : caller
+    const nesting = outer?.nest(channel.name)
+    const call = new LimitedCall(given, timeout, channel.name, nesting)
+    const outerChannel = this.#channel
+    const outerNesting = this.#nesting
+    this.#channel = channel.name
+    this.#nesting = nesting
+    try {
+      const answer =
+        this.taps.size === 0 ? call.run(callee, input) : this.taps.observe(channel.name, call, callee, input)
+      return answer instanceof Promise ? callee.pending.add(answer) : answer
+    } finally {
+      this.#channel = outerChannel
+      this.#nesting = outerNesting
+    }
+  }
+
+  /** The place of the call whose listener or provider makes this one synchronously; undefined outside of calls. */
+  #running(): Nesting | undefined {
+    if (this.#channel === undefined) return undefined
+    this.#nesting ??= new Nesting(this.#channel)
+    return this.#nesting
   }
 }
 

@@ -68,6 +68,27 @@ export class NoProvider extends BusError {
   }
 }
 
+/** Listeners or providers call each other in a circle. */
+export class CallCycle extends BusError {
+  readonly code = 'BUS_CALL_CYCLE'
+  /** The channels of the cycle, in the order of the calls. The first is the last as well. */
+  readonly channels: readonly string[]
+
+  constructor(channels: readonly string[], limit: number) {
+    super(`Calls must not be cyclic: ${channels.join(' -> ')} (more than ${limit} nested calls)`)
+    this.channels = channels
+  }
+}
+
+/** A listener or provider has too many unfinished calls. */
+export class ChannelOverloaded extends BusError {
+  readonly code = 'BUS_CHANNEL_OVERLOADED'
+
+  constructor(channel: string, by: string) {
+    super(`${by} has too many pending calls on ${channel} (about 10,000); is it called in a cycle?`)
+  }
+}
+
 /** A second provider was registered on a request channel. */
 export class DuplicateProvider extends BusError {
   readonly code = 'BUS_DUPLICATE_PROVIDER'

@@ -5,6 +5,7 @@
 import mitt, { type Emitter } from 'mitt'
 import type { Callee } from './call.ts'
 import type { Channel } from './channel.ts'
+import type { PendingCalls } from './pending-calls.ts'
 
 /** A listener or provider, and how to call it. */
 export interface Subscription<Input, Output> extends Callee<Input, Output> {
@@ -13,6 +14,7 @@ export interface Subscription<Input, Output> extends Callee<Input, Output> {
   readonly priority: number
   /** How long the call may take, in milliseconds; `Infinity` means no limit. */
   readonly timeout: number
+  readonly pending: PendingCalls
 }
 
 interface Registered<Input, Output> extends Subscription<Input, Output> {

@@ -16,6 +16,8 @@ export interface HttpService extends RecordedBus {
 export interface HttpOptions extends Partial<HttpServerOptions> {
   /** Time limit of `stop` in milliseconds; 10 s by default. */
   readonly shutdownTimeout?: number
+  /** Time limit of each listener of a reload in milliseconds; 30 s by default. */
+  readonly reloadTimeout?: number
   /** Limits that differ from the defaults. */
   readonly limits?: Partial<Limits>
 }
@@ -27,13 +29,13 @@ export interface HttpOptions extends Partial<HttpServerOptions> {
  */
 export async function startHttp(
   subscribers: Readonly<Record<string, Subscriber>>,
-  { shutdownTimeout = 10_000, limits, ...options }: HttpOptions = {},
+  { shutdownTimeout = 10_000, reloadTimeout = 30_000, limits, ...options }: HttpOptions = {},
 ): Promise<HttpService> {
   const server = httpServer(
     { host: '127.0.0.1', port: 0, trustProxy: false, drain: 0, ...options },
     { ...defaultLimits, ...limits },
   )
-  return started(recordedBus({ ...subscribers, 'http-server': server }, { shutdownTimeout }))
+  return started(recordedBus({ ...subscribers, 'http-server': server }, { shutdownTimeout, reloadTimeout }))
 }
 
 /**

@@ -20,10 +20,11 @@ export interface RecordedBus extends AsyncDisposable {
  * Creates a bus with the subscribers, without starting it.
  * @param subscribers subscribers by name, in start order
  * @param options.shutdownTimeout time limit of `stop` in milliseconds; 10 s by default
+ * @param options.reloadTimeout time limit of each listener of a reload in milliseconds; 30 s by default
  */
 export function recordedBus(
   subscribers: Readonly<Record<string, Subscriber>> = {},
-  options: { readonly shutdownTimeout?: number } = {},
+  options: { readonly shutdownTimeout?: number; readonly reloadTimeout?: number } = {},
 ): RecordedBus {
   const recorded = record(new ProcessBus(options))
   for (const [name, subscriber] of Object.entries(subscribers)) recorded.bus.use(name, subscriber)

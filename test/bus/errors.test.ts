@@ -13,6 +13,8 @@ test('every class has a name and a distinct code', () => {
     new errors.MissingProviders([]),
     new errors.Exiting(),
     new errors.ShutdownTimeout(1),
+    new errors.CallCycle(['channel', 'channel'], 1),
+    new errors.ChannelOverloaded('channel', 'provider'),
   ]
   const classes = Object.values(errors).filter((value) => value.prototype instanceof Error)
   expect(instances.map(({ name }) => name).toSorted()).toEqual(classes.map(({ name }) => name).toSorted())

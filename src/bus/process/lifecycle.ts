@@ -14,13 +14,16 @@ export interface LogRecord {
   readonly fields: object
 }
 
+/** Time after which the log names a listener that is still running, in milliseconds. */
+const warnAfter = 10_000
+
 export const lifecycle = {
   /** When the process starts. A failure ends the start and the process. */
-  start: event('lifecycle.start'),
+  start: event('lifecycle.start', { warnAfter }),
   /** When the process stops. Also delivered to listeners whose `start` never ran. */
   stop: event('lifecycle.stop', { reversed: true }),
   /** When held data (values, tokens, certificates) must be reloaded. Connections stay open. */
-  graceful: event('lifecycle.graceful'),
+  graceful: event('lifecycle.graceful', { warnAfter }),
   /** When the process is about to end. For releasing resources that outlive a stop. */
   exit: event('lifecycle.exit', { reversed: true }),
   /** A log record, published by `bus.log`. */

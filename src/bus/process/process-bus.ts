@@ -14,7 +14,7 @@
 import { Bus } from '../bus.ts'
 import { checkDuration } from '../call.ts'
 import { codeOf, Exiting, MissingProviders } from '../errors.ts'
-import { outputsOf, type SettledOutput } from '../outcomes.ts'
+import { outputsOf, type SettledOutput, SettledOutputs } from '../outcomes.ts'
 import { lifecycle, type State } from './lifecycle.ts'
 import { Serial } from './serial.ts'
 import { ShutdownDeadline } from './shutdown-deadline.ts'
@@ -45,13 +45,19 @@ export class ProcessBus extends Bus {
   private readonly stops = new SingleFlight<void>()
   private readonly shutdownDeadline = new ShutdownDeadline()
   private readonly shutdownTimeout: number
+  private readonly reloadTimeout: number
 
-  /** @param options.shutdownTimeout time limit of an exit in milliseconds; 10 s by default */
-  constructor(options: { readonly shutdownTimeout?: number } = {}) {
+  /**
+   * @param options.shutdownTimeout time limit of an exit in milliseconds; 10 s by default
+   * @param options.reloadTimeout time limit of each listener of a reload in milliseconds; 30 s by default
+   */
+  constructor(options: { readonly shutdownTimeout?: number; readonly reloadTimeout?: number } = {}) {
     super()
-    const { shutdownTimeout = 10_000 } = options
+    const { shutdownTimeout = 10_000, reloadTimeout = 30_000 } = options
     checkDuration(shutdownTimeout)
+    checkDuration(reloadTimeout)
     this.shutdownTimeout = shutdownTimeout
+    this.reloadTimeout = reloadTimeout
     const { start, stop, graceful, exit, state } = lifecycle
     this.use('process', (bus) => {
       for (const channel of [start, stop, graceful, exit]) bus.publisher(channel)
@@ -96,6 +102,8 @@ export class ProcessBus extends Bus {
   /**
    * Publishes `lifecycle.graceful` if the process is started, so that subscribers reload their data. Calls made while a
    * reload is queued share it. A reload in progress is not shared, because it may have read its data before the call.
+   * Each listener has the reload timeout to itself, so one that hangs neither takes the time of the others nor blocks
+   * later reloads.
    * @returns the outputs of the listeners; empty if the process is not started
    * @throws ChannelFailures if any failed; the process stays started nevertheless
    */
@@ -186,7 +194,17 @@ export class ProcessBus extends Bus {
   private async runGraceful(): Promise<SettledOutput<unknown>[]> {
     if (this.state !== 'STARTED' || this.exiting) return []
     this.log('info', 'Bus graceful')
-    return this.publishSettled(lifecycle.graceful, undefined, this.shutdownDeadline)
+    const listeners = this.subscriptions(lifecycle.graceful).map((listener) => ({
+      ...listener,
+      timeout: Math.min(listener.timeout, this.reloadTimeout),
+    }))
+    return this.delivery.publish(
+      lifecycle.graceful,
+      listeners,
+      undefined,
+      this.shutdownDeadline,
+      new SettledOutputs<unknown>(),
+    )
   }
 
   private async runExit(): Promise<number> {

@@ -139,6 +139,12 @@ export const definitions = {
     type: type.timeLimit,
     default: '10s',
   },
+  reloadTimeout: {
+    group: 'Process',
+    describe: 'Time limit of each subscriber during a reload',
+    type: type.timeLimit,
+    default: '30s',
+  },
   container: {
     group: 'Process',
     describe: 'Image link in /health [default: from ECS or package.json]',

@@ -63,6 +63,26 @@ function blockedListener() {
 }
 
 describe('POST /-/reload', () => {
+  test('names a subscriber that does not finish in time; the others reload, a revoked token is refused', async () => {
+    const never = () => new Promise<never>(() => {})
+    const { reload, write, messages } = await reloadable({ sloth: never, cache: () => 'done' }, { reloadTimeout: 50 })
+    await write('classified-2')
+
+    const { failed, reloaded } = failureIn(await reload())
+
+    expect(failed).toEqual([{ listener: 'sloth', detail: 'A subscriber did not finish in time.' }])
+    expect(reloaded).toEqual([
+      { listener: 'cache', result: 'done' },
+      { listener: 'tokens', result: { tokens: 1 } },
+      { listener: 'http-server' },
+    ])
+    expect(messages('error')).toContain(
+      'sloth failed on lifecycle.graceful: sloth did not finish lifecycle.graceful within 50 ms',
+    )
+    expect((await reload()).status).toBe(401)
+    expect(failureIn(await reload({ headers: bearer('classified-2') })).failed).toHaveLength(1)
+  })
+
   test('reloads all subscribers and returns the result of each', async () => {
     const { reload } = await reloadable({
       async: async () => ({ count: 1 }),

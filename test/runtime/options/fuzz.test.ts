@@ -98,6 +98,7 @@ const domains: Readonly<Record<keyof Options, (value: unknown) => boolean>> = {
   negativeTtl: isDuration,
   drain: isDuration,
   shutdownTimeout: isTimeLimit,
+  reloadTimeout: isTimeLimit,
   container: isTextOrNone,
   project: isTextOrNone,
   plugins: isList,

@@ -72,6 +72,7 @@ describe('the defaults', () => {
       negativeTtl: 2_000,
       drain: 0,
       shutdownTimeout: 10_000,
+      reloadTimeout: 30_000,
       container: undefined,
       project: undefined,
       logLevel: 'info',
