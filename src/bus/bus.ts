@@ -42,13 +42,15 @@ export class Bus {
   /**
    * Calls the listener for every event published on the channel. Subscribing the same function again, by the same or
    * another subscriber, updates its options; each returned function then removes it.
-   * @throws DuplicateChannel; RangeError if the priority or timeout is invalid; TypeError if it is not an event channel
+   * @throws DuplicateChannel; RangeError if the priority or timeout is invalid; TypeError if it is not an event channel,
+   *   or the listener is not a function
    */
   subscribe<Payload, Output>(
     channel: EventChannel<Payload, Output>,
     listener: NoInfer<Listener<Payload, Output>>,
     options: SubscribeOptions = {},
   ): Unsubscribe {
+    checkFunction(`listener of ${channel?.name}`, listener)
     const { priority = 50, timeout = Infinity, name = this.nameOf(listener) } = options
     if (Number.isNaN(priority)) throw new RangeError(`priority must be a number, received ${priority}`)
     checkDuration(timeout)
@@ -105,13 +107,15 @@ export class Bus {
 
   /**
    * Answers the requests on a channel until the returned function is called.
-   * @throws DuplicateProvider if the channel has a provider; DuplicateChannel; TypeError if it is not a request channel
+   * @throws DuplicateProvider if the channel has a provider; DuplicateChannel; TypeError if it is not a request channel,
+   *   or the provider is not a function
    */
   provide<Query, Reply>(
     channel: RequestChannel<Query, Reply>,
     provider: NoInfer<Provider<Query, Reply>>,
     options: { readonly name?: string } = {},
   ): Unsubscribe {
+    checkFunction(`provider of ${channel?.name}`, provider)
     const { name = this.nameOf(provider) } = options
     this.recorder.record(channel, 'request')
     const [first] = this.subscriptions(channel)
@@ -165,12 +169,14 @@ export class Bus {
 
   /** Calls the subscriber with a view of this bus that carries the subscriber's name. */
   use(name: string, subscriber: (bus: this) => void): this {
+    checkFunction(`subscriber ${name}`, subscriber)
     subscriber(Object.create(this, { owner: { value: name } }))
     return this
   }
 
   /** Reports every call of a listener or provider to the observer, which runs within the call and should be quick. */
   tap(observer: Observer): Unsubscribe {
+    checkFunction('observer', observer)
     return this.delivery.taps.add(observer)
   }
 
@@ -223,3 +229,9 @@ export class Bus {
 }
 
 const alarming: ReadonlySet<LogLevel> = new Set<LogLevel>(['warn', 'error', 'fatal'])
+
+/** For callers written in JavaScript: a mistake here would otherwise show only when the channel is used. */
+function checkFunction(what: string, value: unknown): void {
+  if (typeof value === 'function') return
+  throw new TypeError(`${what} must be a function, received ${value === null ? 'null' : typeof value}`)
+}

@@ -17,7 +17,7 @@ export interface Subscription<Input, Output> extends Callee<Input, Output> {
   readonly pending: PendingCalls
 }
 
-interface Registered<Input, Output> extends Subscription<Input, Output> {
+interface Registered<Input, Output> {
   readonly remove: () => void
   readonly update: (subscription: Subscription<Input, Output>) => void
 }
@@ -28,43 +28,58 @@ export class Registry {
   readonly #emitter: Emitter<Record<symbol, never>> = mitt()
   /** The sorted lists, until a change discards them. Never modified, because a delivery in progress may use one. */
   readonly #sorted = new Map<symbol, unknown>()
+  /** The subscribed functions of each channel, so that adding one does not search the others. */
+  readonly #functions = new Map<symbol, unknown>()
 
   /** Adds a subscription, or updates the one with the same function, and returns the function that removes it. */
   add<Input, Output>(channel: Channel<Input, Output>, subscription: Subscription<Input, Output>): () => void {
-    const existing = this.subscriptions(channel).find(({ run }) => run === subscription.run)
+    const functions = this.#functionsOf(channel)
+    const { run } = subscription
+    const existing = functions.get(run)
     if (existing) {
       existing.update(subscription)
       return existing.remove
     }
-    const append = (subscriptions: Registered<Input, Output>[]) => {
-      subscriptions.push(registered)
+    let current = subscription
+    const append = (subscriptions: Subscription<Input, Output>[]) => {
+      subscriptions.push(current)
     }
     const remove = () => {
       this.#emitter.off(channel.key, append)
       this.#sorted.delete(channel.key)
+      if (functions.get(run) === registered) functions.delete(run)
     }
     // Replaced rather than modified: a delivery in progress may use it.
     const update = (updated: Subscription<Input, Output>) => {
-      registered = { ...updated, remove, update }
+      current = updated
       this.#sorted.delete(channel.key)
     }
-    let registered: Registered<Input, Output> = { ...subscription, remove, update }
+    const registered = { remove, update }
+    functions.set(run, registered)
     this.#emitter.on(channel.key, append)
     this.#sorted.delete(channel.key)
     return remove
   }
 
   /** The current subscriptions of a channel, in the order of delivery. */
-  subscriptions<Input, Output>(channel: Channel<Input, Output>): readonly Registered<Input, Output>[] {
-    const cached = this.#sorted.get(channel.key) as Registered<Input, Output>[] | undefined // stored for this channel
+  subscriptions<Input, Output>(channel: Channel<Input, Output>): readonly Subscription<Input, Output>[] {
+    const cached = this.#sorted.get(channel.key) as Subscription<Input, Output>[] | undefined // stored for this channel
     if (cached) return cached
     const subscriptions = this.#collect(channel)
     if (subscriptions.length > 0) this.#sorted.set(channel.key, subscriptions) // nothing to keep for an unused channel
     return subscriptions
   }
 
-  #collect<Input, Output>(channel: Channel<Input, Output>): Registered<Input, Output>[] {
-    const subscriptions: Registered<Input, Output>[] = []
+  #functionsOf<Input, Output>(channel: Channel<Input, Output>): Map<unknown, Registered<Input, Output>> {
+    const known = this.#functions.get(channel.key) as Map<unknown, Registered<Input, Output>> | undefined // as stored below
+    if (known) return known
+    const functions = new Map<unknown, Registered<Input, Output>>()
+    this.#functions.set(channel.key, functions)
+    return functions
+  }
+
+  #collect<Input, Output>(channel: Channel<Input, Output>): Subscription<Input, Output>[] {
+    const subscriptions: Subscription<Input, Output>[] = []
     this.#emitter.emit(channel.key, subscriptions as never)
     if (channel.kind === 'event' && channel.reversed) subscriptions.reverse()
     return subscriptions.sort((one, other) => one.priority - other.priority)

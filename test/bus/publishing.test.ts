@@ -8,6 +8,53 @@ import { recordedBus } from '../../src/testing/recorded-bus.ts'
 
 const never = () => new Promise<never>(() => {})
 
+describe('subscribing', () => {
+  test.each([undefined, null, 'text', {}, [], 1n, Promise.resolve()])('fails at once for %s', (value) => {
+    const channel = event('greeting')
+    const listener = value as () => void // a mistake that only JavaScript permits
+    const bus = recordedBus().bus
+    const received = value === null ? 'null' : typeof value
+
+    const message = `listener of greeting must be a function, received ${received}`
+    expect(() => bus.subscribe(channel, listener)).toThrow(new TypeError(message))
+    expect(() => bus.use('shop', listener)).toThrow(`subscriber shop must be a function, received ${received}`)
+    expect(() => bus.tap(listener)).toThrow(`observer must be a function, received ${received}`)
+    expect(bus.topology().find(({ channel }) => channel === 'greeting')).toBeUndefined()
+  })
+
+  test('costs the same for each listener, however many there are', () => {
+    const appended = vi.spyOn(Array.prototype, 'push')
+    onTestFinished(() => void appended.mockRestore())
+    const sorted = vi.spyOn(Array.prototype, 'sort')
+    onTestFinished(() => void sorted.mockRestore())
+    const compared = vi.spyOn(Array.prototype, 'find')
+    onTestFinished(() => void compared.mockRestore())
+    const bus = new Bus()
+    const channel = event('greeting')
+
+    for (let count = 0; count < 1_000; count += 1) bus.subscribe(channel, () => {})
+
+    expect(appended.mock.calls.length).toBeLessThan(10_000)
+    expect(sorted).not.toHaveBeenCalled()
+    expect(compared).not.toHaveBeenCalled()
+  })
+
+  test('does not remove a function that was subscribed again', async () => {
+    const bus = new Bus()
+    const channel = event<void, string>('greeting')
+    const listener = () => 'hello'
+    const first = bus.subscribe(channel, listener)
+    first()
+    const second = bus.subscribe(channel, listener)
+
+    first()
+
+    expect(await bus.publish(channel)).toEqual(['hello'])
+    second()
+    expect(await bus.publish(channel)).toEqual([])
+  })
+})
+
 describe('publishing', () => {
   test('returns an empty array without listeners', async () => {
     expect(await new Bus().publish(event<string>('greeting'), 'hello')).toEqual([])

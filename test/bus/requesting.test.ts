@@ -9,6 +9,17 @@ import { recordedBus } from '../../src/testing/recorded-bus.ts'
 const never = () => new Promise<never>(() => {})
 const double = request<number, number>('double')
 
+test.each([undefined, null, 'text', {}])('providing fails at once for %s', (value) => {
+  const bus = new Bus()
+  const channel = request('find')
+  const provider = value as () => void // a mistake that only JavaScript permits
+  const received = value === null ? 'null' : typeof value
+
+  const message = `provider of find must be a function, received ${received}`
+  expect(() => bus.provide(channel, provider)).toThrow(new TypeError(message))
+  expect(bus.topology()).toEqual([])
+})
+
 describe('providing', () => {
   test('rejects a second provider and names both', () => {
     const bus = new Bus()
