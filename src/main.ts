@@ -14,7 +14,7 @@ import { type Package, readPackage } from './runtime/package.ts'
 type Run = (options: Options, own: Package, commandLine: CommandLine) => Promise<number>
 
 async function main(): Promise<number> {
-  checkNodeVersion()
+  checkRuntime()
   const endWatch = watchOutput()
   const own = readPackage()
   const commandLine = await readCommandLine(process.argv.slice(2), own.version, process.stdout.columns)
@@ -24,10 +24,13 @@ async function main(): Promise<number> {
 }
 
 /** The same range as `engines` in package.json, for which npm only prints a warning. */
-function checkNodeVersion(): void {
-  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
-  if (major > 24 || (major === 24 && minor >= 12)) return
-  throw new UsageError(`Node.js must be version 24.12 or later, received ${process.version}`)
+function checkRuntime(): void {
+  const { node, bun, deno } = process.versions
+  const other = bun ? `Bun ${bun}` : deno && `Deno ${deno}`
+  if (other) throw new UsageError(`The runtime must be Node.js, received ${other}`)
+  const [major = 0, minor = 0] = node.split('.').map(Number)
+  if (major > 25 || (major === 25 && minor >= 1) || (major === 24 && minor >= 12)) return
+  throw new UsageError(`Node.js must be version 24.12 or later, or 25.1 or later, received ${process.version}`)
 }
 
 // Each command imports only the modules that it needs, because a health check runs every few seconds.

@@ -1,6 +1,7 @@
 /** Reads the metadata of this package. */
 import { readFileSync } from 'node:fs'
-import { findPackageJSON } from 'node:module'
+// By default import, because older versions of Node.js reject a missing name before main.ts can check the version.
+import module from 'node:module'
 
 export interface Package {
   readonly name: string
@@ -16,7 +17,7 @@ export interface Package {
 
 export function readPackage(): Package {
   // The nearest one is above `src`, `dist` and the bundle in the image alike.
-  const file = findPackageJSON(import.meta.url) ?? 'package.json'
+  const file = module.findPackageJSON(import.meta.url) ?? 'package.json'
   const manifest = JSON.parse(readFileSync(file, 'utf8'))
   const { name, version, description, license, homepage, container } = manifest
   return { name, version, description, license, project: homepage, container }

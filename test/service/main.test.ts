@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -412,26 +413,48 @@ describe('the log of the process', () => {
   })
 })
 
-describe('the Node.js version', () => {
-  /** Preloads a module that pretends to be this version of Node.js. */
-  const pretend = (version: string) => {
+describe('the runtime', () => {
+  /** Preloads a module that pretends to be this version of Node.js, or another runtime. */
+  const pretend = (node: string, others: Readonly<Record<string, string>> = {}) => {
+    const versions = JSON.stringify({ node, ...others })
     const module = `
-      const versions = { ...process.versions, node: '${version}' }
-      Object.defineProperties(process, { version: { value: 'v${version}' }, versions: { value: versions } })`
+      const versions = { ...process.versions, ...${versions} }
+      Object.defineProperties(process, { version: { value: 'v${node}' }, versions: { value: versions } })`
     return { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(module)}` }
   }
 
-  test.each(['20.1.0', '24.11.1'])('%s is rejected in one line', async (version) => {
-    const { exited, stderr } = startedService(['--version'], pretend(version))
+  test.each(['18.20.0', '20.1.0', '22.21.0', '24.11.1', '25.0.0'])(
+    'Node.js %s is rejected in one line',
+    async (node) => {
+      const { exited, stderr } = startedService(['--version'], pretend(node))
 
-    expect(await exited).toBe(64)
-    expect(stderr).toEqual([`secret-bus: Node.js must be version 24.12 or later, received v${version}`])
-  })
+      expect(await exited).toBe(64)
+      expect(stderr).toEqual([
+        `secret-bus: Node.js must be version 24.12 or later, or 25.1 or later, received v${node}`,
+      ])
+    },
+  )
 
-  test.each(['24.12.0', '25.0.0'])('%s is accepted', async (version) => {
-    const { exited, stderr } = startedService(['--version'], pretend(version))
+  test.each(['24.12.0', '25.1.0', '26.0.0'])('Node.js %s is accepted', async (node) => {
+    const { exited, stderr } = startedService(['--version'], pretend(node))
 
     expect(await exited).toBe(0)
     expect(stderr).toEqual([])
+  })
+
+  test.each([
+    ['Bun 1.4.5', { bun: '1.4.5' }],
+    ['Deno 2.5.0', { deno: '2.5.0' }],
+  ])('%s is rejected in one line', async (name, versions) => {
+    const { exited, stderr } = startedService(['--version'], pretend('26.3.0', versions))
+
+    expect(await exited).toBe(64)
+    expect(stderr).toEqual([`secret-bus: The runtime must be Node.js, received ${name}`])
+  })
+
+  test('range is the one that the package declares', () => {
+    const { engines } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
+
+    expect(engines).toEqual({ node: '^24.12 || >=25.1' })
   })
 })

@@ -7,6 +7,7 @@ import { removeUnusedContentType } from './empty-requests.ts'
 import { createSecureServer, createServer } from './node-http.ts'
 import { PendingReplies } from './pending-replies.ts'
 import { boundedPipelines } from './pipeline.ts'
+import { closeQueuedResponses } from './queued-responses.ts'
 import { serverResponse, type WatchedResponse, warmUpObjectShapes } from './response.ts'
 
 /** @param isDraining whether a response is the last one on its connection; called when its head is written */
@@ -43,6 +44,7 @@ export function nodeServer(
   server.maxConnections = limits.openConnections
   pending.attachTo(server)
   closeConnectionsGracefully(server, limits)
+  closeQueuedResponses(server)
   // Expectations other than 100-continue may be ignored: https://www.rfc-editor.org/rfc/rfc9110#section-10.1.1
   return server.on('checkExpectation', (request, response) => server.emit('request', request, response))
 }
