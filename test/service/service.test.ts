@@ -6,7 +6,7 @@ import type { ProcessBus } from '../../src/bus/process/process-bus.ts'
 import { httpRoutes } from '../../src/channels.ts'
 import { credentials, startDynamodb } from '../support/dynamodb/dynamodb.ts'
 import { startFaultyServer } from '../support/http/faulty-server.ts'
-import { ask } from '../support/http/http.ts'
+import { ask, RawConnection } from '../support/http/http.ts'
 import { assembled, ownPackage } from '../support/service/assembled.ts'
 
 beforeEach(() => {
@@ -89,6 +89,16 @@ describe('assembly', () => {
 })
 
 describe('the service', () => {
+  test('keeps idle connections open as long as configured', async () => {
+    const { bus, origin } = await assembled({ 'keep-alive-timeout': '4000s' })
+    await bus.start()
+    const connection = await RawConnection.open(Number(new URL(origin()).port))
+
+    connection.send('GET /health HTTP/1.1', 'host: x')
+
+    expect((await connection.reply()).headers).toMatchObject({ 'keep-alive': 'timeout=4000' })
+  })
+
   test('serves a secret from an embedded DynamoDB, its health and its readiness', async () => {
     const { bus, origin } = await assembled({ embedded: 'true' })
 

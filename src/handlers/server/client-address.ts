@@ -8,7 +8,9 @@ import type { FastifyRequest } from 'fastify'
  * @returns undefined once the client has disconnected
  */
 export function clientAddress({ ip, raw }: Pick<FastifyRequest, 'ip' | 'raw'>): string | undefined {
-  return canonicalAddress(ip) ?? canonicalAddress(raw.socket.remoteAddress)
+  const { remoteAddress } = raw.socket // canonical, but for the mapping
+  const peer = remoteAddress?.replace(mapped, '')
+  return ip === remoteAddress ? peer : (canonicalAddress(ip) ?? peer)
 }
 
 /** An address with a port: IPv4, IPv6 in brackets, or, as some proxies write it, IPv6 in full length. */

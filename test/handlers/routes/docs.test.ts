@@ -214,6 +214,40 @@ describe('routes for browsers', () => {
     },
   )
 
+  describe.for(pages)('%s', (path) => {
+    const get = async (origin: string, headers: Record<string, string>, method: 'GET' | 'HEAD' = 'GET') => {
+      const { statusCode: status, headers: received, body } = await request(`${origin}${path}`, { headers, method })
+      return { status, headers: received, length: (await body.arrayBuffer()).byteLength }
+    }
+
+    test.for(['identity', 'gzip'])('is not sent again if it has not changed: %s', async (coding) => {
+      const { origin } = await start()
+      const first = await get(origin, { 'accept-encoding': coding })
+      const etag = String(first.headers['etag'])
+      expect(etag).toMatch(/^"[\w-]+"$/)
+
+      for (const known of [etag, `W/${etag}`, `"other", ${etag}`, `"a,b" ,${etag} , W/"c"`, '*']) {
+        const headers = { 'accept-encoding': coding, 'if-none-match': known }
+        const { status, headers: received, length } = await get(origin, headers)
+        expect({ status, length }, known).toEqual({ status: 304, length: 0 })
+        const kept = ['etag', 'cache-control', 'vary']
+        expect(kept.map((name) => received[name])).toEqual(kept.map((name) => first.headers[name]))
+        expect((await get(origin, headers, 'HEAD')).status).toBe(304)
+      }
+      for (const unknown of ['"other"', etag.slice(0, -1), `x${etag}`, `${etag}x`, ''])
+        expect((await get(origin, { 'accept-encoding': coding, 'if-none-match': unknown })).status).toBe(200)
+    })
+
+    test('has another ETag for each encoding, the same after a restart', async () => {
+      const [first, second] = [await start(), await start()]
+      const etagOf = async ({ origin }: { origin: string }, coding: string) =>
+        (await get(origin, { 'accept-encoding': coding })).headers['etag']
+
+      expect(await etagOf(first, 'gzip')).not.toBe(await etagOf(first, 'identity'))
+      expect(await etagOf(second, 'gzip')).toBe(await etagOf(first, 'gzip'))
+    })
+  })
+
   test.for(['/openapi.json', '/docs'])('%s responds to HEAD with the headers of GET', async (path) => {
     const { origin } = await start()
     const headersOf = async (method: string) => {

@@ -121,12 +121,12 @@ describe('a connection', () => {
 })
 
 describe('the client address', () => {
-  async function clientOf(options: { trustProxy: boolean }, headers: Record<string, string>) {
-    const { origin, records } = await startHttp(
+  async function clientOf(options: { trustProxy: boolean; host?: string }, headers: Record<string, string>) {
+    const { port, records } = await startHttp(
       { ...noSecrets, audit: auditTrail(), routes: secretRoutes({ codeNames: ['x'] }) },
       options,
     )
-    await ask(`${origin}/secret`, { headers })
+    await ask(`http://127.0.0.1:${port}/secret`, { headers })
     const record = () => records.find(({ message }) => message === 'Secret accessed')
     await expect.poll(record).toBeDefined()
     return record()?.fields
@@ -142,6 +142,24 @@ describe('the client address', () => {
     expect(await clientOf({ trustProxy: true }, { 'x-forwarded-for': '192.0.2.1, 203.0.113.7' })).toMatchObject({
       client: '203.0.113.7',
     })
+  })
+
+  test.each([
+    ['203.0.113.7:51234', '203.0.113.7'],
+    ['192.0.2.1, [2001:DB8:0::1]:443', '2001:db8::1'],
+    ['::ffff:203.0.113.7', '203.0.113.7'],
+    ['unknown', '127.0.0.1'],
+    ['203.0.113.7, _hidden', '127.0.0.1'],
+    ['<script>', '127.0.0.1'],
+  ])(
+    'has one form, whichever a trusted proxy writes, and is that of the proxy without one: %s',
+    async (header, client) => {
+      expect(await clientOf({ trustProxy: true }, { 'x-forwarded-for': header })).toMatchObject({ client })
+    },
+  )
+
+  test('of an IPv4 peer is the same on an IPv6 socket', async () => {
+    expect(await clientOf({ trustProxy: false, host: '::' }, {})).toMatchObject({ client: '127.0.0.1' })
   })
 
   test('is that of the peer if a trusted proxy sends no X-Forwarded-For', async () => {

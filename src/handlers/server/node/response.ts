@@ -43,17 +43,10 @@ export function serverResponse(
     override writeHead(status: number, reason?: string | Headers, headers?: Headers): this {
       if (isDraining()) this.setHeader('connection', 'close')
       const given = typeof reason === 'object' ? reason : headers
-      this.#add('x-content-type-options', 'nosniff', given)
-      const { host = 'localhost' } = this.req.headers
-      if (isSecure && !isLoopbackHost(host)) this.#add('strict-transport-security', strictTransport, given)
+      addHeader(this, given, 'x-content-type-options', 'nosniff')
+      if (isSecure && !isLoopbackHost(this.req.headers.host ?? 'localhost'))
+        addHeader(this, given, 'strict-transport-security', strictTransport)
       return super.writeHead(status, reason as string, headers) // Node accepts both arguments as optional
-    }
-
-    /** Adds to the given headers if possible, because Node is slower if it has to merge them with others. */
-    #add(name: string, value: string, given: Headers | undefined): void {
-      if (this.hasHeader(name)) return
-      if (given === undefined || Array.isArray(given)) this.setHeader(name, value)
-      else given[name] ??= value
     }
 
     override write(chunk: unknown, encoding?: BufferEncoding | Callback, callback?: Callback): boolean {
@@ -107,6 +100,13 @@ export function serverResponse(
 
 function isLarge(chunk: unknown): chunk is string | Uint8Array {
   return (typeof chunk === 'string' || chunk instanceof Uint8Array) && chunk.length > pieceSize
+}
+
+/** Adds a header unless a route has. To the given ones if possible, because Node is slower if it has to merge them. */
+function addHeader(response: ServerResponse, given: Headers | undefined, name: string, value: string): void {
+  if (response.hasHeader(name)) return
+  if (given === undefined || Array.isArray(given)) response.setHeader(name, value)
+  else given[name] ??= value
 }
 
 /** The status that nginx logs for a client that disconnected before the response; it is never sent. */
