@@ -1,9 +1,28 @@
 /** The API documentation in a browser. */
-import { describe, expect, test } from 'vitest'
+import { createServer, request } from 'node:http'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { hasBrowser, useBrowser } from '../support/http/browser.ts'
+import { listening } from '../support/http/listening.ts'
 import { readyService } from '../support/service/ready-service.ts'
 
 const token = 'classified'
+
+/** Serves the origin below `/prefix`, which it removes. */
+async function behindPrefix(origin: string): Promise<string> {
+  const proxy = createServer((incoming, outgoing) => {
+    const path = /^\/prefix(\/.*)/.exec(incoming.url ?? '')?.[1]
+    if (path === undefined) return void outgoing.writeHead(404).end('outside of the prefix')
+    const { method, headers } = incoming
+    const forwarded = request(origin + path, { method, headers }, (reply) => {
+      outgoing.writeHead(reply.statusCode ?? 502, reply.headers)
+      reply.pipe(outgoing)
+    })
+    return void incoming.pipe(forwarded)
+  })
+  const { endpoint, close } = await listening(proxy)
+  onTestFinished(close)
+  return `${endpoint}/prefix`
+}
 
 describe.runIf(hasBrowser)('the API documentation in a browser', () => {
   const { openPage } = useBrowser()
@@ -28,6 +47,22 @@ describe.runIf(hasBrowser)('the API documentation in a browser', () => {
     expect(await background()).toBe('rgba(0, 0, 0, 0)')
     await page.emulateMedia({ colorScheme: 'dark' })
     await expect.poll(background).toBe('rgb(28, 32, 34)')
+    expect(problems).toEqual([])
+  })
+  test('sends its requests below the path prefix of a proxy', async () => {
+    const { origin } = await readyService()
+    const base = await behindPrefix(origin)
+    const { page, problems } = await openPage()
+
+    await page.goto(`${base}/docs`)
+    await page.click('#operations-Health-getHealth .opblock-summary-control')
+    await page.click('#operations-Health-getHealth .try-out__btn')
+    await page.click('#operations-Health-getHealth .execute')
+
+    const url = page.locator('#operations-Health-getHealth .request-url pre')
+    await expect.poll(() => url.innerText()).toBe(`${base}/health`)
+    const status = page.locator('#operations-Health-getHealth .live-responses-table .response-col_status')
+    await expect.poll(async () => (await status.allInnerTexts()).join()).toContain('200')
     expect(problems).toEqual([])
   })
 })
