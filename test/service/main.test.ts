@@ -188,7 +188,7 @@ describe('a signal', () => {
 
 describe('a process that cannot start', () => {
   test.each([
-    ['an unknown option', ['--prot', '80'], {}, 'secret-bus: Unknown argument: prot'],
+    ['an unknown option', ['--prot', '80'], {}, 'secret-bus: Unknown argument: prot; did you mean --port?'],
     [
       'an invalid value',
       ['--drain', '5'],
