@@ -139,6 +139,7 @@ describe('a scrape of the service', () => {
       'secret.get secret-cache ok': 3,
       'secret.get secret-cache error': 1,
       'secret.fetch dynamodb ok': 4,
+      'lifecycle.graceful credentials ok': 1,
       'lifecycle.graceful secret-cache ok': 1,
     })
     expect(scraped.values('secret_bus_secret_reads_total')).toMatchObject({

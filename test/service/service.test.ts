@@ -29,7 +29,7 @@ describe('assembly', () => {
       'lifecycle.log': ['log'],
       'lifecycle.start': ['signals', 'no-authentication', 'dynamodb', 'http-server'],
       'lifecycle.stop': ['http-server', 'secret-cache', 'dynamodb'],
-      'lifecycle.graceful': ['secret-cache', 'http-server'],
+      'lifecycle.graceful': ['credentials', 'secret-cache', 'http-server'],
       'lifecycle.exit': ['signals'],
       'identity.get': ['identity'],
       'secret.get': ['secret-cache'],
@@ -56,7 +56,7 @@ describe('assembly', () => {
 
     expect(handlersOf(bus)).toMatchObject({
       'token.check': ['tokens'],
-      'lifecycle.graceful': ['secret-cache', 'tokens', 'http-server'],
+      'lifecycle.graceful': ['credentials', 'secret-cache', 'tokens', 'http-server'],
       'http.routes': [
         'docs',
         'no-authentication',

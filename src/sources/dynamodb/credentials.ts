@@ -1,77 +1,124 @@
-/** Logs which provider of the SDK's default chain found the credentials, and restarts a search that does not end. */
-import type { DynamoDBClient } from '@aws-sdk/client-dynamodb'
-import { loadConfig } from '@smithy/core/config'
+/** Finds the credentials like the SDK's default chain, but reports where, what it waits for, and why it failed. */
+import { CredentialsProviderError } from '@smithy/core/config'
+import { messageOf } from '../../bus/errors.ts'
 import type { ProcessBus } from '../../bus/process/process-bus.ts'
+import { SingleFlight } from '../../bus/process/single-flight.ts'
+import { SourceFailure } from '../../secret.ts'
 import { type Clock, systemClock } from '../clock.ts'
+import { withCredentialProcesses } from './credential-process.ts'
+import {
+  type Caller,
+  type CredentialProvider,
+  type Credentials,
+  credentialProviders,
+  failureOf,
+} from './credential-providers.ts'
 
-/** Descriptions of the marks that the SDK sets on credentials (`$source`). */
-const providers: ReadonlyMap<string, string> = new Map([
-  ['CREDENTIALS_CODE', 'the client configuration'],
-  ['CREDENTIALS_ENV_VARS', 'the environment'],
-  ['CREDENTIALS_PROFILE', 'the shared files'],
+/** Kinds of credentials in the shared files, by the marks that the SDK sets on them (`$source`). */
+const kinds: readonly [mark: string, kind: string][] = [
   ['CREDENTIALS_STS_ASSUME_ROLE', 'an assumed role'],
   ['CREDENTIALS_STS_ASSUME_ROLE_WEB_ID', 'a web identity'],
   ['CREDENTIALS_PROCESS', 'a credential process'],
   ['CREDENTIALS_SSO', 'single sign-on'],
   ['CREDENTIALS_SSO_LEGACY', 'single sign-on'],
   ['CREDENTIALS_LOGIN', 'a console login'],
-  ['CREDENTIALS_HTTP', 'the container metadata'],
-])
+]
 
-/** Whether container metadata is configured. The SDK then uses it instead of instance metadata. */
-const isInContainer = () =>
-  loadConfig<boolean>({
-    environmentVariableSelector: (variables) =>
-      Boolean(variables['AWS_CONTAINER_CREDENTIALS_RELATIVE_URI'] || variables['AWS_CONTAINER_CREDENTIALS_FULL_URI']),
-    configFileSelector: () => undefined,
-    default: false,
-  })()
+/** After this time the log says what a search waits for, in milliseconds. */
+const slowAfter = 5_000
 
-/** Time limit of a search, in milliseconds. If no provider responds, the SDK itself gives up after 8 s. */
+/** Time limit of a search, in milliseconds. The SDK waits forever for a container endpoint that does not respond. */
 const searchTimeout = 20_000
 
-/** The SDK's own type lacks `$source`. */
-type Credentials = { readonly accessKeyId: string; readonly $source?: object }
+/** Credentials that are valid for less than this time are renewed in the background, in milliseconds, as by the SDK. */
+const renewBefore = 300_000
+
+interface Request extends Caller {
+  /** Searches again, even if the credentials are valid. If nothing is found, they stay in use. */
+  readonly forceRefresh?: boolean
+}
 
 /**
- * Returns a function to call before each read. It logs the provider of the client's credentials when they are first
- * available and when the provider changes.
+ * Returns a provider for the configuration of a client. Concurrent calls share one search.
+ * @param stopped ends searches when it aborts, with the processes that they have started
  */
-export function credentialsLog(bus: ProcessBus, clock: Clock = systemClock): (client: DynamoDBClient) => void {
-  let lastProvider: string | undefined
-  let searchingSince: number | undefined
+export function credentials(bus: ProcessBus, stopped: AbortSignal, clock: Clock = systemClock) {
+  const searches = new SingleFlight<Credentials>()
+  let found: Credentials | undefined
+  let lastKind: string | undefined
 
-  const log = async (credentials: Credentials) => {
-    const provider = await providerOf(credentials)
-    if (provider === lastProvider) return
-    lastProvider = provider
-    bus.log('info', `Using credentials from ${provider}`, { accessKeyId: credentials.accessKeyId })
+  const search = async (caller: Caller) => {
+    const { identity, kind } = await find(caller, bus, stopped, clock)
+    if (kind !== lastKind) bus.log('info', `Using credentials from ${kind}`, { accessKeyId: identity.accessKeyId })
+    lastKind = kind
+    found = identity
+    return identity
   }
 
-  return ({ config }) => {
-    if (searchingSince !== undefined && clock.now() - searchingSince > searchTimeout) {
-      searchingSince = undefined
-      restartSearch(config)
+  const provide = async ({ forceRefresh = false, ...caller }: Request = {}) => {
+    const lifetime = found ? (found.expiration?.getTime() ?? Infinity) - clock.now() : 0
+    if (found && lifetime > renewBefore && !forceRefresh) return found
+    if (forceRefresh) await searches.idle() // it may have read the files before they changed
+    const renewed = searches.run(() => search(caller))
+    if (!found || lifetime <= 0 || forceRefresh) return renewed
+    renewed.catch(() => {}) // the credentials are still valid
+    return found
+  }
+  // Tells the SDK not to cache the result again.
+  return Object.assign(provide, { memoized: true })
+}
+
+/** @throws SourceFailure that says which providers were tried, and why each of them failed */
+async function find(caller: Caller, bus: ProcessBus, stopped: AbortSignal, clock: Clock) {
+  const ended = new AbortController()
+  const signal = AbortSignal.any([stopped, ended.signal])
+  const failures: string[] = []
+  let trying: CredentialProvider | undefined
+  let slow = false
+
+  const tryAll = async () => {
+    for (const provider of await credentialProviders()) {
+      signal.throwIfAborted()
+      trying = provider
+      try {
+        const identity: Credentials = await (await provider.load(caller))(caller)
+        return { identity, kind: kindOf(identity) ?? provider.name }
+      } catch (thrown) {
+        const error = thrown as Error & { readonly tryNextLink?: boolean } // the SDK throws nothing else
+        failures.push(`${provider.name}: ${failureOf(error)}`)
+        if (!error.tryNextLink) break // as in the SDK's chain
+      }
     }
-    searchingSince ??= clock.now()
-    // The SDK caches valid credentials. If there are none, the read itself fails and is logged.
-    const search = config.credentials().then(log, () => {})
-    void search.then(() => {
-      searchingSince = undefined
+    throw new CredentialsProviderError(failures.join('; '))
+  }
+  const warn = async () => {
+    await clock.sleep(slowAfter, signal)
+    slow = true
+    bus.log('warn', `Still searching for AWS credentials, waiting for ${trying?.name}`)
+  }
+  const limit = async (): Promise<never> => {
+    await clock.sleep(searchTimeout, signal)
+    throw new CredentialsProviderError(
+      [...failures, `${trying?.name}: no response within ${searchTimeout / 1_000} s`].join('; '),
+    )
+  }
+
+  try {
+    warn().catch(() => {}) // the search has ended
+    return await Promise.race([withCredentialProcesses(signal, tryAll), limit()])
+  } catch (cause) {
+    const failure = new SourceFailure('SOURCE_UNAVAILABLE', `Failed to find AWS credentials: ${messageOf(cause)}`, {
+      cause,
     })
+    // The reads that waited for a slow search have ended, so they do not report the reason.
+    if (slow && !stopped.aborted) bus.log('warn', failure.message)
+    throw failure
+  } finally {
+    ended.abort()
   }
 }
 
-/** The SDK waits forever for a container endpoint that does not respond, and all later reads share that wait. */
-function restartSearch(config: DynamoDBClient['config']): void {
-  // The setter builds a new default chain from `undefined`. Its type is that of the getter, hence the cast.
-  config.credentials = undefined as unknown as typeof config.credentials
-}
-
-async function providerOf({ $source = {} }: Credentials): Promise<string> {
-  const marks = Object.keys($source)
-  // The SDK does not mark credentials of an instance, nor of a container if they took all five attempts.
-  if (marks.length === 0) return `the ${(await isInContainer()) ? 'container' : 'instance'} metadata`
-  const known = marks.map((mark) => providers.get(mark)).find(Boolean)
-  return known ?? marks.join(', ').toLowerCase()
+/** Returns the kind of credentials that the shared files configure, if they are not in the files themselves. */
+export function kindOf({ $source = {} }: Credentials): string | undefined {
+  return kinds.find(([mark]) => mark in $source)?.[1]
 }

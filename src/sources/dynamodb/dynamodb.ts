@@ -76,6 +76,13 @@ export const dynamodb =
       })
     })
 
+    // Before the cache reloads, so that its reads are signed with renewed credentials.
+    const renewCredentials = async () => {
+      await (await table?.catch(() => undefined))?.renewCredentials()
+    }
+    // Replies contain the name, and must not tell the kind of the source.
+    bus.subscribe(lifecycle.graceful, renewCredentials, { name: 'credentials' })
+
     bus.subscribe(lifecycle.stop, () => {
       table?.then((opened) => opened.close()).catch(() => {}) // a failure to load has rejected the read
       started = undefined

@@ -1,12 +1,17 @@
 /** Reads secrets from a DynamoDB table. This module imports the AWS SDK, which is slow to load, so import it lazily. */
 import type { SecureContext } from 'node:tls'
-import { DynamoDBClient, GetItemCommand, type GetItemCommandOutput } from '@aws-sdk/client-dynamodb'
+import {
+  DynamoDBClient,
+  type DynamoDBClientConfig,
+  GetItemCommand,
+  type GetItemCommandOutput,
+} from '@aws-sdk/client-dynamodb'
 import { UndiciHttpHandler } from '@smithy/undici-http-handler'
 import { messageOf } from '../../bus/errors.ts'
 import type { ProcessBus } from '../../bus/process/process-bus.ts'
 import type { DynamodbLocation } from '../../channels.ts'
 import { SecretNotFound, Sensitive, SourceFailure, type StoredSecret } from '../../secret.ts'
-import { credentialsLog } from './credentials.ts'
+import { credentials } from './credentials.ts'
 import { type DispatcherOptions, newDispatcher } from './dispatcher.ts'
 import { dynamodbFailure, invalidResponse } from './failures.ts'
 import { keepResponseText } from './response-text.ts'
@@ -30,8 +35,7 @@ export class DynamodbTable {
   readonly #bus: ProcessBus
   readonly #options: TableOptions
   readonly #client: DynamoDBClient
-  readonly #logCredentials: (client: DynamoDBClient) => void
-  #closed = false
+  readonly #closed = new AbortController()
 
   /**
    * @param bus logs the source of the credentials and failed attempts
@@ -41,8 +45,7 @@ export class DynamodbTable {
   constructor(bus: ProcessBus, options: TableOptions, location?: DynamodbLocation, trusted?: SecureContext) {
     this.#bus = bus
     this.#options = options
-    this.#client = connect(options, location, trusted)
-    this.#logCredentials = credentialsLog(bus)
+    this.#client = connect(options, { credentials: credentials(bus, this.#closed.signal), ...location }, trusted)
   }
 
   /** @throws Error if no region is configured */
@@ -52,7 +55,6 @@ export class DynamodbTable {
 
   /** @throws SecretNotFound if the table has no such item; SourceFailure for any other failure */
   read(codeName: string, id: string | undefined, signal: AbortSignal): Promise<StoredSecret> {
-    this.#logCredentials(this.#client)
     const command = getItem(this.#options, codeName)
     const responseText = keepResponseText(command)
     watchRetries(command, (error, failed) => this.#onRetry(codeName, id, error, failed))
@@ -60,21 +62,29 @@ export class DynamodbTable {
     return secretIn(response, responseText, this.#options, codeName)
   }
 
+  /** Searches for the credentials again. If there are none, the present ones stay in use. */
+  async renewCredentials(): Promise<void> {
+    await this.#client.config.credentials({ forceRefresh: true })
+  }
+
   close(): void {
-    this.#closed = true
+    this.#closed.abort()
     this.#client.destroy()
   }
 
   /** Warns once per read, because later attempts mostly fail for the same reason. The last failure rejects the read. */
   #onRetry(codeName: string, reqId: string | undefined, error: unknown, failed: number): void {
-    if (this.#closed) return // caused by `close`
+    if (this.#closed.signal.aborted) return // caused by `close`
     const reason = messageOf(dynamodbFailure(error, this.#options.table))
     this.#bus.log(failed === 1 ? 'warn' : 'debug', `Retrying secret ${codeName}: ${reason}`, { codeName, reqId })
   }
 }
 
-/** The SDK's default chain finds the credentials, unless the location has its own. */
-function connect(options: TableOptions, location?: DynamodbLocation, trusted?: SecureContext): DynamoDBClient {
+function connect(
+  options: TableOptions,
+  location: Pick<DynamoDBClientConfig, 'credentials'>,
+  trusted?: SecureContext,
+): DynamoDBClient {
   const { region, dynamodbEndpoint: endpoint, maxAttempts } = options
   return new DynamoDBClient({
     ...(region && { region }),

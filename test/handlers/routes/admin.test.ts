@@ -322,6 +322,7 @@ describe('the assembled service', () => {
 
     expect(status).toBe(200)
     expect(JSON.parse(body).reloaded).toEqual([
+      { listener: 'credentials' },
       { listener: 'secret-cache', result: { reloaded: ['thedoctor'] } },
       { listener: 'tokens', result: { tokens: 1 } },
       { listener: 'http-server' },
