@@ -1,11 +1,14 @@
 #!/usr/bin/env node
 /** The entry point: from the command line to the exit code. */
 import { homedir } from 'node:os'
+import { isatty } from 'node:tty'
 import { MissingProviders, messageOf } from './bus/errors.ts'
 import type { ProcessBus } from './bus/process/process-bus.ts'
 import { isInstance } from './bus/thrown.ts'
 import { ExitError, UsageError } from './errors.ts'
 import { type Command, type CommandLine, readCommandLine } from './runtime/cli/command-line.ts'
+import { endProcess } from './runtime/end-process.ts'
+import type { LogOutput } from './runtime/log-output.ts'
 import type { Options } from './runtime/options/definitions.ts'
 import { readOptions } from './runtime/options/load.ts'
 import { variableWarnings } from './runtime/options/variables.ts'
@@ -33,16 +36,35 @@ function checkRuntime(): void {
   throw new UsageError(`Node.js must be version 24.12 or later, or 25.1 or later, received ${process.version}`)
 }
 
+/** Time to end the process if that is forced, in milliseconds. */
+const forcedEnd = 1_000
+
+/**
+ * The signals that end the process before the bus handles them. The kernel does so itself, except for PID 1. Handlers
+ * would be worse in other processes: they do not run while a file is read synchronously.
+ */
+const signalsOfInit: readonly NodeJS.Signals[] = process.pid === 1 ? ['SIGTERM', 'SIGINT'] : []
+
+function endEarly(_signal: NodeJS.Signals, number: number): void {
+  void endProcess(process, 128 + number, forcedEnd)
+}
+
 // Each command imports only the modules that it needs, because a health check runs every few seconds.
 const commands: Record<Command, Run> = { serve, healthcheck, channels }
 
 async function serve(options: Options, own: Package): Promise<number> {
   ensureHome()
-  const bus = await wire(options, own)
+  const { bus, output } = await wire(options, own)
   for (const warning of variableWarnings(process.env)) bus.log('warn', warning)
   // Keeps the process alive while the bus is stopped, because a plugin may start it again.
   setInterval(() => {}, 2 ** 30)
+  return endProcess(process, await codeOf(bus), bus.timeToEnd, output)
+}
+
+/** Runs the bus until it exits, and returns the exit code. */
+async function codeOf(bus: ProcessBus): Promise<number> {
   try {
+    for (const signal of signalsOfInit) process.off(signal, endEarly) // `start` replaces them at once
     await bus.start()
     await bus.wait('EXITING')
     return await bus.exit()
@@ -53,19 +75,29 @@ async function serve(options: Options, own: Package): Promise<number> {
 }
 
 /** Creates the service with its plugins, without starting it. */
-async function wire(options: Options, own: Package): Promise<ProcessBus> {
-  const [{ createLogger }, { loadPlugins }, { service }] = await Promise.all([
+async function wire(options: Options, own: Package): Promise<{ bus: ProcessBus; output: LogOutput }> {
+  const [{ createLogger }, { LogOutput }, { loadPlugins }, { service }] = await Promise.all([
     import('./runtime/logger.ts'),
+    import('./runtime/log-output.ts'),
     import('./runtime/plugins.ts'),
     import('./service.ts'),
   ])
-  const logger = await createLogger(options, process.stdout.isTTY, undefined, usesColor())
-  return service(options, { logger, process, package: own, plugins: await loadPlugins(options) })
+  const output = new LogOutput(options.logWhenFull)
+  const logger = await createLogger(options, isatty(1), output, usesColor())
+  const bus = service(options, {
+    logger,
+    process,
+    package: own,
+    end: (code) => endProcess(process, code, forcedEnd, output),
+    dropped: () => output.dropped,
+    plugins: await loadPlugins(options),
+  })
+  return { bus, output }
 }
 
 async function channels(options: Options, own: Package, { format, channels }: CommandLine): Promise<number> {
   const { printChannels } = await import('./runtime/cli/channels.ts')
-  const bus = await wire(options, own)
+  const { bus } = await wire(options, own)
   process.stdout.write(`${printChannels(bus.topology(), channels, format)}\n`)
   return 0
 }
@@ -120,9 +152,10 @@ function exitCodeOf(error: unknown): number | undefined {
   return isInstance(error, ExitError) ? error.exitCode : undefined
 }
 
-process.exit(
-  await main().catch((error) => {
-    process.stderr.write(`secret-bus: ${messageOf(error)}\n`)
-    return exitCodeOf(error) ?? 70
-  }),
-)
+for (const signal of signalsOfInit) process.on(signal, endEarly)
+
+const code = await main().catch((error) => {
+  process.stderr.write(`secret-bus: ${messageOf(error)}\n`)
+  return exitCodeOf(error) ?? 70
+})
+await endProcess(process, code, forcedEnd)

@@ -10,6 +10,7 @@ import { loadShedding } from './handlers/guards/load-shedding.ts'
 import { noAuthentication } from './handlers/guards/no-authentication.ts'
 import { inspector } from './handlers/inspector/inspector.ts'
 import { busMetrics } from './handlers/metrics/bus-metrics.ts'
+import { type DroppedLines, logMetrics } from './handlers/metrics/log-metrics.ts'
 import { adminRoutes } from './handlers/routes/admin.ts'
 import { docs } from './handlers/routes/docs.ts'
 import { healthRoutes } from './handlers/routes/health.ts'
@@ -33,12 +34,16 @@ export interface Dependencies {
   readonly logger: Logger
   readonly process: NodeJS.Process
   readonly package: Package
+  /** Ends the process immediately; `process.exit` by default. */
+  readonly end?: (code: number) => unknown
+  /** The number of lost log lines so far, if the logger counts them. */
+  readonly dropped?: () => DroppedLines
   /** Plugins by subscriber name. */
   readonly plugins?: Readonly<Record<string, Subscriber>>
 }
 
 /** The built-in subscribers, in start order. They stop in reverse order, so the HTTP server comes last. */
-function subscribers(options: Options, { logger, process, package: own }: Dependencies) {
+function subscribers(options: Options, { logger, process, package: own, end, dropped }: Dependencies) {
   const hasTokens = Boolean(options.authTokenFile || options.authToken)
   const limits = {
     ...withinOpenFiles(defaultLimits, openFilesLimit()),
@@ -46,10 +51,11 @@ function subscribers(options: Options, { logger, process, package: own }: Depend
   }
   return {
     log: log(logger),
-    signals: signals(process),
+    signals: signals(process, { end }),
     // Refuses to start before any other subscriber connects or listens.
     'no-authentication': noAuthentication(options),
     'bus-metrics': busMetrics(),
+    ...(dropped && { 'log-metrics': logMetrics(dropped) }),
     identity: identity({ ...options, own }),
     ...(options.embedded && { 'embedded-dynamodb': embeddedDynamodb(options) }),
     dynamodb: dynamodb(options),

@@ -1,5 +1,6 @@
 /** Creates the pino logger: JSON lines for machines, or readable text for a terminal. */
 import { type DestinationStream, type Logger, pino } from 'pino'
+import { LogOutput } from './log-output.ts'
 import { serializedError } from './serialized-error.ts'
 
 export interface LoggerOptions {
@@ -7,11 +8,14 @@ export interface LoggerOptions {
   readonly logFormat: 'auto' | 'json' | 'pretty'
 }
 
-/** The longest time that a line stays in the buffer, in milliseconds. */
-const flushInterval = 50
-
-/** The size at which the buffer is written before the interval ends, in characters. */
-const flushSize = 16 * 1024
+/** Receives the log, one call per line. */
+export interface LogSink {
+  write(text: string): unknown
+  /** For audit lines, which are more important than others. */
+  writeAudit?(text: string): unknown
+  /** Set by the logger; called with the number of lost lines when lines are written again. */
+  onDrained?: (dropped: { readonly audit: number; readonly other: number }) => void
+}
 
 /**
  * @param terminal whether stdout is a terminal, which decides the format if it is `auto`
@@ -21,11 +25,11 @@ const flushSize = 16 * 1024
 export async function createLogger(
   { logLevel, logFormat }: LoggerOptions,
   terminal: boolean,
-  output?: DestinationStream,
+  output: LogSink = new LogOutput('drop'),
   color = terminal,
 ): Promise<Logger> {
   const pretty = logFormat === 'pretty' || (logFormat === 'auto' && terminal)
-  return pino(
+  const logger = pino(
     {
       level: logLevel,
       base: null,
@@ -33,38 +37,23 @@ export async function createLogger(
       formatters: { level: (level) => ({ level }) },
       serializers: { err: (error) => (error === undefined ? undefined : serializedError(error)) },
     },
-    pretty ? await prettyStream(color, output ?? pino.destination({ sync: true })) : (output ?? bufferedStdout()),
+    destination(pretty ? await prettyFormat(color) : (line) => line, output),
   )
+  output.onDrained = ({ audit, other }) => logger.warn(`Dropped ${audit + other} log lines (${audit} audit)`)
+  return logger
 }
 
-/**
- * Buffers JSON lines, because a system call per line costs more than the line itself. The buffer is flushed when the
- * process exits, unless it is killed.
- */
-function bufferedStdout(): DestinationStream {
-  const stdout = pino.destination({ sync: true })
-  // If the reader is gone or the disk is full, there is nowhere left to report it.
-  stdout.on('error', () => {})
-  let buffer = ''
-  let scheduled = false
-  const flush = () => {
-    if (buffer !== '') stdout.write(buffer)
-    buffer = ''
-  }
-  const onInterval = () => {
-    scheduled = false
-    flush()
-  }
-  process.once('exit', flush)
+/** Passes on the lines of the audit trail as such. */
+function destination(format: (line: string) => string, output: LogSink): DestinationStream {
   return {
-    write: (line) => {
-      buffer += line
-      if (buffer.length >= flushSize) flush()
-      if (scheduled) return
-      scheduled = true
-      setTimeout(onInterval, flushInterval).unref()
+    // Has pino set `lastMsg` before each line: https://github.com/pinojs/pino/blob/main/docs/api.md#metadata
+    [Symbol.for('pino.metadata')]: true,
+    lastMsg: undefined,
+    write(line: string) {
+      if (this.lastMsg === 'Secret accessed' && output.writeAudit) output.writeAudit(format(line))
+      else output.write(format(line))
     },
-  }
+  } as DestinationStream & { lastMsg: string | undefined } // the type lacks the metadata
 }
 
 /** Like `pino.stdTimeFunctions.isoTime`, but formats the time only once per millisecond. */
@@ -80,7 +69,7 @@ function isoTime(): () => string {
 }
 
 /** Imports pino-pretty on demand: it is not needed for JSON. */
-async function prettyStream(colorize: boolean, destination: DestinationStream): Promise<DestinationStream> {
-  const { default: pretty } = await import('pino-pretty')
-  return pretty({ colorize, destination, translateTime: 'SYS:HH:MM:ss.l' })
+async function prettyFormat(colorize: boolean): Promise<(line: string) => string> {
+  const { prettyFactory } = await import('pino-pretty')
+  return prettyFactory({ colorize, translateTime: 'SYS:HH:MM:ss.l' })
 }

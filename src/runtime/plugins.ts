@@ -62,7 +62,10 @@ async function loadPlugin(file: string, options: Options): Promise<Subscriber> {
 
 async function importSubscriber(file: string, options: Options): Promise<Subscriber> {
   // The errors of `stat` for a missing file and of this check are clearer than those of `import`.
-  if ((await stat(file)).isDirectory()) throw new TypeError('Expected a file, received a directory')
+  const stats = await stat(file)
+  if (stats.isDirectory()) throw new TypeError('Expected a file, received a directory')
+  // Node reads modules synchronously, and might wait for the writer of a pipe for ever.
+  if (!stats.isFile()) throw new TypeError('Expected a regular file')
   const { default: plugin }: { default?: unknown } = await import(pathToFileURL(resolve(file)).href)
   if (typeof plugin !== 'function') throw new TypeError('The default export must be a function')
   const subscriber: unknown = await plugin(pluginContext(options))

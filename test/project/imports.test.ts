@@ -22,9 +22,10 @@ const allowed: [files: string, imports: string[]][] = [
   ['runtime/cli/command-line.ts', ['runtime/options/*', 'bus/topology/formats.ts', 'errors.ts', 'yargs']],
   ['runtime/cli/channels.ts', ['bus/topology/*', 'errors.ts']],
   ['runtime/cli/healthcheck.ts', ['bus/errors.ts', 'errors.ts', 'undici']],
-  ['runtime/logger.ts', ['runtime/serialized-error.ts', 'pino', 'pino-pretty']],
+  ['runtime/logger.ts', ['runtime/log-output.ts', 'runtime/serialized-error.ts', 'pino', 'pino-pretty']],
   ['runtime/serialized-error.ts', ['bus/errors.ts', 'bus/thrown.ts']],
   ['runtime/package.ts', []],
+  ['runtime/log-output.ts', []],
   [
     'runtime/plugins.ts',
     [bus, 'channels.ts', 'errors.ts', 'secret.ts', 'handlers/server/problem.ts', 'runtime/options/*'],

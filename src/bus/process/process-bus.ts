@@ -26,6 +26,9 @@ export type Subscriber = (bus: ProcessBus) => void
 /** `EX_SOFTWARE` of sysexits.h. */
 const softwareFailure = 70
 
+/** Time after the shutdown timeout by which the process has ended, whatever is blocked, in milliseconds. */
+const timeToEnd = 2_000
+
 /**
  * Transitions run one after another, in the order of the calls. A listener of one must not await another, because that
  * would be a deadlock.
@@ -39,6 +42,8 @@ export class ProcessBus extends Bus {
     reload?: Promise<SettledOutput<unknown>[]> | undefined
     /** The requested exit code. */
     code: number
+    /** When `exit` was called first, on the clock of `performance.now()`. */
+    exitingSince?: number
   } = { state: 'STOPPED', code: 0 }
   private readonly transitions = new Serial()
   private readonly starts = new SingleFlight<void>()
@@ -72,6 +77,12 @@ export class ProcessBus extends Bus {
   /** Whether `exit` has been called, even if another transition is still in progress. */
   get exiting(): boolean {
     return this.life.exiting !== undefined
+  }
+
+  /** The time that remains for the caller of `exit` to end the process, in milliseconds; see `exit`. */
+  get timeToEnd(): number {
+    const spent = performance.now() - (this.life.exitingSince ?? performance.now())
+    return Math.max(0, this.shutdownTimeout + timeToEnd - spent)
   }
 
   /**
@@ -129,7 +140,8 @@ export class ProcessBus extends Bus {
 
   /**
    * Stops, then runs the exit listeners, within the shutdown timeout: a listener that is still running when the time is
-   * over is named in the log and abandoned. It does not end the process; the caller does, with the returned code.
+   * over is named in the log and abandoned. It does not end the process; the caller does, with the returned code, and
+   * within `timeToEnd`.
    * @param code a whole number from 0 to 255
    * @returns the exit code: the first non-zero one requested, else 70 if a listener failed or was abandoned or the
    *   process was still starting, else 0
@@ -139,6 +151,7 @@ export class ProcessBus extends Bus {
     if (!(Number.isInteger(code) && code >= 0 && code <= 255)) return this.refuseExitCode(code)
     this.life.code ||= code
     if (this.life.exiting) return this.life.exiting
+    this.life.exitingSince = performance.now()
     const { promise, resolve } = Promise.withResolvers<number>()
     this.life.exiting = promise
     resolve(this.runExit())

@@ -15,6 +15,8 @@ export interface SignalOptions {
   readonly now?: () => number
   /** The terminal that the process was started from; detected by default. */
   readonly terminal?: Terminal | undefined
+  /** Ends the process immediately; `process.exit` by default, which waits for blocked threads. */
+  readonly end?: ((code: number) => unknown) | undefined
 }
 
 /**
@@ -27,7 +29,11 @@ export interface SignalOptions {
 export const signals =
   (
     process: NodeJS.Process,
-    { now = () => performance.now(), terminal = attachedTerminal() }: SignalOptions = {},
+    {
+      now = () => performance.now(),
+      terminal = attachedTerminal(),
+      end = (code) => process.exit(code),
+    }: SignalOptions = {},
   ): Subscriber =>
   (bus) => {
     let firstAt: number | undefined
@@ -44,7 +50,7 @@ export const signals =
         return
       }
       bus.log('warn', `Received ${signal} again, exiting immediately`)
-      process.exit(1)
+      end(1)
     }
     const onHangup = () => {
       if (shutDownIfTerminalIsGone()) return

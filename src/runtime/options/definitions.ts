@@ -163,6 +163,12 @@ export const definitions = {
     type: type.logFormat,
     default: 'auto',
   },
+  logWhenFull: {
+    group: 'Logs',
+    describe: 'If nobody reads the log: drop lines beyond 8 MiB, or block the process',
+    type: type.logWhenFull,
+    default: 'drop',
+  },
   plugins: {
     group: 'Process',
     flag: 'plugin',

@@ -56,6 +56,8 @@ export const link = matching(/^\P{Cc}+$/u, 'a link')
 
 export const logLevel = choice([...logLevels, 'silent'])
 
+export const logWhenFull = choice(['drop', 'block'])
+
 export const logFormat = choice(['auto', 'json', 'pretty'])
 
 /** Output format of the `channels` command. */

@@ -105,6 +105,7 @@ const domains: Readonly<Record<keyof Options, (value: unknown) => boolean>> = {
   without: isList,
   logLevel: isOneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),
   logFormat: isOneOf('json', 'pretty', 'auto'),
+  logWhenFull: isOneOf('drop', 'block'),
   authToken: (token) => token === undefined || token instanceof Sensitive,
   ecsMetadataUri: isTextOrNone,
   proxy: isOneOf(undefined),

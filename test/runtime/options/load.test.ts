@@ -77,6 +77,7 @@ describe('the defaults', () => {
       project: undefined,
       logLevel: 'info',
       logFormat: 'auto',
+      logWhenFull: 'drop',
       authToken: undefined,
       plugins: [],
       without: [],
