@@ -43,6 +43,8 @@ export class LogOutput {
   /** Bytes in the buffer, chunk included. */
   #size = 0
   #others = 0
+  /** Whether stdout accepted no more, the last time. */
+  #full = false
   #retryDelay = 1
   #scheduled = false
   #ended = false
@@ -88,7 +90,7 @@ export class LogOutput {
     this.#size += size
     if (line.kind === 'other') this.#others += 1
     if (this.#block && this.#size >= flushSize) while (!this.flush()) sleep(10)
-    else if (this.#size >= flushSize && this.#retryDelay === 1) this.flush()
+    else if (this.#size >= flushSize && !this.#full) this.flush()
     this.#schedule(flushInterval)
   }
 
@@ -127,13 +129,17 @@ export class LogOutput {
         this.#chunk = this.#chunk.subarray(written)
         this.#size -= written
       } catch (error) {
-        if (error instanceof Error && 'code' in error && error.code === 'EAGAIN') return false
+        if (error instanceof Error && 'code' in error && error.code === 'EAGAIN') {
+          this.#full = true
+          return false
+        }
         // The reader is gone or the disk is full.
         for (const { kind } of this.#chunkLines) this.#dropped[kind] += 1
         this.#size -= this.#chunk.length
         this.#chunk = Buffer.alloc(0)
         continue
       }
+      this.#full = false
       this.#retryDelay = 1
       if (this.#size === 0) this.#reportDropped()
     }

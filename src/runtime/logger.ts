@@ -1,6 +1,6 @@
 /** Creates the pino logger: JSON lines for machines, or readable text for a terminal. */
 import { type DestinationStream, type Logger, pino } from 'pino'
-import { LogOutput } from './log-output.ts'
+import { type DroppedLines, LogOutput } from './log-output.ts'
 import { serializedError } from './serialized-error.ts'
 
 export interface LoggerOptions {
@@ -14,7 +14,7 @@ export interface LogSink {
   /** For audit lines, which are more important than others. */
   writeAudit?(text: string): unknown
   /** Set by the logger; called with the number of lost lines when lines are written again. */
-  onDrained?: (dropped: { readonly audit: number; readonly other: number }) => void
+  onDrained?: (dropped: DroppedLines) => void
 }
 
 /**
