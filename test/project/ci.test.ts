@@ -13,6 +13,7 @@ const files = ['.github/workflows/ci.yml', '.travis.yml']
 
 interface Job {
   readonly needs?: string[]
+  readonly strategy?: { readonly matrix: Readonly<Record<string, readonly string[]>> }
   readonly steps: { readonly uses?: string; readonly run?: string }[]
   readonly 'timeout-minutes'?: number
 }
@@ -67,6 +68,18 @@ describe('the GitHub workflow', () => {
     expect(commands.filter(([, runs]) => runs.includes('npm run test:system')).map(([name]) => name)).toEqual([
       'system',
     ])
+  })
+
+  test('tests the oldest supported version of Node.js, and a newer one than that of the project', () => {
+    const { engines, devDependencies } = JSON.parse(read('package.json'))
+    const { strategy, steps } = workflow.jobs['versions'] ?? {}
+    const versions = strategy?.matrix['node'] ?? []
+
+    expect(engines.node).toContain(`^${versions[0]?.replace(/\.0$/, '')} `)
+    expect(Number(versions[1])).toBeGreaterThan(Number.parseInt(devDependencies.node, 10))
+    expect(steps?.map(({ run }) => run)).toContainEqual(
+      expect.stringMatching(/^npm install --no-save node@\$\{\{ matrix\.node \}\}$/),
+    )
   })
 
   test('publishes only after all other jobs', () => {

@@ -1,6 +1,6 @@
 /**
- * Emits `close` on responses that were queued behind others on a connection that has closed. Node.js 24.15, 25.9 and 26.0
- * do not, so the service would count these requests as pending for ever: https://github.com/nodejs/node/pull/62534
+ * Emits `close` on responses that were queued behind others on a connection that has closed. Node.js before 24.16, 25 and
+ * 26.0 do not, so that their requests would stay pending for ever: https://github.com/nodejs/node/pull/62534
  */
 import type { Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
