@@ -28,7 +28,7 @@ export const adminRoutes = (): Subscriber => (bus) => {
         if (outcomes.length === 0) throw new Exiting()
         const reloaded = outcomes
           .filter((outcome) => outcome.status === 'fulfilled')
-          .map(({ handler, value }) => ({ listener: handler, result: value }))
+          .map(({ handler, value }) => ({ listener: handler, result: publishable(value) }))
         const failures = outcomes.filter((outcome) => outcome.status === 'rejected')
         if (failures.length === 0) return { reloaded }
         // Each failure was logged where it occurred, but without this request's id.
@@ -42,4 +42,14 @@ export const adminRoutes = (): Subscriber => (bus) => {
       })
     })
   })
+}
+
+/** A plugin may return anything: what cannot be converted to JSON is left out, because the reload has succeeded. */
+function publishable(result: unknown): unknown {
+  try {
+    const text: string | undefined = JSON.stringify(result)
+    return text && JSON.parse(text)
+  } catch {
+    return undefined
+  }
 }

@@ -203,6 +203,31 @@ describe('a failed reload', () => {
     throw new SourceFailure('SOURCE_REFUSED', 'classified: arn:aws:dynamodb')
   }
 
+  test('leaves out results that cannot be sent, because the reload has succeeded', async () => {
+    const circular: { own?: unknown } = {}
+    circular.own = circular
+    const { reload } = await reloadable({
+      big: () => 1n,
+      circular: () => circular,
+      throwing: () => ({
+        get value() {
+          throw new Error('getter')
+        },
+      }),
+      null: () => null,
+    })
+
+    const { status, body } = await reload()
+
+    expect(status).toBe(200)
+    expect(JSON.parse(body).reloaded.slice(0, 4)).toEqual([
+      { listener: 'big' },
+      { listener: 'circular' },
+      { listener: 'throwing' },
+      { listener: 'null', result: null },
+    ])
+  })
+
   test('reports the failed subscribers with a general reason, and the results of the others', async () => {
     const { reload } = await reloadable({
       first: () => 1,
