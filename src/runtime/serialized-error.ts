@@ -34,33 +34,30 @@ const maxErrors = 20
  */
 export function serializedError(error: unknown): object {
   let left = maxErrors
-  const serialize = (thrown: unknown, depth: number): object => {
+  const serialize = (thrown: unknown, depth: number, expected: boolean): object => {
     left -= 1
     const message = messageOf(thrown)
+    const code = codeOf(thrown)
+    // A cause with a code, such as a missing file, explains an expected error; one without is a surprise.
+    const short = withoutStack.has(code) || (expected && code !== undefined)
     const nested = (value: unknown) =>
-      value === undefined || depth === maxDepth || left <= 0 ? undefined : serialize(value, depth + 1)
+      value === undefined || depth === maxDepth || left <= 0 ? undefined : serialize(value, depth + 1, short)
     const reasons = reasonsOf(thrown).map(nested).filter(Boolean)
     return {
       type: stringOf(thrown, 'name'),
       message,
-      code: plainCodeOf(thrown),
-      stack: stackOf(thrown, message),
+      code: typeof code === 'string' || typeof code === 'number' ? code : undefined,
+      stack: short ? undefined : stackOf(thrown, message),
       cause: nested(propertyOf(thrown, 'cause')),
       errors: reasons.length > 0 ? reasons : undefined,
     }
   }
-  return serialize(error, 1)
+  return serialize(error, 1, false)
 }
 
-/** The codes of DOM exceptions are numbers. Anything else could be an object that cannot be written. */
-function plainCodeOf(error: unknown): string | number | undefined {
-  const code = codeOf(error)
-  return typeof code === 'string' || typeof code === 'number' ? code : undefined
-}
-
-/** The answers of AWS have no stack either: they were created while the reply was parsed. */
+/** The answers of AWS have none: they are created while the reply is parsed. */
 function stackOf(error: unknown, message: string): string | undefined {
-  if (withoutStack.has(codeOf(error)) || propertyOf(error, '$metadata') !== undefined) return undefined
+  if (propertyOf(error, '$metadata') !== undefined) return undefined
   const stack = stringOf(error, 'stack')
   if (stack === undefined || !isParseError(error)) return stack
   return [message, ...stack.split('\n').filter((line) => /^ {4}at \S/.test(line))].join('\n')

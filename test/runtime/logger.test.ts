@@ -170,6 +170,13 @@ describe('an error in the log', () => {
     expect(err).toEqual({ type: 'Error', message: 'second', code: 'SOURCE_UNAVAILABLE', cause })
   })
 
+  test('has no stack of a cause with a code, if it has none itself', async () => {
+    const code = `const cause = Object.assign(new Error('first'), { code: 'ENOENT' })
+      logger.error({ err: Object.assign(new Error('second', { cause }), { code: 'UNUSABLE_FILE' }) }, 'Hello')`
+
+    expect((await line(code)).err.cause).toEqual({ type: 'Error', message: 'first', code: 'ENOENT' })
+  })
+
   test('has no stack of a cause that is an answer of AWS', async () => {
     const code = `const cause = Object.assign(new Error('denied'), { $metadata: { httpStatusCode: 400 } })
       logger.error({ err: new Error('outer', { cause }) }, 'Hello')`
