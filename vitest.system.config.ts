@@ -1,7 +1,10 @@
 import { defineConfig } from 'vitest/config'
 import unitTests from './vitest.config.ts'
 
-/** Tests that require Docker, HAProxy, Chromium or promtool. Files run sequentially, because compose uses a fixed port. */
+/**
+ * Tests that require Docker, HAProxy, Chromium, promtool or Java. Files run sequentially, because compose uses a fixed
+ * port.
+ */
 export default defineConfig({
   resolve: unitTests.resolve ?? {},
   test: {

@@ -58,7 +58,7 @@ describe('the GitHub workflow', () => {
       [
         'system',
         [
-          'sudo apt-get update && sudo apt-get install --yes haproxy prometheus',
+          'sudo apt-get update && sudo apt-get install --yes haproxy prometheus openjdk-17-jre-headless',
           'docker version && haproxy -v && promtool --version && /usr/bin/chromium --version',
           'npm ci',
           'npm run test:system',

@@ -1,14 +1,12 @@
 import { inspect } from 'node:util'
-import { CreateTableCommand, DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb'
-import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { RequestCall } from '../../../src/bus/bus.ts'
 import { RequestTimeout } from '../../../src/bus/errors.ts'
-import type { ProcessBus, Subscriber } from '../../../src/bus/process/process-bus.ts'
+import type { Subscriber } from '../../../src/bus/process/process-bus.ts'
 import { type DynamodbLocation, fetchSecret, locateDynamodb } from '../../../src/channels.ts'
-import type { StoredSecret } from '../../../src/secret.ts'
-import { type DynamodbOptions, dynamodb } from '../../../src/sources/dynamodb/dynamodb.ts'
-import { recordedBus } from '../../../src/testing/recorded-bus.ts'
-import { credentials, type Dynamodb, startDynamodb, table } from '../../support/dynamodb/dynamodb.ts'
+import type { DynamodbOptions } from '../../../src/sources/dynamodb/dynamodb.ts'
+import { type Dynamodb, startDynamodb, table } from '../../support/dynamodb/dynamodb.ts'
+import { describeReading, read, source, startedSource, useCredentials } from '../../support/dynamodb/source.ts'
 import {
   type FaultyServer,
   failing,
@@ -19,45 +17,13 @@ import {
   startFaultyServer,
 } from '../../support/http/faulty-server.ts'
 
-const defaults: DynamodbOptions = {
-  table,
-  keyAttribute: 'code_name',
-  valueAttribute: 'secret_code',
-  consistentRead: false,
-  connectTimeout: 1_000,
-  requestTimeout: 1_000,
-  maxAttempts: 1,
-}
+useCredentials()
 
-beforeEach(() => {
-  for (const [name, value] of Object.entries(credentials)) vi.stubEnv(name, value)
-})
-
-afterEach(() => {
-  vi.unstubAllEnvs()
-})
-
-async function emulator(options?: Parameters<typeof startDynamodb>[0]): Promise<Dynamodb> {
-  const dynamodb = await startDynamodb(options)
+async function emulator(): Promise<Dynamodb> {
+  const dynamodb = await startDynamodb()
   onTestFinished(dynamodb.close)
   return dynamodb
 }
-
-function source(options: Partial<DynamodbOptions>, before: Record<string, Subscriber> = {}): ProcessBus {
-  const { bus } = recordedBus({ ...before, dynamodb: dynamodb({ ...defaults, ...options }) })
-  onTestFinished(async () => {
-    await bus.exit()
-  })
-  return bus
-}
-
-async function startedSource(options: Partial<DynamodbOptions>, before: Record<string, Subscriber> = {}) {
-  const bus = source(options, before)
-  await bus.start()
-  return bus
-}
-
-const read = (bus: ProcessBus, codeName = 'thedoctor'): Promise<StoredSecret> => bus.request(fetchSecret, { codeName })
 
 /** The error of a read from a server with this listener. */
 async function failureOf(answer: FaultyServer['answer'], options: Partial<DynamodbOptions> = {}) {
@@ -69,23 +35,9 @@ async function failureOf(answer: FaultyServer['answer'], options: Partial<Dynamo
   )
 }
 
-describe('reading', () => {
-  test('returns the string attribute of the item with the code name', async () => {
-    const { endpoint, putSecret } = await emulator()
-    await putSecret('thedoctor', 'run "for" your life \n ünïcödé')
-    await putSecret('river', 'spoilers')
-    const bus = await startedSource({ dynamodbEndpoint: endpoint })
-    const before = Date.now()
+describeReading(startDynamodb)
 
-    const secret = await read(bus)
-
-    expect(secret.codeName).toBe('thedoctor')
-    expect(secret.value.reveal()).toBe('run "for" your life \n ünïcödé')
-    expect(secret.fetchedAt).toBeGreaterThanOrEqual(before)
-    expect(secret.fetchedAt).toBeLessThanOrEqual(Date.now())
-    expect(inspect(secret, { depth: 10, showHidden: true })).not.toContain('life')
-  })
-
+describe('a read', () => {
   test('requests the value attribute only', async () => {
     const { endpoint, putSecret, reads } = await emulator()
     await putSecret('thedoctor', 'x')
@@ -114,67 +66,8 @@ describe('reading', () => {
     expect(reads).toMatchObject([{ ConsistentRead: true }])
   })
 
-  test('uses the configured table and attributes, even if a name is a reserved word or has a dot', async () => {
-    const { endpoint } = await emulator({ withTable: false })
-    const client = new DynamoDBClient({ endpoint })
-    onTestFinished(() => client.destroy())
-    await client.send(
-      new CreateTableCommand({
-        TableName: 'other-table',
-        AttributeDefinitions: [{ AttributeName: 'name', AttributeType: 'S' }],
-        KeySchema: [{ AttributeName: 'name', KeyType: 'HASH' }],
-        BillingMode: 'PAY_PER_REQUEST',
-      }),
-    )
-    const Item = { name: { S: 'rose' }, 'the.value': { S: 'bad wolf' }, secret_code: { S: 'not this' } }
-    await client.send(new PutItemCommand({ TableName: 'other-table', Item }))
-    const bus = await startedSource({
-      dynamodbEndpoint: endpoint,
-      table: 'other-table',
-      keyAttribute: 'name',
-      valueAttribute: 'the.value',
-    })
-
-    const secret = await read(bus, 'rose')
-
-    expect(secret.value.reveal()).toBe('bad wolf')
-  })
-
-  test('fails with SecretNotFound if the item does not exist', async () => {
-    const { endpoint, putSecret } = await emulator()
-    await putSecret('thedoctor', 'x')
-    const bus = await startedSource({ dynamodbEndpoint: endpoint })
-
-    await expect(read(bus, 'themaster')).rejects.toMatchObject({ name: 'SecretNotFound', code: 'SECRET_NOT_FOUND' })
-  })
-
   test.each(['{}', ' { }\n'])('fails with SecretNotFound if the response is %j without a request id', async (body) => {
     expect(await failureOf(saying(body))).toMatchObject({ code: 'SECRET_NOT_FOUND' })
-  })
-
-  test.each([
-    ['no value attribute', {}],
-    ['a number', { secret_code: { N: '42' } }],
-    ['a set', { secret_code: { SS: ['a', 'b'] } }],
-    ['a map', { secret_code: { M: { S: { S: 'x' } } } }],
-    ['a null', { secret_code: { NULL: true as const } }],
-    ['bytes', { secret_code: { B: Buffer.from('x') } }],
-  ])('fails with SOURCE_REFUSED if the item has %s', async (_, attributes) => {
-    const { endpoint, put } = await emulator()
-    await put({ code_name: { S: 'thedoctor' }, ...attributes })
-    const bus = await startedSource({ dynamodbEndpoint: endpoint })
-
-    await expect(read(bus)).rejects.toMatchObject({ name: 'SourceFailure', code: 'SOURCE_REFUSED' })
-  })
-
-  test('fails with SOURCE_REFUSED if the table does not exist', async () => {
-    const { endpoint } = await emulator({ withTable: false })
-    const bus = await startedSource({ dynamodbEndpoint: endpoint })
-
-    await expect(read(bus)).rejects.toMatchObject({
-      code: 'SOURCE_REFUSED',
-      cause: expect.objectContaining({ name: 'ResourceNotFoundException' }),
-    })
   })
 })
 

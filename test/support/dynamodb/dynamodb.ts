@@ -9,16 +9,19 @@ import {
 import dynalite from 'dynalite'
 import { listening } from '../http/listening.ts'
 
-export interface Dynamodb {
+export interface Emulator {
   readonly endpoint: string
-  /** The parsed bodies of the GetItem calls received. */
-  readonly reads: Record<string, unknown>[]
   put(item: Record<string, AttributeValue>): Promise<void>
   /** Puts an item with the attributes that the service reads. */
   putSecret(codeName: string, value: string): Promise<void>
   deleteSecret(codeName: string): Promise<void>
   createTable(): Promise<void>
   close(): Promise<void>
+}
+
+export interface Dynamodb extends Emulator {
+  /** The parsed bodies of the GetItem calls received. */
+  readonly reads: Record<string, unknown>[]
 }
 
 export const table = 'devops-challenge'
@@ -38,6 +41,11 @@ export async function startDynamodb(options: { readonly withTable?: boolean } = 
     request.on('end', () => reads.push(JSON.parse(Buffer.concat(chunks).toString())))
   })
   const { endpoint, close } = await listening(server)
+  return { ...(await emulatorAt(endpoint, close, withTable)), reads }
+}
+
+/** Uses the emulator at this endpoint. */
+export async function emulatorAt(endpoint: string, close: () => Promise<void>, withTable: boolean): Promise<Emulator> {
   const client = new DynamoDBClient({
     endpoint,
     region: 'eu-central-1',
@@ -59,7 +67,6 @@ export async function startDynamodb(options: { readonly withTable?: boolean } = 
   if (withTable) await createTable()
   return {
     endpoint,
-    reads,
     put,
     createTable,
     putSecret: (codeName, value) => put({ code_name: { S: codeName }, secret_code: { S: value } }),
