@@ -1,6 +1,8 @@
 import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
+import { parse } from 'yaml'
 import { defaultLimits } from '../../../src/handlers/server/limits.ts'
 import { withinOpenFiles } from '../../../src/handlers/server/open-files.ts'
 
@@ -37,3 +39,12 @@ test.each(['the limits of the process', 'the report of Node'])(
     expect((await run).stdout).toBe('300\n')
   },
 )
+
+test('docker-compose.yml gives the service the descriptors for the default limits', () => {
+  const file = readFileSync(new URL('../../../docker-compose.yml', import.meta.url), 'utf8')
+
+  const { nofile } = parse(file).services['secret-bus'].ulimits
+
+  expect(withinOpenFiles(defaultLimits, nofile.soft)).toEqual(defaultLimits)
+  expect(nofile.hard).toBe(nofile.soft)
+})
