@@ -96,7 +96,7 @@ const required = new Map([
 ])
 
 describe('every option', () => {
-  const texts = ['true', '7', '7s', 'eu-west-1', 'http://localhost', 'debug', 'json']
+  const texts = ['true', '7', '7s', 'eu-west-1', 'http://localhost', 'debug', 'json', 'block']
   const inFile = everyOption.filter(({ flag }) => flag !== 'config')
   const samples = inFile.map(({ flag, definition }) => {
     const variable = `SECRET_BUS_${flag.replaceAll('-', '_').toUpperCase()}`
