@@ -48,7 +48,7 @@ export function drawCharts({ bus, http, start, memory }: Results, folder: URL): 
   }
 }
 
-/** Colours that are readable on light and on dark pages. */
+/** Colors that are readable on light and on dark pages. */
 const [ink, ours, theirs] = ['#808080', '#2f81f7', '#8b949e']
 
 function chart(title: string, bars: readonly Bar[]): string {

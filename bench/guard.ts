@@ -4,7 +4,7 @@
  *     npm run bench:guard -- [--only bus,http,start,memory] [--renew]
  *
  * If a ratio is too large, the measurement is repeated, and the smallest ratio counts. `--renew` writes `baseline.json`
- * instead, with the largest ratio of three runs, because a run in which a peer was slow would set too strict a limit.
+ * instead, with the largest ratio of three runs, because a run in which a compared library was slow would set too strict a limit.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { busRatios } from './bus.ts'
@@ -12,9 +12,9 @@ import { measureParts, readArguments } from './parts.ts'
 import { targets } from './targets.ts'
 
 /**
- * The largest allowed quotient of a ratio and its baseline. In nine runs, five of them on a busy machine, one ratio was
- * 1.56 times the baseline, one 1.24 times the median of its kind, and all others at most 1.13: a busy processor slows
- * down the peers as well.
+ * The largest allowed quotient of a ratio and its baseline. In nine runs, five of them on a loaded machine, one ratio was
+ * 1.56 times the baseline, one 1.24 times the median of its kind, and all others at most 1.13: load slows down the
+ * compared libraries as well.
  */
 const margin = 1.5
 

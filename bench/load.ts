@@ -1,4 +1,4 @@
-/** Generates load with wrk, which is written in C and disturbs the measurement less than a client on Node.js. */
+/** Generates load with wrk, which is written in C and interferes with the measurement less than a client on Node.js. */
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'

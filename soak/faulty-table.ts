@@ -1,7 +1,7 @@
 /** A proxy of a DynamoDB emulator that injects faults. */
 import { createServer, type RequestListener, request } from 'node:http'
 import { startDynamodb } from '../test/support/dynamodb/dynamodb.ts'
-import { listening } from '../test/support/http/listening.ts'
+import { listen } from '../test/support/http/listen.ts'
 
 const json = { 'content-type': 'application/x-amz-json-1.0' }
 
@@ -50,7 +50,7 @@ export async function startFaultyTable(secrets: ReadonlyMap<string, string>): Pr
     incoming.pipe(outgoing)
   }
   const server = createServer((incoming, response) => (table.fault ?? forward)(incoming, response))
-  const { endpoint, close } = await listening(server)
+  const { endpoint, close } = await listen(server)
   const table: FaultyTable = {
     endpoint,
     fault: undefined,

@@ -1,8 +1,8 @@
-/** Evaluates a run and formats its figures. */
+/** Evaluates a run and formats its results. */
 import type { Run } from './run.ts'
 import type { Resources } from './service.ts'
 
-/** The fraction of a run that does not count for growth, because code is compiled and pools fill up. */
+/** The fraction of a run that is excluded as warm-up: V8 compiles code, and pools fill up. */
 const warmUp = 0.4
 
 /** In minutes. The rest of a shorter run is too short to distinguish growth from noise. */
@@ -10,7 +10,7 @@ const shortestDuration = 0.9
 
 /**
  * The limits of memory growth, in MB per minute. Without a leak, growth stays below 0.6 (heap after garbage collection)
- * and 3 (RSS) in runs of two minutes, even on a busy machine. At 8,000 requests per minute, the limits correspond to
+ * and 3 (RSS) in runs of two minutes, even on a loaded machine. At 8,000 requests per minute, the limits correspond to
  * 190 bytes and 1.3 KB per request.
  */
 const limits = { heap: 1.5, rss: 10 }

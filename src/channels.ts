@@ -15,7 +15,7 @@ export interface Identity {
 export interface HealthCheck {
   /** The component. */
   readonly name: string
-  /** `warn` deserves attention; `fail` makes the service not ready for traffic. */
+  /** `warn`: degraded, but ready for traffic; `fail`: not ready. */
   readonly status: 'pass' | 'warn' | 'fail'
   /** Why the status is not `pass`. Publicly visible. */
   readonly output?: string
@@ -42,7 +42,7 @@ export interface ListeningServer {
   readonly address: string
 }
 
-/** How to reach a DynamoDB. */
+/** How to reach a DynamoDB endpoint. */
 export interface DynamodbLocation {
   readonly endpoint: string
   readonly region: string
@@ -52,28 +52,28 @@ export interface DynamodbLocation {
 /** A metric. Names and labels follow https://prometheus.io/docs/practices/naming/. */
 export type Metric = Numbers | Distribution
 
-interface Described {
+interface MetricInfo {
   readonly name: string
   readonly help: string
 }
 
 /** Label values must not come from clients, which could then create any number of time series. */
-interface Labelled {
+interface WithLabels {
   readonly labels?: Readonly<Record<string, string>>
 }
 
-export interface Numbers extends Described {
+export interface Numbers extends MetricInfo {
   /** A counter only grows during the life of the process; a gauge is a current value. */
   readonly type: 'counter' | 'gauge'
   /** One per set of labels. */
-  readonly values: readonly (Labelled & { readonly value: number })[]
+  readonly values: readonly (WithLabels & { readonly value: number })[]
 }
 
 /** A histogram. */
-export interface Distribution extends Described {
+export interface Distribution extends MetricInfo {
   readonly type: 'histogram'
   /** One per set of labels. */
-  readonly values: readonly (Labelled & {
+  readonly values: readonly (WithLabels & {
     /** Cumulative counts by upper bound, in ascending order. */
     readonly buckets: readonly { readonly atMost: number; readonly count: number }[]
     readonly sum: number
@@ -81,7 +81,7 @@ export interface Distribution extends Described {
   })[]
 }
 
-/** Time after which the log names a listener that delays the start, in milliseconds. */
+/** Time after which a listener that delays the start is named in the log, in milliseconds. */
 const warnAfter = 10_000
 
 /** Returns a secret. Requested by the HTTP routes, provided by the cache. */
@@ -93,23 +93,23 @@ export const fetchSecret = request<SecretQuery, StoredSecret>('secret.fetch', { 
 /** Returns the container and project of this instance. Requested by the health route, once at start. */
 export const getIdentity = request<void, Identity>('identity.get')
 
-/** When readiness is checked. Listeners return the health of their component. */
+/** Published when readiness is checked. Listeners return the health of their component. */
 export const checkHealth = event<void, HealthCheck>('health.check', { concurrent: true })
 
-/** When metrics are scraped. Listeners return their current metrics. */
+/** Published when metrics are scraped. Listeners return their current metrics. */
 export const collectMetrics = event<void, Metric[]>('metrics.collect', { concurrent: true })
 
-/** Returns whether a bearer token is valid. Requested by the authentication for each HTTP request. */
+/** Returns whether a bearer token is valid. Requested by the authentication guard for each HTTP request. */
 export const checkToken = request<{ readonly token: Sensitive }, boolean>('token.check', { timeout: 5_000 })
 
-/** When the HTTP server starts, before it listens. Listeners register their routes. */
+/** Published when the HTTP server starts, before it listens. Listeners register their routes. */
 export const httpRoutes = event<FastifyInstance>('http.routes', { warnAfter })
 
-/** When the HTTP server has begun to listen. */
+/** Published when the HTTP server has begun to listen. */
 export const httpListening = event<ListeningServer>('http.listening', { warnAfter })
 
-/** When a secret has been requested and answered. */
+/** Published after a request for a secret has been answered, successfully or not. */
 export const secretAccessed = event<SecretAccess>('secret.accessed')
 
-/** When the DynamoDB source starts. Listeners may return a DynamoDB to use instead of the configured one. */
+/** Published when the DynamoDB source starts. Listeners may return a location to use instead of the configured one. */
 export const locateDynamodb = event<void, DynamodbLocation>('dynamodb.locate', { warnAfter })

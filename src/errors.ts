@@ -1,8 +1,8 @@
 /** Errors in the configuration of the process. */
 
 /**
- * An error with an exit code for the process. It is a class, because errors of other packages may have an unrelated
- * `exitCode`.
+ * An error with an exit code for the process. A class rather than an interface, because errors of other packages may
+ * have an unrelated `exitCode`.
  */
 export abstract class ExitError extends Error {
   abstract readonly exitCode: number
@@ -16,7 +16,7 @@ export class UsageError extends ExitError {
   readonly exitCode = 64
 }
 
-/** The file of an option is missing, unreadable or invalid. */
+/** A file named by an option is missing, unreadable or invalid. */
 export class UnusableFile extends ExitError {
   override readonly name = 'UnusableFile'
   readonly code = 'UNUSABLE_FILE'

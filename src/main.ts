@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The entry point: from the command line to the exit code. */
+/** The entry point: parses the command line, runs the command, and exits with its exit code. */
 import { homedir } from 'node:os'
 import { isatty } from 'node:tty'
 import { MissingProviders, messageOf } from './bus/errors.ts'
@@ -14,7 +14,7 @@ import { readOptions } from './runtime/options/load.ts'
 import { variableWarnings } from './runtime/options/variables.ts'
 import { type Package, readPackage } from './runtime/package.ts'
 
-type Run = (options: Options, own: Package, commandLine: CommandLine) => Promise<number>
+type CommandHandler = (options: Options, own: Package, commandLine: CommandLine) => Promise<number>
 
 async function main(): Promise<number> {
   checkRuntime()
@@ -40,8 +40,8 @@ function checkRuntime(): void {
 const forcedEnd = 1_000
 
 /**
- * The signals that end the process before the bus handles them. The kernel does so itself, except for PID 1. Handlers
- * would be worse in other processes: they do not run while a file is read synchronously.
+ * The signals that end the process before the bus handles them. Only PID 1 needs handlers, because the kernel ignores
+ * these signals for it. Other processes have none, because handlers do not run while a file is read synchronously.
  */
 const signalsOfInit: readonly NodeJS.Signals[] = process.pid === 1 ? ['SIGTERM', 'SIGINT'] : []
 
@@ -50,11 +50,11 @@ function endEarly(_signal: NodeJS.Signals, number: number): void {
 }
 
 // Each command imports only the modules that it needs, because a health check runs every few seconds.
-const commands: Record<Command, Run> = { serve, healthcheck, channels }
+const commands: Record<Command, CommandHandler> = { serve, healthcheck, channels }
 
 async function serve(options: Options, own: Package): Promise<number> {
   ensureHome()
-  const { bus, output } = await wire(options, own)
+  const { bus, output } = await createService(options, own)
   for (const warning of variableWarnings(process.env)) bus.log('warn', warning)
   // Keeps the process alive while the bus is stopped, because a plugin may start it again.
   setInterval(() => {}, 2 ** 30)
@@ -64,7 +64,7 @@ async function serve(options: Options, own: Package): Promise<number> {
 /** Runs the bus until it exits, and returns the exit code. */
 async function codeOf(bus: ProcessBus): Promise<number> {
   try {
-    for (const signal of signalsOfInit) process.off(signal, endEarly) // `start` replaces them at once
+    for (const signal of signalsOfInit) process.off(signal, endEarly) // `start` replaces them immediately
     await bus.start()
     await bus.wait('EXITING')
     return await bus.exit()
@@ -75,7 +75,7 @@ async function codeOf(bus: ProcessBus): Promise<number> {
 }
 
 /** Creates the service with its plugins, without starting it. */
-async function wire(options: Options, own: Package): Promise<{ bus: ProcessBus; output: LogOutput }> {
+async function createService(options: Options, own: Package): Promise<{ bus: ProcessBus; output: LogOutput }> {
   const [{ createLogger }, { LogOutput }, { loadPlugins }, { service }] = await Promise.all([
     import('./runtime/logger.ts'),
     import('./runtime/log-output.ts'),
@@ -97,7 +97,7 @@ async function wire(options: Options, own: Package): Promise<{ bus: ProcessBus; 
 
 async function channels(options: Options, own: Package, { format, channels }: CommandLine): Promise<number> {
   const { printChannels } = await import('./runtime/cli/channels.ts')
-  const { bus } = await wire(options, own)
+  const { bus } = await createService(options, own)
   process.stdout.write(`${printChannels(bus.topology(), channels, format)}\n`)
   return 0
 }
@@ -111,7 +111,7 @@ async function healthcheck(options: Options): Promise<number> {
 
 /**
  * The AWS SDK looks for its files in the home directory, and fails if there is none: neither `HOME` nor an entry in the
- * password file. `/` is what Docker uses then.
+ * password file. Docker uses `/` in that case.
  */
 function ensureHome(): void {
   try {
@@ -129,8 +129,8 @@ function usesColor(): boolean {
 }
 
 /**
- * Makes the process fail if its output cannot be written, because the disk is full or the reader is gone. yargs and
- * `console.log` ignore that.
+ * Makes the process fail if its output cannot be written, because the disk is full or the reader has closed it. yargs
+ * and `console.log` ignore that.
  * @returns a function that ends the watch, for commands whose result is not their output
  */
 function watchOutput(): () => void {
@@ -146,7 +146,7 @@ function watchOutput(): () => void {
 }
 
 function exitCodeOf(error: unknown): number | undefined {
-  // The built-in subscribers are complete, so a plugin requires more or a subscriber was left out. `EX_CONFIG` of
+  // The built-in subscribers provide all their requests, so a plugin or `--without` is the cause. `EX_CONFIG` of
   // sysexits.h.
   if (isInstance(error, MissingProviders)) return 78
   return isInstance(error, ExitError) ? error.exitCode : undefined

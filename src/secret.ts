@@ -1,7 +1,7 @@
 /** Types and errors shared by the handlers and sources of secrets. */
 import { inspect } from 'node:util'
 
-/** A string that is hidden unless revealed explicitly: printed, logged, inspected or serialised, it is `[redacted]`. */
+/** A string that is hidden unless revealed explicitly: printed, logged, inspected or serialized, it is `[redacted]`. */
 export class Sensitive {
   readonly #value: string
 
@@ -50,7 +50,7 @@ export interface Freshness {
    * the fetch of another request.
    */
   readonly result: 'hit' | 'stale' | 'miss' | 'coalesced'
-  /** End of the TTL, in milliseconds since the epoch; `Infinity` is never. */
+  /** End of the TTL, in milliseconds since the epoch; `Infinity` means never. */
   readonly expiresAt: number
 }
 
@@ -70,7 +70,7 @@ export class SecretNotFound extends Error {
  * - `SOURCE_THROTTLED`: the source is throttling requests
  * - `SOURCE_TIMEOUT`: the source did not respond in time
  * - `SOURCE_UNAVAILABLE`: network, credentials, an internal error of the source, an invalid response
- * - `SOURCE_REFUSED`: a retry would fail in the same way: access denied, no such table, no usable attribute
+ * - `SOURCE_REFUSED`: permanent, a retry would fail in the same way: access denied, no such table, no usable attribute
  */
 export type SourceFailureCode =
   | 'SOURCE_STARTING'
@@ -83,7 +83,7 @@ export type SourceFailureCode =
 export class SourceFailure extends Error {
   override readonly name = 'SourceFailure'
   readonly code: SourceFailureCode
-  /** Time until a retry makes sense, in milliseconds, if known. */
+  /** Time to wait before a retry, in milliseconds, if known. */
   readonly retryAfter: number | undefined
 
   constructor(code: SourceFailureCode, message: string, options: { cause?: unknown; retryAfter?: number } = {}) {

@@ -102,7 +102,7 @@ export function service(options: Options, dependencies: Dependencies): ProcessBu
 }
 
 function checkWithout(without: readonly string[], builtIn: readonly string[]): void {
-  // Without these the service would serve secrets without authentication, or without having been told to.
+  // Leaving these out would disable authentication, or the check that this is allowed explicitly.
   const allowed = builtIn.filter((name) => name !== 'authentication' && name !== 'no-authentication')
   valuesOf('--without', { type: choice(allowed), repeatable: true }, without)
 }

@@ -10,7 +10,7 @@ import {
   startService,
 } from 'secret-bus/testing'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { accepts } from './support/http/http.ts'
+import { acceptsConnections } from './support/http/http.ts'
 import { temporaryFile } from './support/temporary-file.ts'
 
 const getGreeting = request<{ name: string }, string>('greeting.get')
@@ -136,8 +136,8 @@ describe('an HTTP server', () => {
     expect(await (await fetch(`${service.origin}/greeting`)).text()).toBe('hello')
     expect(await service.stop()).toBe(0)
 
-    expect(await accepts(service.port)).toBe(false)
-    expect(await accepts(other.port)).toBe(true)
+    expect(await acceptsConnections(service.port)).toBe(false)
+    expect(await acceptsConnections(other.port)).toBe(true)
   })
 
   test('accepts the options of the real server and a shutdown timeout', async () => {
@@ -157,10 +157,10 @@ describe('an HTTP server', () => {
     {
       await using service = await startHttp({})
       port = service.port
-      expect(await accepts(port)).toBe(true)
+      expect(await acceptsConnections(port)).toBe(true)
     }
 
-    expect(await accepts(port)).toBe(false)
+    expect(await acceptsConnections(port)).toBe(false)
   })
 
   test('does not start if a provider is missing, and stops everything', async () => {

@@ -15,17 +15,17 @@ export default ({ channels, lifecycle }) => {
   return (bus) => {
     /** @type {import('node:fs/promises').FileHandle | undefined} */
     let file
-    /** Resolves when all lines so far have been written or have failed. */
-    let written = Promise.resolve()
+    /** Resolves when each line so far has been written or has failed. */
+    let pendingWrites = Promise.resolve()
 
     /**
-     * Directs new lines to another file; earlier lines are still written to the previous one.
+     * Directs new lines to another file, or to none, and closes the previous file after its pending lines.
      * @param {typeof file} next
      */
     const switchTo = async (next) => {
       const previous = file
       file = next
-      await written
+      await pendingWrites
       await previous?.close()
     }
 
@@ -33,7 +33,7 @@ export default ({ channels, lifecycle }) => {
     bus.subscribe(channels.secretAccessed, (access) => {
       const target = file
       const line = `${JSON.stringify({ time: new Date().toISOString(), ...access })}\n`
-      written = written
+      pendingWrites = pendingWrites
         .then(() => (target ? target.appendFile(line) : Promise.reject(new Error('The file is closed'))))
         .catch((err) => bus.log('error', `Failed to write to AUDIT_FILE: ${err.message}`, { reqId: access.reqId, err }))
     })

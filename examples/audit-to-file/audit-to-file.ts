@@ -13,14 +13,14 @@ const auditToFile: Plugin = ({ channels, lifecycle }) => {
 
   return (bus) => {
     let file: FileHandle | undefined
-    /** Resolves when all lines so far have been written or have failed. */
-    let written: Promise<void> = Promise.resolve()
+    /** Resolves when each line so far has been written or has failed. */
+    let pendingWrites: Promise<void> = Promise.resolve()
 
-    /** Directs new lines to another file; earlier lines are still written to the previous one. */
+    /** Directs new lines to another file, or to none, and closes the previous file after its pending lines. */
     const switchTo = async (next: FileHandle | undefined) => {
       const previous = file
       file = next
-      await written
+      await pendingWrites
       await previous?.close()
     }
 
@@ -28,7 +28,7 @@ const auditToFile: Plugin = ({ channels, lifecycle }) => {
     bus.subscribe(channels.secretAccessed, (access) => {
       const target = file
       const line = `${JSON.stringify({ time: new Date().toISOString(), ...access })}\n`
-      written = written
+      pendingWrites = pendingWrites
         .then(() => (target ? target.appendFile(line) : Promise.reject(new Error('The file is closed'))))
         .catch((err) => bus.log('error', `Failed to write to AUDIT_FILE: ${err.message}`, { reqId: access.reqId, err }))
     })

@@ -16,18 +16,18 @@ export default ({ channels }) =>
       let closing = false
       app.get('/accesses', { exposeHeadRoute: false }, (_request, reply) => {
         const stream = new PassThrough()
-        stream.write(': connected\n\n') // sends the head of the response
+        stream.write(': connected\n\n') // sends the response headers
         open.set(stream, reply.raw)
         stream.once('close', () => open.delete(stream))
         if (closing) stream.end() // `preClose` has run already
         return reply.type('text/event-stream').header('cache-control', 'no-store').send(stream)
       })
-      // The server stops before this plugin and waits for open responses: `lifecycle.stop` would be too late.
+      // The server stops before this plugin and waits for open responses, so `lifecycle.stop` would be too late.
       app.addHook('preClose', async () => {
         closing = true
         for (const [stream, response] of open) {
           if (response.writableLength > 0)
-            stream.destroy() // the client is not reading
+            stream.destroy() // the client does not read
           else stream.end()
         }
       })

@@ -21,7 +21,7 @@ describe.each([
 ])('%s', (_file, plugin) => {
   const start = async (): Promise<HttpService> => startHttp({ stream: plugin(await pluginContext()) })
 
-  /** Opens a stream; `text` is what has arrived so far. */
+  /** Opens a stream; `text` is what the client has received so far. */
   const open = async ({ origin }: HttpService) => {
     const response = await fetch(`${origin}/accesses`)
     const received = { response, text: '', ended: Promise.resolve() }

@@ -6,7 +6,7 @@ const fileSource: Plugin = ({ channels, Sensitive, SecretNotFound, SourceFailure
   const file = process.env['SECRETS_FILE']
   if (!file) throw new Error('SECRETS_FILE must be set to the path of a JSON file')
 
-  /** The reason must not quote the file. */
+  /** `reason` must not contain file contents. */
   const unavailable = (reason: string) => new SourceFailure('SOURCE_UNAVAILABLE', reason)
 
   // Reads the file on every request. The service caches secrets and requests them again on reload.

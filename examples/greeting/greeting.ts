@@ -5,16 +5,16 @@ const greeting: Plugin = ({ channels, request }) => {
   const getGreeting = request<{ name: string }, string>('greeting.get', { timeout: 1_000 })
 
   const name = { type: 'string', description: 'Name to greet' }
-  const answer = { description: 'The greeting', type: 'object', properties: { greeting: { type: 'string' } } }
+  const response = { description: 'The greeting', type: 'object', properties: { greeting: { type: 'string' } } }
   const params = { type: 'object', properties: { name } }
-  const schema = { summary: 'Greets a person by name', params, response: { 200: answer } }
+  const schema = { summary: 'Greet a person by name', params, response: { 200: response } }
 
   return (bus) => {
-    const ask = bus.requester(getGreeting) // checked at start
+    const requestGreeting = bus.requester(getGreeting) // the bus checks at startup that there is a provider
     bus.provide(getGreeting, ({ name }) => `Hello, ${name}!`)
     bus.subscribe(channels.httpRoutes, (app) => {
       app.get<{ Params: { name: string } }>('/greeting/:name', { schema }, async ({ id, params }) => {
-        return { greeting: await ask(params, { id }) }
+        return { greeting: await requestGreeting(params, { id }) }
       })
     })
   }

@@ -1,4 +1,4 @@
-/** The bus: publish and subscribe, request and provide. The process lifecycle is in `process/process-bus.ts`. */
+/** The bus: publish/subscribe and request/reply. The process lifecycle is in `process/process-bus.ts`. */
 import { type Call, type CallContext, checkDuration, isPromise, LimitedCall } from './call.ts'
 import type { Channel, EventChannel, RequestChannel } from './channel.ts'
 import { Delivery } from './delivery.ts'
@@ -32,7 +32,7 @@ export interface RequestCall extends Call {
 export class Bus {
   /** The subscriber that owns this view of the bus; see `use`. */
   protected readonly owner: string | undefined = undefined
-  // `private` instead of `#`: a view created by `use` inherits from this object and has no fields of its own.
+  // `private` instead of `#`: a view created by `use` inherits from this object and has no own fields.
   private readonly registry = new Registry()
   private readonly recorder = new TopologyRecorder(this.registry)
   protected readonly delivery = new Delivery((level, message, fields) => this.log(level, message, fields))
@@ -106,7 +106,7 @@ export class Bus {
   }
 
   /**
-   * Answers the requests on a channel until the returned function is called.
+   * Handles the requests on a channel until the returned function is called.
    * @throws DuplicateProvider if the channel has a provider; DuplicateChannel; TypeError if it is not a request channel,
    *   or the provider is not a function
    */
@@ -130,7 +130,7 @@ export class Bus {
    * - the provider's own error, the same object
    * - NoProvider if there is none, DuplicateChannel
    * - RequestTimeout if the time limit is reached
-   * - CallCycle if providers request each other in a circle; ChannelOverloaded if about 10,000 requests are pending
+   * - CallCycle if calls form a cycle; ChannelOverloaded if about 10,000 requests are pending
    * - the reason of the caller's signal if it aborts
    */
   request<Reply>(channel: RequestChannel<void, Reply>, query?: undefined, call?: RequestCall): Promise<Reply>
@@ -174,7 +174,7 @@ export class Bus {
     return this
   }
 
-  /** Reports every call of a listener or provider to the observer, which runs within the call and should be quick. */
+  /** Reports every call of a listener or provider to the observer, which is called synchronously and must be fast. */
   tap(observer: Observer): Unsubscribe {
     checkFunction('observer', observer)
     return this.delivery.taps.add(observer)
@@ -192,13 +192,13 @@ export class Bus {
    */
   log(level: LogLevel, message: string, fields: object = {}): void {
     const sinks = this.registry.subscriptions(lifecycle.log)
-    if (sinks.length === 0 && alarming.has(level)) process.stderr.write(`${level}: ${message}\n`)
+    if (sinks.length === 0 && stderrLevels.has(level)) process.stderr.write(`${level}: ${message}\n`)
     for (const sink of sinks) {
       if (this.logging.has(sink)) continue
       this.logging.add(sink)
       try {
-        const written = sink.run({ level, message, fields }, new LimitedCall(undefined, Infinity, lifecycle.log.name))
-        if (isPromise(written)) written.then(undefined, () => {})
+        const result = sink.run({ level, message, fields }, new LimitedCall(undefined, Infinity, lifecycle.log.name))
+        if (isPromise(result)) result.then(undefined, () => {})
       } catch {
         // There is nowhere left to report that the log failed.
       } finally {
@@ -228,9 +228,9 @@ export class Bus {
   }
 }
 
-const alarming: ReadonlySet<LogLevel> = new Set<LogLevel>(['warn', 'error', 'fatal'])
+const stderrLevels: ReadonlySet<LogLevel> = new Set<LogLevel>(['warn', 'error', 'fatal'])
 
-/** For callers written in JavaScript: a mistake here would otherwise show only when the channel is used. */
+/** For callers written in JavaScript. Without this check, the error would occur only when the channel is used. */
 function checkFunction(what: string, value: unknown): void {
   if (typeof value === 'function') return
   throw new TypeError(`${what} must be a function, received ${value === null ? 'null' : typeof value}`)

@@ -39,7 +39,7 @@ interface End {
 /** The longest delay that `setTimeout` supports, about 24 days. A longer timeout counts as no limit. */
 const longestDelay = 2 ** 31 - 1
 
-/** Keeps one call within its time limits. */
+/** Enforces the time limits of one call. */
 export class LimitedCall implements CallContext {
   readonly id: string | undefined
   readonly #given: Call | undefined
@@ -47,8 +47,6 @@ export class LimitedCall implements CallContext {
   readonly #channel: string
   #nesting: Nesting | undefined
   #deadline: number | undefined
-  /** The deadline on the monotonic clock. */
-  #expiry: number | undefined
   #controller: AbortController | undefined
   #end: End | undefined
 
@@ -56,7 +54,7 @@ export class LimitedCall implements CallContext {
    * @param given the caller's context
    * @param timeout time limit in milliseconds, in addition to those of `given`; `Infinity` means no limit
    * @param channel the channel's name
-   * @param nesting the place of this call, if another call contains it
+   * @param nesting the position of this call, if it is nested
    */
   constructor(given: Call | undefined, timeout: number, channel: string, nesting?: Nesting) {
     this.id = given?.id
@@ -66,7 +64,7 @@ export class LimitedCall implements CallContext {
     this.#nesting = nesting
   }
 
-  /** The place of this call, for calls that it contains. */
+  /** The position of this call, for the calls nested in it. */
   get nesting(): Nesting {
     this.#nesting ??= new Nesting(this.#channel)
     return this.#nesting
@@ -76,11 +74,6 @@ export class LimitedCall implements CallContext {
     const own = () => (this.#timeout === Infinity ? Infinity : Date.now() + this.#timeout)
     this.#deadline ??= Math.min(this.#given?.deadline ?? Infinity, own())
     return this.#deadline
-  }
-
-  get #expiresAt(): number {
-    this.#expiry ??= performance.now() + Math.min(this.#timeout, this.#inheritedTime())
-    return this.#expiry
   }
 
   get signal(): AbortSignal {
@@ -99,32 +92,31 @@ export class LimitedCall implements CallContext {
   run<Input, Output>(callee: Callee<Input, Output>, input: Input): Output | Promise<Output> {
     const end = LimitedCall.#endOf(this.#given)
     if (end) throw end.reason
-    const left = this.#inheritedTime()
-    if (Number.isNaN(left))
+    const remaining = this.#inheritedTime()
+    if (Number.isNaN(remaining))
       throw new RangeError('deadline must be a number of milliseconds since the epoch, received NaN')
-    if (left <= 0) throw callee.timeoutError(0)
+    if (remaining <= 0) throw callee.timeoutError(0)
     const answer = callee.run(input, this)
     if (!isPromise(answer)) return answer
-    // A thenable may start its work on every `then`: from here on it is called once.
+    // Converted once, because a thenable may start its work on every call of `then`.
     return this.#race(answer instanceof Promise ? answer : Promise.resolve(answer), callee.timeoutError)
   }
 
-  /** Settles like the answer, or rejects as soon as the call ends, even if the callee ignores its signal. */
+  /** Settles with the answer, or rejects as soon as the call ends, even if the callee ignores its signal. */
   #race<Output>(answer: Promise<Output>, timeoutError: (ms: number) => Error): Promise<Output> {
-    this.#deadline = this.deadline // counted from now, not from the first read
+    this.#deadline = this.deadline // fixed when the call starts, not when first read
     const ms = Math.max(0, Math.min(this.#timeout, this.#inheritedTime()))
-    this.#expiry ??= performance.now() + ms
     const signal = this.#given?.signal
     if (ms > longestDelay && !signal) return answer
     return new Promise((resolve, reject) => {
-      const giveUp = (reason: unknown) => {
+      const terminate = (reason: unknown) => {
         release()
         this.#end = { reason }
         this.#controller?.abort(reason)
         reject(reason)
       }
-      const abort = () => giveUp(signal?.reason)
-      const cancel = after(ms, () => giveUp(timeoutError(ms)))
+      const abort = () => terminate(signal?.reason)
+      const cancel = after(ms, () => terminate(timeoutError(ms)))
       const release = () => {
         cancel()
         signal?.removeEventListener('abort', abort)
@@ -135,14 +127,9 @@ export class LimitedCall implements CallContext {
     })
   }
 
-  /**
-   * The time left until the caller's deadline, in milliseconds. A context that is passed on is measured with the
-   * monotonic clock, so that setting the wall clock does not end nested calls.
-   */
+  /** The time left until the caller's deadline, in milliseconds. */
   #inheritedTime(): number {
-    const given = this.#given
-    if (given instanceof LimitedCall) return given.#expiresAt - performance.now()
-    const deadline = given?.deadline
+    const deadline = this.#given?.deadline
     return deadline === undefined ? Infinity : deadline - Date.now()
   }
 

@@ -1,13 +1,13 @@
 /**
  * Channels: typed objects that name an event or a request. A channel is defined once and imported by both sides, so
- * that an editor's "find references" lists its users. Delivery is up to the bus.
+ * that an editor's "find references" lists its users. The bus delivers the payloads and queries.
  */
 import { checkDuration } from './call.ts'
 
 /** Exists only in the type system, where it makes channels with different payloads incompatible. */
 declare const carries: unique symbol
 
-interface Carrier<Input, Output> {
+interface ChannelBase<Input, Output> {
   /** Any string; used in logs, errors and the topology. */
   readonly name: string
   /** Identifies the channel on the bus: two channel objects with the same name have different keys. */
@@ -16,7 +16,7 @@ interface Carrier<Input, Output> {
 }
 
 /** An event, delivered to every listener. */
-export interface EventChannel<Payload, Output> extends Carrier<Payload, Output> {
+export interface EventChannel<Payload, Output> extends ChannelBase<Payload, Output> {
   readonly kind: 'event'
   /** Starts all listeners at once, instead of one after another. */
   readonly concurrent: boolean
@@ -27,7 +27,7 @@ export interface EventChannel<Payload, Output> extends Carrier<Payload, Output> 
 }
 
 /** A request, answered by exactly one provider. */
-export interface RequestChannel<Query, Reply> extends Carrier<Query, Reply> {
+export interface RequestChannel<Query, Reply> extends ChannelBase<Query, Reply> {
   readonly kind: 'request'
   /** Default timeout of a request in milliseconds; `Infinity` means no limit. */
   readonly timeout: number

@@ -17,7 +17,7 @@ type Log = (level: LogLevel, message: string, fields: object) => void
 export class Delivery {
   readonly taps: Taps
   readonly #log: Log
-  /** The channel of the call that is running, until its listener or provider returns, and its place if it is known. */
+  /** The channel and position of the running call, until its listener or provider returns. */
   #channel: string | undefined
   #nesting: Nesting | undefined
 
@@ -26,12 +26,12 @@ export class Delivery {
     this.taps = new Taps((error) => log('error', `Bus tap failed: ${messageOf(error)}`, { err: error }))
   }
 
-  /** For a new subscription. */
+  /** Creates the counter of pending calls for a new subscription. */
   pendingCalls(): PendingCalls {
     return new PendingCalls((error) => this.#log('error', messageOf(error), { err: error }))
   }
 
-  /** Calls all listeners, and returns what the collector makes of their outcomes. */
+  /** Calls all listeners, and returns the collector's result. */
   async publish<Payload, Output, Result>(
     channel: EventChannel<Payload, Output>,
     listeners: readonly Subscription<Payload, Output>[],
@@ -131,7 +131,7 @@ export class Delivery {
     }
   }
 
-  /** The place of the call whose listener or provider makes this one synchronously; undefined outside of calls. */
+  /** The position of the call whose listener or provider makes this one synchronously; undefined outside of calls. */
   #running(): Nesting | undefined {
     if (this.#channel === undefined) return undefined
     this.#nesting ??= new Nesting(this.#channel)
@@ -139,7 +139,7 @@ export class Delivery {
   }
 }
 
-/** Starts now. The result is awaited in the order of delivery, and until then a rejection counts as handled. */
+/** Starts immediately. Marks a rejection as handled, because the result is awaited later, in the order of delivery. */
 function start<Output>(run: () => Answer<Output>): Promise<Output> {
   const answer = (async () => run())()
   answer.catch(() => {})

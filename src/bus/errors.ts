@@ -19,12 +19,12 @@ export interface Failure {
   readonly error: unknown
 }
 
-/** One or more listeners of an event failed; all of them have run. */
+/** One or more listeners of an event failed; all listeners have run. */
 export class ChannelFailures extends AggregateError {
   override readonly name = 'ChannelFailures'
   readonly code = 'BUS_CHANNEL_FAILURES'
   readonly channel: string
-  /** In the order of delivery. `errors` has the errors alone. */
+  /** In the order of delivery. `errors` contains only the errors. */
   readonly failures: readonly Failure[]
   /** The outputs of the other listeners, in the order of delivery. */
   readonly outputs: readonly unknown[]
@@ -68,10 +68,10 @@ export class NoProvider extends BusError {
   }
 }
 
-/** Listeners or providers call each other in a circle. */
+/** Listeners or providers call each other in a cycle. */
 export class CallCycle extends BusError {
   readonly code = 'BUS_CALL_CYCLE'
-  /** The channels of the cycle, in the order of the calls. The first is the last as well. */
+  /** The channels of the cycle, in the order of the calls. The first and the last are the same. */
   readonly channels: readonly string[]
 
   constructor(channels: readonly string[], limit: number) {
@@ -134,7 +134,7 @@ export class Exiting extends BusError {
   }
 }
 
-/** The time for a graceful shutdown is over. */
+/** The shutdown took longer than its time limit. */
 export class ShutdownTimeout extends BusError {
   readonly code = 'BUS_SHUTDOWN_TIMEOUT'
 

@@ -1,16 +1,16 @@
-/** Ends calls that go round in circles. */
+/** Rejects cyclic calls. */
 import { CallCycle } from './errors.ts'
 
 /** The number of nested calls up to which a channel may occur several times. */
 export const nestingLimit = 64
 
-/** The place of a call among nested ones. Most calls contain no other call and need none. */
+/** The position of a call among nested calls. Created on demand, because most calls are not nested. */
 export class Nesting {
   readonly #channel: string
   readonly #parent: Nesting | undefined
   readonly #root: Nesting
   readonly #depth: number
-  /** On the outermost call only. */
+  /** Set on the outermost call only. */
   #cycle: CallCycle | undefined
 
   constructor(channel: string, parent?: Nesting) {
@@ -21,9 +21,10 @@ export class Nesting {
   }
 
   /**
-   * Returns the place of a call that the listener or provider of this one makes. Once a cycle has been found, further
-   * calls of its channels within the same outermost call fail at once: two calls per level would make 2^64 otherwise.
-   * @throws CallCycle if the limit is exceeded and the calls lead through the channel already
+   * Returns the position of a call that the listener or provider of this one makes. After a cycle has been found, calls
+   * of its channels within the same outermost call fail immediately. Otherwise, two calls per level would add up to
+   * 2^64.
+   * @throws CallCycle if the limit is exceeded and the channel already occurs among the calls
    */
   nest(channel: string): Nesting {
     const root = this.#root

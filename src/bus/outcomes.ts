@@ -1,4 +1,4 @@
-/** What becomes of the outcomes of an event's listeners. */
+/** Collectors, which turn the outcomes of an event's listeners into the result of a publish. */
 import { ChannelFailures, type Failure } from './errors.ts'
 
 /** The outcome of one listener, like those of `Promise.allSettled`, with the listener's name. */

@@ -1,7 +1,7 @@
 /** Bounds the pending calls of one listener or provider. */
 import { ChannelOverloaded } from './errors.ts'
 
-/** Up to about 2,000 pending calls only every 32nd is counted, because counting costs as much as a call. */
+/** Up to about 2,000 pending calls, only every 32nd call is counted, because counting costs as much as a call. */
 const sampling = 32
 const suspicious = 64
 
@@ -14,7 +14,7 @@ export class PendingCalls {
   #refused = false
   readonly #onFirstRefusal: (error: ChannelOverloaded) => void
 
-  /** @param onFirstRefusal is called for the first of consecutive refusals */
+  /** @param onFirstRefusal called for the first of consecutive rejections */
   constructor(onFirstRefusal: (error: ChannelOverloaded) => void) {
     this.#onFirstRefusal = onFirstRefusal
   }
@@ -28,7 +28,7 @@ export class PendingCalls {
     throw error
   }
 
-  /** Returns the answer, or a promise that settles like it and is counted until then. */
+  /** Returns the answer, or a promise that settles with it and is counted until then. */
   add<Output>(answer: Promise<Output>): Promise<Output> {
     this.#started += 1
     if (this.#counted < suspicious && this.#started % sampling !== 0) return answer

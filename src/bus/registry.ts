@@ -1,6 +1,6 @@
 /**
  * The subscriptions of each channel. This is the only file that uses mitt: a mitt handler does not run the listener, it
- * appends its subscription to the list that is emitted. What happens with that list is up to the bus.
+ * appends its subscription to the list that is emitted. The bus then calls these subscriptions.
  */
 import mitt, { type Emitter } from 'mitt'
 import type { Callee } from './call.ts'

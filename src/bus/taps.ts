@@ -47,12 +47,12 @@ export class Taps {
   ): Output | Promise<Output> {
     const { id } = call
     const by = callee.name
-    const began = performance.now()
-    const fail = (error: unknown) => this.#notify({ channel, by, id, ms: performance.now() - began, error })
+    const startedAt = performance.now()
+    const fail = (error: unknown) => this.#notify({ channel, by, id, ms: performance.now() - startedAt, error })
     try {
       const answer = call.run(callee, input)
-      if (!isPromise(answer)) this.#notify({ channel, by, id, ms: performance.now() - began })
-      else answer.then(() => this.#notify({ channel, by, id, ms: performance.now() - began }), fail)
+      if (!isPromise(answer)) this.#notify({ channel, by, id, ms: performance.now() - startedAt })
+      else answer.then(() => this.#notify({ channel, by, id, ms: performance.now() - startedAt }), fail)
       return answer
     } catch (error) {
       fail(error)

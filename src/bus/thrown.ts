@@ -1,6 +1,6 @@
 /**
  * Reads values that were thrown. Any value can be thrown: null, a symbol, an object whose getters throw, a Proxy, an
- * error of another realm (Jest, `node:vm`), which is not an `instanceof Error`. Nothing here throws.
+ * error of another realm (Jest, `node:vm`), which is not an `instanceof Error`. No function here throws.
  */
 import { types } from 'node:util'
 
@@ -9,7 +9,7 @@ export function messageOf(error: unknown): string {
   if (isParseError(error)) return 'parse error'
   if (typeof error === 'function') return '[function]'
   if (typeof error !== 'object' || error === null) return String(error) || '[empty string]'
-  // If a connection is refused on several addresses, Node's error has a code but no message.
+  // If a connection is refused on several addresses, the error has a code but no message.
   return textOf(error, 'message') || textOf(error, 'code') || (isError(error) ? nameOf(error) : '[object]')
 }
 

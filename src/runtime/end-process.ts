@@ -1,13 +1,13 @@
 /** Ends the process, even if a thread is blocked. */
 import type { LogOutput } from './log-output.ts'
 
-/** The part of the process that ends it. */
+/** The members of `process` that are used to end it. */
 export type EndableProcess = Pick<NodeJS.Process, 'pid' | 'exit' | 'kill' | 'abort' | 'getActiveResourcesInfo'>
 
 /** Requests that run in a thread of libuv's pool. `process.exit` waits for them, without a time limit. */
 const pooled = /^(FSReq|GetAddrInfoReq|GetNameInfoReq)/
 
-/** How often to look whether log and requests have finished, in milliseconds. */
+/** Interval between checks whether the log and the requests have finished, in milliseconds. */
 const interval = 10
 
 /**

@@ -16,7 +16,7 @@ interface Line {
 /** The size of the buffer while stdout accepts no more, in bytes. */
 const capacity = 8 * 1024 * 1024
 
-/** The bytes that the dropping of other lines makes available for audit lines at a time. */
+/** The size of the other lines that are dropped at a time in favor of audit lines, in bytes. */
 const eviction = 1024 * 1024
 
 /** The longest time that a line stays in the buffer while stdout accepts more, in milliseconds. */
@@ -37,13 +37,13 @@ export class LogOutput {
   readonly #fd: number
   readonly #block: boolean
   #lines: Line[] = []
-  /** The chunk that is being written, from the first byte that is not yet, and the lines in it. */
+  /** The unwritten rest of the current chunk, and the lines of that chunk. */
   #chunk = Buffer.alloc(0)
   #chunkLines: readonly Line[] = []
   /** Bytes in the buffer, chunk included. */
   #size = 0
   #others = 0
-  /** Whether stdout accepted no more, the last time. */
+  /** Whether stdout was full at the last write. */
   #full = false
   #retryDelay = 1
   #scheduled = false
@@ -52,7 +52,7 @@ export class LogOutput {
   #reported: DroppedLines = { audit: 0, other: 0 }
 
   /**
-   * @param whenFull what to do if nobody reads stdout: drop lines once the buffer is full, audit lines last, or block
+   * @param whenFull what to do if stdout is not read: drop lines once the buffer is full, audit lines last, or block
    *   the process until they are written
    */
   constructor(whenFull: 'drop' | 'block', fd = nonBlockingStdout()) {
@@ -94,7 +94,7 @@ export class LogOutput {
     this.#schedule(flushInterval)
   }
 
-  /** Drops other lines in favour of an audit line, the oldest first. */
+  /** Drops other lines in favor of an audit line, the oldest first. */
   #makeRoom(size: number, { kind }: Line): boolean {
     if (kind !== 'audit' || this.#others === 0) return false
     let freed = 0
@@ -133,7 +133,7 @@ export class LogOutput {
           this.#full = true
           return false
         }
-        // The reader is gone or the disk is full.
+        // The reader has closed stdout, or the disk is full.
         for (const { kind } of this.#chunkLines) this.#dropped[kind] += 1
         this.#size -= this.#chunk.length
         this.#chunk = Buffer.alloc(0)
@@ -166,8 +166,8 @@ export class LogOutput {
 }
 
 /**
- * Opens a pipe or terminal once more: `O_NONBLOCK` would otherwise apply to every process that shares it, such as npm
- * or a shell. Sockets cannot be opened again, nor can what belongs to another user; Node sets the flag on these.
+ * Opens a pipe or terminal again, because `O_NONBLOCK` would otherwise apply to every process that shares it, such as
+ * npm or a shell. Sockets and files of other users cannot be opened again; Node.js sets the flag on these.
  */
 function nonBlockingStdout(): number {
   const stdout = fstatSync(1)

@@ -43,10 +43,10 @@ export async function createLogger(
   return logger
 }
 
-/** Passes on the lines of the audit trail as such. */
+/** Passes the lines of the audit trail to `writeAudit`, and all others to `write`. */
 function destination(format: (line: string) => string, output: LogSink): DestinationStream {
   return {
-    // Has pino set `lastMsg` before each line: https://github.com/pinojs/pino/blob/main/docs/api.md#metadata
+    // Makes pino set `lastMsg` before each line: https://github.com/pinojs/pino/blob/main/docs/api.md#metadata
     [Symbol.for('pino.metadata')]: true,
     lastMsg: undefined,
     write(line: string) {

@@ -1,6 +1,6 @@
 /** Reads the metadata of this package. */
 import { readFileSync } from 'node:fs'
-// By default import, because older versions of Node.js reject a missing name before main.ts can check the version.
+// A default import, because older versions of Node.js reject a missing name before main.ts can check the version.
 import module from 'node:module'
 
 export interface Package {

@@ -14,10 +14,10 @@ import { RequestError } from '../handlers/server/problem.ts'
 import { SecretNotFound, Sensitive, SourceFailure } from '../secret.ts'
 import type { Options } from './options/definitions.ts'
 
-/** Creates channels, secrets, source errors and HTTP errors. */
+/** Functions and classes for plugins. */
 const tools = { event, request, Sensitive, SecretNotFound, SourceFailure, RequestError }
 
-/** The argument of a plugin. It contains everything that a plugin needs, so that its file has no imports. */
+/** The argument of a plugin. It contains everything that a plugin needs, so that its file needs no imports. */
 export type PluginContext = typeof tools & {
   readonly channels: typeof channels
   readonly lifecycle: typeof lifecycle
@@ -64,7 +64,7 @@ async function importSubscriber(file: string, options: Options): Promise<Subscri
   // The errors of `stat` for a missing file and of this check are clearer than those of `import`.
   const stats = await stat(file)
   if (stats.isDirectory()) throw new TypeError('Expected a file, received a directory')
-  // Node reads modules synchronously, and might wait for the writer of a pipe for ever.
+  // Node.js reads modules synchronously, and could wait forever for the writer of a pipe.
   if (!stats.isFile()) throw new TypeError('Expected a regular file')
   const { default: plugin }: { default?: unknown } = await import(pathToFileURL(resolve(file)).href)
   if (typeof plugin !== 'function') throw new TypeError('The default export must be a function')

@@ -1,8 +1,8 @@
-/** The form of an error in the log. Any thrown value has one, and finding it never throws. */
+/** Serializes errors for the log. Accepts any thrown value, and never throws. */
 import { codeOf, messageOf } from '../bus/errors.ts'
 import { isParseError, propertyOf } from '../bus/thrown.ts'
 
-/** Errors of the service and the bus for which the message says everything: where they were created does not matter. */
+/** Errors of the service and the bus whose message is sufficient: where they were created does not matter. */
 const withoutStack: ReadonlySet<unknown> = new Set([
   'SOURCE_STARTING',
   'SOURCE_THROTTLED',
@@ -38,7 +38,7 @@ export function serializedError(error: unknown): object {
     left -= 1
     const message = messageOf(thrown)
     const code = codeOf(thrown)
-    // A cause with a code, such as a missing file, explains an expected error; one without is a surprise.
+    // A cause with a code, such as a missing file, explains an expected error; one without a code is unexpected.
     const short = withoutStack.has(code) || (expected && code !== undefined)
     const nested = (value: unknown) =>
       value === undefined || depth === maxDepth || left <= 0 ? undefined : serialize(value, depth + 1, short)
@@ -55,7 +55,7 @@ export function serializedError(error: unknown): object {
   return serialize(error, 1, false)
 }
 
-/** The answers of AWS have none: they are created while the reply is parsed. */
+/** Error responses of AWS have none, because they are created while the response is parsed. */
 function stackOf(error: unknown, message: string): string | undefined {
   if (propertyOf(error, '$metadata') !== undefined) return undefined
   const stack = stringOf(error, 'stack')
@@ -68,7 +68,7 @@ function stringOf(error: unknown, key: string): string | undefined {
   return typeof value === 'string' ? value : undefined
 }
 
-/** The errors that this error is made of, as in an `AggregateError`. Read one by one: the list may be a Proxy. */
+/** The errors that this error combines, as in an `AggregateError`. Read one by one, because the list may be a Proxy. */
 function reasonsOf(error: unknown): unknown[] {
   const reasons = propertyOf(error, 'errors')
   if (typeof propertyOf(reasons, 'length') !== 'number') return []

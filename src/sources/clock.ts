@@ -4,7 +4,7 @@ import { setTimeout } from 'node:timers/promises'
 export interface Clock {
   /** The time of the wall clock, in milliseconds since the epoch. It jumps when the clock is set. */
   readonly now: () => number
-  /** A time in milliseconds that never jumps, for lifetimes and pauses. Only differences have a meaning. */
+  /** A time in milliseconds that never jumps, for lifetimes and backoff. Only differences are meaningful. */
   readonly monotonic: () => number
   /** A random number in [0, 1). */
   readonly random: () => number

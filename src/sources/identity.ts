@@ -1,10 +1,10 @@
-/** Provides `identity.get`. */
+/** Provides `identity.get`: the image and repository links in `/health`. */
 import { messageOf } from '../bus/errors.ts'
 import type { Subscriber } from '../bus/process/process-bus.ts'
 import { getIdentity, type Identity } from '../channels.ts'
 
 export interface IdentityOptions {
-  /** Link to the image; by default the one in the ECS metadata, else the one in package.json. */
+  /** Link to the image; by default the one in the ECS metadata, otherwise the one in package.json. */
   readonly container?: string | undefined
   /** Link to the repository; by default the one in package.json. */
   readonly project?: string | undefined
@@ -42,6 +42,6 @@ async function ecsImage(uri: string): Promise<string> {
   const metadata: unknown = await body.json()
   const image = (metadata as { Image?: unknown } | null)?.Image
   if (statusCode !== 200 || typeof image !== 'string' || !image)
-    throw new Error(`the response has no image, status ${statusCode}`)
+    throw new Error(`no image in the response (status ${statusCode})`)
   return image
 }

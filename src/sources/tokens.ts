@@ -7,7 +7,7 @@ import { UnusableFile, UsageError } from '../errors.ts'
 import { readOptionFile } from '../runtime/options/files.ts'
 import type { Sensitive } from '../secret.ts'
 
-/** One token per line. Several tokens allow a rotation: add the new one before removing the old one. */
+/** One token per line. Several tokens allow rotation: add the new one before removing the old one. */
 export interface TokensOptions {
   /** Path of the file, which is read again on reload. */
   readonly authTokenFile?: string | undefined

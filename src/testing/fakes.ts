@@ -40,7 +40,7 @@ export function fakeListener<Payload, Output>(
   return Object.assign<Subscriber, { payloads: Payload[] }>((bus) => bus.subscribe(widened, listener), { payloads })
 }
 
-/** Records each input, then answers. */
+/** Records each input, then returns the answer. */
 function recording<Input, Output>(inputs: Input[], answer: Answer<Input, Output>) {
   return (input: Input, call: CallContext) => {
     inputs.push(input)

@@ -18,7 +18,7 @@ export interface HttpOptions extends Partial<HttpServerOptions> {
   readonly shutdownTimeout?: number
   /** Time limit of each listener of a reload in milliseconds; 30 s by default. */
   readonly reloadTimeout?: number
-  /** Limits that differ from the defaults. */
+  /** Overrides of the default limits. */
   readonly limits?: Partial<Limits>
 }
 

@@ -6,12 +6,12 @@ import { pluginContext as contextOf, type PluginContext } from '../runtime/plugi
 
 type Flag = string | number | boolean
 
-/** Option values by flag, without the dashes. An array repeats the flag. */
+/** Option values by flag, without the dashes. An array contains the values of a repeatable option. */
 export type Flags = Readonly<Record<string, Flag | readonly Flag[]>>
 
 /**
  * Creates the argument of a plugin's default export. It does not depend on environment variables.
- * @param flags options that differ from the defaults: `{ 'code-name': ['rose', 'river'], 'cache-ttl': '10m' }`
+ * @param flags overrides of the default options: `{ 'code-name': ['rose', 'river'], 'cache-ttl': '10m' }`
  * @throws UsageError if an option is unknown or its value is invalid
  */
 export async function pluginContext(flags: Flags = {}): Promise<PluginContext> {

@@ -9,9 +9,9 @@ import { record } from './recorded-bus.ts'
 /**
  * Starts the service in this process and on a free port. It does not handle signals, depend on environment variables or
  * write logs: log records are only recorded.
- * @param subscribers subscribers by name, added after the plugins of `flags`. One that has the name of a built-in
- *   subscriber replaces it if `without` leaves that out
- * @param flags options that differ from the defaults: `{ without: 'dynamodb', plugin: 'file-source.ts' }`
+ * @param subscribers subscribers by name, added after the plugins of `flags`. One with the name of a built-in
+ *   subscriber that `without` leaves out replaces it
+ * @param flags overrides of the default options: `{ without: 'dynamodb', plugin: 'file-source.ts' }`
  * @throws UsageError if an option is invalid; UnusableFile if a plugin cannot be loaded; the error of the failed start,
  *   after everything has stopped
  */

@@ -8,7 +8,7 @@ import { recordedBus } from '../../src/testing/recorded-bus.ts'
 
 const [find, fetchIt] = [request<number, unknown>('find'), request<number, unknown>('fetch')]
 
-/** A bus without a tap, and one with. */
+/** A bus without a tap and a bus with a tap. */
 const buses: [string, () => Bus][] = [
   ['on a bare bus', () => new Bus()],
   ['on a bus with a tap', () => recordedBus().bus],
@@ -101,8 +101,8 @@ describe('a cycle of events', () => {
   })
 })
 
-describe('honest calls', () => {
-  test('may be nested, also on one channel with different queries', async () => {
+describe('calls without a cycle', () => {
+  test('may be nested, even on one channel with different queries', async () => {
     const bus = new Bus()
     bus.provide(find, async (query, call) => {
       await turn()
@@ -123,7 +123,7 @@ describe('honest calls', () => {
     expect(await bus.request(levels[0] ?? request('none'))).toBe('found')
   })
 
-  test('may follow each other without end', async () => {
+  test('may follow each other any number of times', async () => {
     const bus = new Bus()
     bus.provide(find, (query) => query)
     bus.provide(fetchIt, async (query) => query)
@@ -153,7 +153,7 @@ describe('honest calls', () => {
     expect(await bus.request(find, 7)).toBe(7)
   })
 
-  test('that fail unhandled are reported to the process, counted or not', async () => {
+  test('that fail without a handler are reported to the process, whether or not they are counted', async () => {
     const bus = new Bus()
     bus.provide(find, () => Promise.reject(new Error('broken')))
     const answers = Array.from({ length: 100 }, () => bus.request(find, 0))
@@ -161,7 +161,7 @@ describe('honest calls', () => {
   })
 })
 
-test('a log listener that logs is not called for what it logs itself', () => {
+test('a log listener that logs is not called for its own lines', () => {
   const bus = new Bus()
   const lines: string[] = []
   bus.subscribe(lifecycle.log, ({ message }) => void lines.push(message))

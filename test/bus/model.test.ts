@@ -12,7 +12,7 @@ interface Model {
 }
 
 /** The bus under test, with the functions that correspond to the listeners and the provider of the model. */
-interface Real {
+interface System {
   readonly bus: Bus
   readonly failing: Set<number>
   /** Returns the listener with the id, always the same function. */
@@ -23,9 +23,9 @@ interface Real {
 const published = event<number, string>('published')
 const requested = request<number, string>('requested')
 
-function newReal(): Real {
+function newReal(): System {
   const failing = new Set<number>()
-  const listeners = new Map<number, ReturnType<Real['listener']>>()
+  const listeners = new Map<number, ReturnType<System['listener']>>()
   const create = (id: number) => (payload: number) => {
     if (failing.has(id)) throw new Error(`listener ${id}`)
     const output = `${id} received ${payload}`
@@ -39,7 +39,7 @@ function newReal(): Real {
   return { bus: recordedBus().bus, failing, listener, removeProvider: () => {} }
 }
 
-type Command = fc.AsyncCommand<Model, Real>
+type Command = fc.AsyncCommand<Model, System>
 const always = () => true
 
 const subscribe = (id: number, priority: number, fails: boolean): Command => ({

@@ -22,7 +22,7 @@ describe('subscribing', () => {
     expect(bus.topology().find(({ channel }) => channel === 'greeting')).toBeUndefined()
   })
 
-  test('costs the same for each listener, however many there are', () => {
+  test('costs the same for each listener, regardless of their number', () => {
     const appended = vi.spyOn(Array.prototype, 'push')
     onTestFinished(() => void appended.mockRestore())
     const sorted = vi.spyOn(Array.prototype, 'sort')
@@ -334,7 +334,7 @@ describe('publishing', () => {
   })
 })
 
-describe('publishing for settled outcomes', () => {
+describe('publishSettled', () => {
   test('returns an empty array without listeners', async () => {
     expect(await new Bus().publishSettled(event<string>('greeting'), 'hello')).toEqual([])
   })
@@ -448,7 +448,7 @@ describe('publishing for settled outcomes', () => {
     expect(ids).toEqual(['call-1'])
   })
 
-  test('logs each failure once, also that of a nested publish', async () => {
+  test('logs each failure once, including that of a nested publish', async () => {
     const { bus, records } = recordedBus()
     const outer = event('outer')
     const inner = event('inner')

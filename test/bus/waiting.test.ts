@@ -9,7 +9,7 @@ beforeEach(() => {
   onTestFinished(() => void vi.useRealTimers())
 })
 
-describe('a listener that is still running', () => {
+describe('a pending listener', () => {
   // Their payloads do not matter here.
   const channels = [lifecycle.start, lifecycle.graceful, httpRoutes, httpListening, locateDynamodb]
   test.each(channels as EventChannel<void, unknown>[])(

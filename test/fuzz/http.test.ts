@@ -1,13 +1,13 @@
-/** Checks the responses to generated requests, split at random positions, against the documented behaviour. */
+/** Checks the responses to generated requests, split at random positions, against the documented behavior. */
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { credentials, startDynamodb } from '../support/dynamodb/dynamodb.ts'
-import { ask, problemIn, type RawReply } from '../support/http/http.ts'
-import { assembled } from '../support/service/assembled.ts'
+import { fetchReply, parseProblem, type RawReply } from '../support/http/http.ts'
+import { assembleService } from '../support/service/assemble-service.ts'
 import { exchange, repliesIn } from './exchange.ts'
 import { bytesOf, malformed, names, type Request, soup, tokens, wellFormed, withoutHead } from './requests.ts'
 
-/** Part of every secret, and of nothing else. */
+/** A marker that only secrets contain. */
 const marker = 'sealed'
 const secretOf = (codeName: string) => `${marker} ${Buffer.from(codeName).toString('hex')}`
 
@@ -27,15 +27,15 @@ async function startService(requiresToken: boolean, codeNames = names) {
   const { endpoint, putSecret, close } = await startDynamodb()
   onTestFinished(close)
   for (const codeName of codeNames) await putSecret(codeName, secretOf(codeName))
-  const { bus, origin, logged } = await assembled(
+  const { bus, origin, logged } = await assembleService(
     { 'dynamodb-endpoint': endpoint, 'code-name': codeNames },
     requiresToken ? { SECRET_BUS_AUTH_TOKEN: tokens.join('\n') } : {},
   )
   await bus.start()
-  await expect.poll(async () => (await ask(`${origin()}/ready`)).status).toBe(200)
+  await expect.poll(async () => (await fetchReply(`${origin()}/ready`)).status).toBe(200)
   /** Fails unless the service still responds and has logged no error, such as an uncaught exception. */
   const expectUnharmed = async () => {
-    expect(await ask(`${origin()}/health`)).toMatchObject({ status: 200 })
+    expect(await fetchReply(`${origin()}/health`)).toMatchObject({ status: 200 })
     expect(logged().filter(({ level }) => Number(level) > 40)).toEqual([])
   }
   return { port: Number(new URL(origin()).port), expectUnharmed }
@@ -104,7 +104,7 @@ function expectDocumented(reply: RawReply | undefined, request: Request | undefi
   expect(statuses).toContain(reply.status)
   if (request.method === 'HEAD') return
   if (reply.status === 204) expect(reply.headers).toHaveProperty('allow')
-  else if (reply.status !== 200) problemIn(reply)
+  else if (reply.status !== 200) parseProblem(reply)
   if (reply.status === 200 && codeName !== undefined)
     expect(JSON.parse(reply.body)).toEqual({ secret_code: secretOf(codeName) })
   else expect(reply.body).not.toContain(marker)
@@ -112,7 +112,7 @@ function expectDocumented(reply: RawReply | undefined, request: Request | undefi
 
 /** Fails unless the response has problem details and closes the connection. */
 function expectRefusal(reply: RawReply | undefined): void {
-  expect(reply && problemIn(reply)).toBeDefined()
+  expect(reply && parseProblem(reply)).toBeDefined()
   expect([400, 431]).toContain(reply?.status)
   expect(reply?.headers['connection']).toBe('close')
 }
@@ -123,7 +123,7 @@ describe.each([
   ['with tokens', true],
   ['without tokens', false],
 ])('the service %s', (_, requiresToken) => {
-  test('answers each request in order and as documented', async () => {
+  test('responds to each request in order and as documented', async () => {
     const { port, expectUnharmed } = await startService(requiresToken)
     const requests = fc.array(wellFormed, { minLength: 1, maxLength: 4 })
     const property = fc.asyncProperty(requests, cuts, async (requests, cuts) => {
@@ -152,7 +152,7 @@ describe.each([
     await expectUnharmed()
   })
 
-  test('refuses malformed requests', async () => {
+  test('rejects malformed requests', async () => {
     const { port, expectUnharmed } = await startService(requiresToken)
     const requests = fc.array(withoutHead, { maxLength: 2 })
     const property = fc.asyncProperty(requests, malformed, cuts, async (requests, end, cuts) => {

@@ -59,12 +59,12 @@ export const mutants: Readonly<Record<CheckName, readonly Mutant[]>> = {
       "Assert: !Equals ['true', 'true']",
     ],
     [
-      'the program is not told',
+      'the program does not receive it',
       'SECRET_BUS_ALLOW_ANONYMOUS, Value: !Ref AllowAnonymous',
       "SECRET_BUS_ALLOW_ANONYMOUS, Value: 'false'",
     ],
     [
-      'the program is always told',
+      'the program always receives true',
       'SECRET_BUS_ALLOW_ANONYMOUS, Value: !Ref AllowAnonymous',
       "SECRET_BUS_ALLOW_ANONYMOUS, Value: 'true'",
     ],

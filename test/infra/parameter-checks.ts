@@ -10,9 +10,9 @@ import {
   network,
   onEc2,
   onFargate,
-  pairs,
   properties,
   tokens,
+  toRecord,
 } from './stacks.ts'
 
 /** Throws unless the parameter accepts all valid values and rejects all invalid ones. */
@@ -93,7 +93,7 @@ export const parameterChecks = {
     const codeNames = characters.filter(isAllowedInPolicy).map((character) => `a${character}b`)
     const stack = template.stack({ ...network, CodeNames: codeNames.join(', ') })
 
-    expect(await readOptions(new Map(), pairs(container(stack)['Environment']))).toMatchObject({ codeNames })
+    expect(await readOptions(new Map(), toRecord(container(stack)['Environment']))).toMatchObject({ codeNames })
   },
 
   'the program accepts the option values that the patterns accept': async (template) => {
@@ -119,7 +119,7 @@ export const parameterChecks = {
       expectPattern(template, name, valid, invalid)
       for (const value of valid) {
         const stack = template.stack({ ...network, [name]: value })
-        await expect(readOptions(new Map(), pairs(container(stack)['Environment'])), value).resolves.toBeDefined()
+        await expect(readOptions(new Map(), toRecord(container(stack)['Environment'])), value).resolves.toBeDefined()
       }
     }
   },
@@ -154,7 +154,7 @@ export const parameterChecks = {
       [{ ...network, ...tokens }, false],
       [{ ...network, ...anonymous }, true],
     ] as const) {
-      const environment = pairs(container(template.stack(parameters))['Environment'])
+      const environment = toRecord(container(template.stack(parameters))['Environment'])
       expect(await readOptions(new Map(), environment)).toMatchObject({ allowAnonymous })
     }
   },

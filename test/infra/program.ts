@@ -4,8 +4,8 @@ import { text } from 'node:stream/consumers'
 import { expect, onTestFinished, vi } from 'vitest'
 import { credentials, startDynamodb } from '../support/dynamodb/dynamodb.ts'
 import { startFaultyServer } from '../support/http/faulty-server.ts'
-import { ask } from '../support/http/http.ts'
-import { assembled } from '../support/service/assembled.ts'
+import { fetchReply } from '../support/http/http.ts'
+import { assembleService } from '../support/service/assemble-service.ts'
 
 export interface Program {
   /** The IAM actions that it needs. */
@@ -18,7 +18,7 @@ export interface Program {
 
 let observed: Promise<Program> | undefined
 
-/** Observes the program; the first caller runs it. */
+/** Runs the program once, and returns what was observed to all callers. */
 export const program = (): Promise<Program> => {
   observed ??= observeProgram()
   return observed
@@ -28,14 +28,14 @@ async function observeProgram(): Promise<Program> {
   onTestFinished(() => void vi.unstubAllEnvs())
   for (const [name, value] of Object.entries(credentials)) vi.stubEnv(name, value)
   const { endpoint, calls } = await recordingDynamodb()
-  const { bus, origin } = await assembled({ 'dynamodb-endpoint': endpoint }, { SECRET_BUS_AUTH_TOKEN: 'a-token' })
+  const { bus, origin } = await assembleService({ 'dynamodb-endpoint': endpoint }, { SECRET_BUS_AUTH_TOKEN: 'a-token' })
   await bus.start()
-  await expect.poll(async () => (await ask(`${origin()}/ready`)).status).toBe(200)
-  await ask(`${origin()}/secret`, { headers: { authorization: 'Bearer a-token' } })
+  await expect.poll(async () => (await fetchReply(`${origin()}/ready`)).status).toBe(200)
+  await fetchReply(`${origin()}/secret`, { headers: { authorization: 'Bearer a-token' } })
   await bus.graceful()
 
   const responses = ['/', '/health', '/ready', '/secret', '/metrics'].map(async (path) => {
-    const { status } = await ask(`${origin()}${path}`)
+    const { status } = await fetchReply(`${origin()}${path}`)
     return status === 200 ? [path] : []
   })
   const openPaths = (await Promise.all(responses)).flat()

@@ -13,8 +13,8 @@ import {
   ofType,
   onEc2,
   onFargate,
-  pairs,
   properties,
+  toRecord,
 } from './stacks.ts'
 
 /** The ports of the targets: the container port on Fargate, ephemeral host ports on instances. */
@@ -196,8 +196,8 @@ export const serviceChecks = {
   'the timeouts are consistent': async (template) => {
     const stack = template.stack(network)
     const { StopTimeout: stop, Environment: variables, HealthCheck: health } = container(stack)
-    const { drain, shutdownTimeout, fetchTimeout } = await readOptions(new Map(), pairs(variables))
-    const loadBalancer = pairs(at(properties(stack, 'LoadBalancer'), 'LoadBalancerAttributes'), 'Key')
+    const { drain, shutdownTimeout, fetchTimeout } = await readOptions(new Map(), toRecord(variables))
+    const loadBalancer = toRecord(at(properties(stack, 'LoadBalancer'), 'LoadBalancerAttributes'), 'Key')
     const target = properties(stack, 'TargetGroup')
     const timesHealthy = Number(at(target, 'HealthyThresholdCount')) * Number(at(target, 'HealthCheckIntervalSeconds'))
 
@@ -210,7 +210,7 @@ export const serviceChecks = {
     const ready = seconds(at(health, 'StartPeriod')) + fetchTimeout + seconds(timesHealthy)
     expect(seconds(at(properties(stack, 'Service'), 'HealthCheckGracePeriodSeconds'))).toBeGreaterThan(ready)
     // Requests in flight finish before a deregistered task stops.
-    const attributes = pairs(at(target, 'TargetGroupAttributes'), 'Key')
+    const attributes = toRecord(at(target, 'TargetGroupAttributes'), 'Key')
     const deregistration = seconds(attributes['deregistration_delay.timeout_seconds'])
     expect(deregistration).toBeGreaterThanOrEqual(defaultLimits.requestTimeout)
     expect(deregistration).toBeGreaterThan(fetchTimeout)

@@ -1,4 +1,4 @@
-/** Checks the CloudFormation template beyond its schema, and checks that every check detects mistakes. */
+/** Checks the CloudFormation template beyond its schema, and mutates it to test the checks. */
 import { readFileSync } from 'node:fs'
 import { afterAll, describe, expect, test, vi } from 'vitest'
 import { Template } from '../support/project/template.ts'
@@ -6,7 +6,7 @@ import { type CheckName, checks } from './checks.ts'
 import { mutants } from './mutants.ts'
 import { validator } from './validator.ts'
 
-vi.setConfig({ testTimeout: 120_000 }) // starting the service and the validator takes seconds on a busy machine
+vi.setConfig({ testTimeout: 120_000 }) // starting the service and the validator takes seconds on a loaded machine
 
 const text = readFileSync('infra/cfn/service.yaml', 'utf8')
 const names = Object.keys(checks) as CheckName[] // `checks` has no other keys

@@ -69,6 +69,6 @@ export function container(stack: Stack): Values {
 }
 
 /** Converts a list of pairs, such as variables (`Name`, `Value`) or attributes (`Key`, `Value`), into a mapping. */
-export function pairs(value: Value | undefined, key: 'Name' | 'Key' = 'Name', of = 'Value'): Record<string, string> {
+export function toRecord(value: Value | undefined, key: 'Name' | 'Key' = 'Name', of = 'Value'): Record<string, string> {
   return Object.fromEntries(list(value ?? []).map((pair) => [String(at(pair, key)), String(at(pair, of))]))
 }

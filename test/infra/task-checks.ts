@@ -6,9 +6,9 @@ import { definitions, everyOption } from '../../src/runtime/options/definitions.
 import { readOptions } from '../../src/runtime/options/load.ts'
 import { at, list, type Stack } from '../support/project/template.ts'
 import { image, program } from './program.ts'
-import { type Checks, container, network, onEc2, onFargate, pairs, properties, tokens } from './stacks.ts'
+import { type Checks, container, network, onEc2, onFargate, properties, tokens, toRecord } from './stacks.ts'
 
-const variablesOf = (stack: Stack) => pairs(container(stack)['Environment'])
+const variablesOf = (stack: Stack) => toRecord(container(stack)['Environment'])
 
 const ecsTasksOfThisAccount = {
   Version: '2012-10-17',
@@ -58,7 +58,7 @@ export const taskChecks = {
     const [without, withTokens] = [template.stack(network), template.stack({ ...network, ...tokens })]
 
     expect(container(without)).not.toHaveProperty('Secrets')
-    expect(pairs(container(withTokens)['Secrets'], 'Name', 'ValueFrom')).toEqual({
+    expect(toRecord(container(withTokens)['Secrets'], 'Name', 'ValueFrom')).toEqual({
       SECRET_BUS_AUTH_TOKEN: tokens.AuthTokenSecretArn,
     })
     expect(variablesOf(withTokens)).not.toHaveProperty('SECRET_BUS_AUTH_TOKEN')
@@ -79,7 +79,7 @@ export const taskChecks = {
       ReadonlyRootFilesystem: true,
       LinuxParameters: { InitProcessEnabled: true, Capabilities: { Drop: ['ALL'] } },
     })
-    const { nofile } = pairs(container(template.stack(network))['Ulimits'], 'Name', 'SoftLimit')
+    const { nofile } = toRecord(container(template.stack(network))['Ulimits'], 'Name', 'SoftLimit')
     expect(withinOpenFiles(defaultLimits, Number(nofile))).toEqual(defaultLimits)
   },
 

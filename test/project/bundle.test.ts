@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { credentials, startDynamodb } from '../support/dynamodb/dynamodb.ts'
-import { ask } from '../support/http/http.ts'
-import { startedService } from '../support/service/started-service.ts'
+import { fetchReply } from '../support/http/http.ts'
+import { startTestService } from '../support/service/test-service.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 // Within the project, so that the program of the package finds its dependencies.
@@ -59,7 +59,7 @@ describe('the bundle, like the package,', () => {
     [['healthcheck', '--port', '1'], 1],
   ] as const)('runs with %j', async ([args, code]) => {
     const result = await both(async (program) => {
-      const { exited, stdout, stderr } = startedService(args, {}, program)
+      const { exited, stdout, stderr } = startTestService(args, {}, program)
       return { code: await exited, stdout, stderr: stderr.map((line) => line.replaceAll(program, 'main.js')) }
     })
 
@@ -76,17 +76,17 @@ describe('the bundle, like the package,', () => {
     const headers = { authorization: 'Bearer token' }
 
     const result = await both(async (program) => {
-      const service = startedService(args, env, program)
+      const service = startTestService(args, env, program)
       const address = await service.address()
-      const { body: secret } = await ask(`${address}/secret`, { headers })
+      const { body: secret } = await fetchReply(`${address}/secret`, { headers })
       await service.line(/Secret accessed/) // logged asynchronously; wait to keep the order of messages
-      const { body: greeting } = await ask(`${address}/greeting`, { headers })
-      const { body: reloaded } = await ask(`${address}/-/reload`, { method: 'POST', headers })
-      const { body: metrics } = await ask(`${address}/metrics`, { headers })
+      const { body: greeting } = await fetchReply(`${address}/greeting`, { headers })
+      const { body: reloaded } = await fetchReply(`${address}/-/reload`, { method: 'POST', headers })
+      const { body: metrics } = await fetchReply(`${address}/metrics`, { headers })
       const pages: Record<string, string> = {}
       for (const path of ['/openapi.json', '/docs', '/docs/swagger-ui.css', '/-/bus', '/-/bus/wiring.js'])
-        pages[path] = (await ask(address + path, { headers })).body
-      const check = startedService(['healthcheck', '--port', new URL(address).port], env, program)
+        pages[path] = (await fetchReply(address + path, { headers })).body
+      const check = startTestService(['healthcheck', '--port', new URL(address).port], env, program)
       const healthy = await check.exited
       service.child.kill('SIGTERM')
       const code = await service.exited
@@ -118,7 +118,7 @@ describe('the bundle, like the package,', () => {
 
     const position = await both(async (program) => {
       const args = ['--region', 'eu-central-1', '--plugin', file]
-      const service = startedService(args, { NODE_OPTIONS: '--enable-source-maps' }, program)
+      const service = startTestService(args, { NODE_OPTIONS: '--enable-source-maps' }, program)
       expect(await service.exited).toBe(70)
       return /src\/bus\/bus\.ts:\d+/.exec(await service.line(/Uncaught exception/))?.[0]
     })

@@ -51,7 +51,7 @@ describe('a project without development dependencies', () => {
   })
 })
 
-describe('a project that was installed without scripts, and so without its own Node.js,', () => {
+describe('a project that was installed without install scripts, and therefore without its own Node.js,', () => {
   test.for(['demo', 'dev'])('reports that an older version cannot run the sources on npm run %s', (script) => {
     const older = 'Object.defineProperty(process.features, "typescript", { value: false })'
     const preload = join(mkdtempSync(join(tmpdir(), 'secret-bus-')), 'older.cjs')

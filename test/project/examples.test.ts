@@ -1,11 +1,11 @@
-/** Runs the examples as plugins of the program. Each example has its own test for its behaviour. */
+/** Runs the examples as plugins of the program. Each example has its own test for its behavior. */
 import { globSync, readFileSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { startedService } from '../support/service/started-service.ts'
+import { startTestService } from '../support/service/test-service.ts'
 
 const root = fileURLToPath(new URL('../../examples/', import.meta.url))
 const examples = globSync('*/', { cwd: root }).toSorted()
@@ -18,7 +18,7 @@ test.each(['mjs', 'ts'])('all examples work together in the program, as .%s file
   const auditFile = join(folder, 'accesses')
   const files = plugins.filter((file) => file.endsWith(end)).flatMap((file) => ['--plugin', join(root, file)])
   const env = { SECRETS_FILE: secretsFile, AUDIT_FILE: auditFile }
-  const service = startedService(['--without', 'dynamodb', ...files], env)
+  const service = startTestService(['--without', 'dynamodb', ...files], env)
   const origin = await service.address()
 
   const greeting = await (await fetch(`${origin}/greeting/Rose`)).json()

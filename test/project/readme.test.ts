@@ -6,7 +6,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { httpServer } from '../../src/handlers/server/http-server.ts'
 import { everyOption } from '../../src/runtime/options/definitions.ts'
 import { recordedBus } from '../../src/testing/recorded-bus.ts'
-import { startedService } from '../support/service/started-service.ts'
+import { startTestService } from '../support/service/test-service.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const read = (file: string) => readFileSync(join(root, file), 'utf8')
@@ -48,7 +48,7 @@ describe('the README', () => {
   test('shows the topology as the command prints it', async () => {
     const [, diagram = ''] = /```mermaid\n(.*?)\n```/s.exec(readme) ?? []
     const [, args = ''] = /`npm run demo -- (channels .*?)`/.exec(readme) ?? []
-    const program = startedService(args.replaceAll("'", '').split(' '))
+    const program = startTestService(args.replaceAll("'", '').split(' '))
 
     expect(await program.exited).toBe(0)
     expect(diagram).toBe(program.stdout.join('\n'))

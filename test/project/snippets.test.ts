@@ -16,7 +16,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { format, promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
-import { listening } from '../support/http/listening.ts'
+import { listen } from '../support/http/listen.ts'
 import {
   announcedIn,
   commandsIn,
@@ -28,7 +28,7 @@ import {
   snippetsIn,
   writeFiles,
 } from '../support/project/snippets.ts'
-import { assembled } from '../support/service/assembled.ts'
+import { assembleService } from '../support/service/assemble-service.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const read = (file: string) => readFileSync(join(root, file), 'utf8')
@@ -179,7 +179,7 @@ describe.for([...new Set(commands.map(({ document }) => document))])('a command 
     link('.', folder, ['examples'])
     link('examples', folder)
     if (blocks.every(({ file }) => file === undefined || isNew(file))) writeFiles(folder, blocks)
-    const { endpoint, close } = await listening(createServer())
+    const { endpoint, close } = await listen(createServer())
     port = new URL(endpoint).port
     await close()
   })
@@ -262,7 +262,7 @@ describe('the diagram of a request', () => {
   })
 
   test('matches the topology of the bus', async () => {
-    const { bus } = await assembled({ region: 'eu-central-1' }, { SECRET_BUS_AUTH_TOKEN: 'token' })
+    const { bus } = await assembleService({ region: 'eu-central-1' }, { SECRET_BUS_AUTH_TOKEN: 'token' })
     const topology = bus.topology()
     const names = new Map(participants)
     const subscribers = new Set(

@@ -87,7 +87,7 @@ test('the log is written first, within the same time', () => {
   expect(ends).toEqual([['exit', 3]])
 })
 
-test('a log that is not read is given up at the deadline', () => {
+test('a log that is not read is abandoned at the deadline', () => {
   const output = { flush: () => false, end: vi.fn() }
   const { ends, end, advance } = fakeProcess(7, [])
   end(1_000, output)

@@ -43,7 +43,7 @@ async function piped() {
 /** A line of a kilobyte, with a number. */
 const line = (kind: string, number: number) => `${`${kind} ${number}`.padEnd(1_023, '.')}\n`
 
-describe('a log that nobody reads', () => {
+describe('a log that is not read', () => {
   test('neither blocks nor loses lines, until 8 MiB are buffered', async () => {
     const { output, readAll, drained } = await piped()
     for (let number = 1; number <= 8_000; number += 1) output.write(line('other', number))
@@ -88,7 +88,7 @@ describe('a log that nobody reads', () => {
     expect(lines.length - 1 + output.dropped.other).toBe(17_000)
   })
 
-  test('drops and counts audit lines once there are no others left', async () => {
+  test('drops and counts audit lines when no other lines are left', async () => {
     const { output, readAll } = await piped()
     output.write(line('other', 1))
     for (let number = 1; number <= 9_000; number += 1) output.writeAudit(line('audit', number))
@@ -98,7 +98,7 @@ describe('a log that nobody reads', () => {
   })
 })
 
-test('a log whose reader is gone drops its lines and reports them once there is another one', async () => {
+test('a log without a reader drops its lines, and reports them to the next reader', async () => {
   const { output, reader, openReader, read, drained } = await piped()
   closeSync(reader)
   output.write('lost\n')

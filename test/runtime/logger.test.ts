@@ -160,7 +160,7 @@ describe('an error in the log', () => {
     })
   })
 
-  test('has the stack of a cause, even if it has none itself', async () => {
+  test('contains the stack of its cause, even if it has none itself', async () => {
     const code = `const cause = new TypeError('first')
       logger.error({ err: Object.assign(new Error('second', { cause }), { code: 'SOURCE_UNAVAILABLE' }) }, 'Hello')`
 
@@ -170,21 +170,21 @@ describe('an error in the log', () => {
     expect(err).toEqual({ type: 'Error', message: 'second', code: 'SOURCE_UNAVAILABLE', cause })
   })
 
-  test('has no stack of a cause with a code, if it has none itself', async () => {
+  test('does not contain the stack of a cause with a code, if it has none itself', async () => {
     const code = `const cause = Object.assign(new Error('first'), { code: 'ENOENT' })
       logger.error({ err: Object.assign(new Error('second', { cause }), { code: 'UNUSABLE_FILE' }) }, 'Hello')`
 
     expect((await line(code)).err.cause).toEqual({ type: 'Error', message: 'first', code: 'ENOENT' })
   })
 
-  test('has no stack of a cause that is an answer of AWS', async () => {
+  test('does not contain the stack of a cause that is an error response of AWS', async () => {
     const code = `const cause = Object.assign(new Error('denied'), { $metadata: { httpStatusCode: 400 } })
       logger.error({ err: new Error('outer', { cause }) }, 'Hello')`
 
     expect((await line(code)).err.cause).toEqual({ type: 'Error', message: 'denied' })
   })
 
-  test('has the reasons of an AggregateError and of Promise.any', async () => {
+  test('contains the errors of an AggregateError and of Promise.any', async () => {
     const lines = await written(`const any = await Promise.any([Promise.reject(new Error('one')), Promise.reject(7)])
         .catch((error) => error)
       logger.error({ err: any }, 'Hello')
@@ -199,7 +199,7 @@ describe('an error in the log', () => {
     expect(nested.cause).toMatchObject({ message: 'both', errors: [{ type: 'TypeError', message: 'two', stack }] })
   })
 
-  test('has at most 20 reasons, also if it is its own reason', async () => {
+  test('contains at most 20 errors, even if it contains itself', async () => {
     const code = `const err = new AggregateError(Array.from({ length: 1000 }, () => new Error('one')), 'many')
       const own = new AggregateError([], 'own')
       own.errors = [own, own, own, own]
@@ -212,7 +212,7 @@ describe('an error in the log', () => {
     expect(lines[1]?.match(/"message":"own"/g)).toHaveLength(20)
   })
 
-  test('of another realm is like any other', async () => {
+  test('of another realm is logged like any other', async () => {
     const code = `const vm = await import('node:vm')
       logger.error({ err: vm.runInNewContext("new TypeError('foreign', { cause: new Error('inner') })") }, 'Hello')`
 
@@ -307,7 +307,7 @@ describe('a parse error in the log', () => {
     ['of a subclass', `new (class Unreadable extends SyntaxError {})('sentinel-0123456789')`],
   ]
 
-  test('would quote the text that failed to parse', async () => {
+  test('quotes the text that failed to parse, if logged as it is (control)', async () => {
     expect(await line('logger.info({ message: unreadable.message }, unreadable.stack)')).toMatchObject({
       message: expect.stringContaining('sentinel'),
       msg: expect.stringContaining('sentinel'),

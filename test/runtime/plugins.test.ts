@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { startedService } from '../support/service/started-service.ts'
+import { startTestService } from '../support/service/test-service.ts'
 
 /** Writes a plugin file and starts the service with it. */
 function startWith(content: string, ...args: string[]) {
@@ -10,7 +10,7 @@ function startWith(content: string, ...args: string[]) {
   const file = join(folder, 'greeting.mjs')
   writeFileSync(file, content)
   onTestFinished(() => rmSync(folder, { recursive: true }))
-  return { ...startedService(['--embedded', '--plugin', file, ...args]), file }
+  return { ...startTestService(['--embedded', '--plugin', file, ...args]), file }
 }
 
 test('a plugin without imports makes requests, adds a route, and starts before the port opens', async () => {
@@ -93,7 +93,7 @@ test('logs one line with the file of a plugin that requires a missing provider, 
 test.for(['unknown', 'authentication', 'no-authentication'])(
   'rejects --without %s and lists the allowed subscribers',
   async (name) => {
-    const { exited, stderr } = startedService(['--without', name, '--auth-token-file', '/no/such/file'])
+    const { exited, stderr } = startTestService(['--without', name, '--auth-token-file', '/no/such/file'])
 
     expect(await exited).toBe(64)
     expect(stderr).toEqual([
@@ -107,7 +107,7 @@ describe('a plugin that checks tokens', () => {
     bus.provide(channels.checkToken, ({ token }) => token.reveal() === 'mine')
   }`
 
-  test('is the authentication, so that the service may listen beyond loopback', async () => {
+  test('counts as authentication, so the service may listen beyond loopback', async () => {
     const service = startWith(code, '--host', '0.0.0.0')
     const { port } = new URL(await service.address())
     const ask = (path: string, token: string, method = 'GET') =>
@@ -193,14 +193,14 @@ test.for([
 })
 
 test('reports a plugin that is a directory in one line', async () => {
-  const service = startedService(['--plugin', '/tmp'])
+  const service = startTestService(['--plugin', '/tmp'])
 
   expect(await service.exited).toBe(78)
   expect(service.stderr).toEqual(['secret-bus: --plugin /tmp: Expected a file, received a directory'])
 })
 
 test('reports a missing plugin file in one line', async () => {
-  const service = startedService(['--plugin', '/no/such/plugin.mjs'])
+  const service = startTestService(['--plugin', '/no/such/plugin.mjs'])
 
   expect(await service.exited).toBe(78)
   expect(service.stderr).toEqual([

@@ -6,16 +6,16 @@ import { loadShedding } from '../../src/handlers/guards/load-shedding.ts'
 import { secretRoutes } from '../../src/handlers/routes/secret.ts'
 import { defaultLimits } from '../../src/handlers/server/limits.ts'
 import { SecretNotFound } from '../../src/secret.ts'
-import { collected } from '../support/collected.ts'
 import { credentials } from '../support/dynamodb/dynamodb.ts'
-import { type FaultyServer, failing, saying, startFaultyServer } from '../support/http/faulty-server.ts'
-import { ask, RawConnection, type RawReply, startHttp } from '../support/http/http.ts'
-import { type Assembled, assembled } from '../support/service/assembled.ts'
+import { type FaultyServer, respondWith, respondWithError, startFaultyServer } from '../support/http/faulty-server.ts'
+import { fetchReply, RawConnection, type RawReply, startHttp } from '../support/http/http.ts'
+import { metricValues } from '../support/metric-values.ts'
+import { type AssembledService, assembleService } from '../support/service/assemble-service.ts'
 
 const token = 'a-secret-token'
 const hit = 'secret-bus; hit'
 const miss = 'secret-bus; fwd=uri-miss'
-const item = saying('{"Item":{"secret_code":{"S":"the secret of thedoctor"}}}')
+const item = respondWith('{"Item":{"secret_code":{"S":"the secret of thedoctor"}}}')
 
 beforeEach(() => {
   for (const [name, value] of Object.entries(credentials)) vi.stubEnv(name, value)
@@ -25,11 +25,11 @@ afterEach(() => {
   vi.unstubAllEnvs()
 })
 
-type Settings = Parameters<typeof assembled>
+type Settings = Parameters<typeof assembleService>
 
 /** Starts the service and waits until its secrets are loaded from the embedded DynamoDB. */
-async function loaded(flags: Settings[0] = {}, environment: Settings[1] = {}): Promise<Assembled> {
-  const service = await assembled({ embedded: 'true', ...flags }, environment)
+async function loaded(flags: Settings[0] = {}, environment: Settings[1] = {}): Promise<AssembledService> {
+  const service = await assembleService({ embedded: 'true', ...flags }, environment)
   await service.bus.start()
   const checks = async () => (await service.bus.publish(checkHealth)).map(({ status }) => status)
   await expect.poll(checks).not.toContain('fail')
@@ -42,19 +42,20 @@ async function startHeld(flags: Settings[0] = {}) {
   const { endpoint, requests } = await startFaultyServer(async (request, response) =>
     (await released)(request, response),
   )
-  const service = await assembled({ 'dynamodb-endpoint': endpoint, 'fetch-timeout': '1m', ...flags })
+  const service = await assembleService({ 'dynamodb-endpoint': endpoint, 'fetch-timeout': '1m', ...flags })
   await service.bus.start()
   await expect.poll(() => requests.length).toBe(1) // the cache loads the secret
-  const waiting = async () => (await collected(service.bus, 'secret_bus_secret_reads_total'))['thedoctor coalesced']
+  const waiting = async () => (await metricValues(service.bus, 'secret_bus_secret_reads_total'))['thedoctor coalesced']
   return { ...service, waiting, release }
 }
 
-const portOf = ({ origin }: Pick<Assembled, 'origin'>) => Number(new URL(origin()).port)
+const portOf = ({ origin }: Pick<AssembledService, 'origin'>) => Number(new URL(origin()).port)
 
-const accessesIn = ({ logged }: Pick<Assembled, 'logged'>) => logged().filter(({ msg }) => msg === 'Secret accessed')
+const accessesIn = ({ logged }: Pick<AssembledService, 'logged'>) =>
+  logged().filter(({ msg }) => msg === 'Secret accessed')
 
 /** The audit trail after the service has exited. */
-async function audited(service: Pick<Assembled, 'bus' | 'logged'>): Promise<object[]> {
+async function audited(service: Pick<AssembledService, 'bus' | 'logged'>): Promise<object[]> {
   await service.bus.exit()
   return accessesIn(service).map(({ level, time: _time, pid: _pid, hostname: _host, msg: _msg, ...fields }) => {
     expect(level).toBe(30)
@@ -67,7 +68,7 @@ describe('one audit line is written', () => {
     const service = await loaded({ 'code-name': ['thedoctor', 'river'] })
     const replies: RawReply[] = []
     for (const path of ['/secret', '/secret/thedoctor', '/secret/river']) {
-      for (const method of ['GET', 'HEAD']) replies.push(await ask(`${service.origin()}${path}`, { method }))
+      for (const method of ['GET', 'HEAD']) replies.push(await fetchReply(`${service.origin()}${path}`, { method }))
     }
 
     const lines = await audited(service)
@@ -86,14 +87,14 @@ describe('one audit line is written', () => {
 
   test('for a cache miss', async () => {
     const service = await loaded({ 'cache-ttl': '0' })
-    await ask(`${service.origin()}/secret`)
+    await fetchReply(`${service.origin()}/secret`)
 
     expect(await audited(service)).toMatchObject([{ codeName: 'thedoctor', status: 200, cache: miss }])
   })
 
   test('for a shared fetch', async () => {
     const service = await startHeld()
-    const replies = [1, 2, 3].map(() => ask(`${service.origin()}/secret`))
+    const replies = [1, 2, 3].map(() => fetchReply(`${service.origin()}/secret`))
     await expect.poll(service.waiting).toBe(3)
     service.release(item)
     await Promise.all(replies)
@@ -105,8 +106,8 @@ describe('one audit line is written', () => {
 
   test('for a stale secret', async () => {
     const service = await loaded({ 'cache-ttl': '1ms' })
-    await expect.poll(async () => (await ask(`${service.origin()}/ready`)).body).toContain('stale')
-    await ask(`${service.origin()}/secret`)
+    await expect.poll(async () => (await fetchReply(`${service.origin()}/ready`)).body).toContain('stale')
+    await fetchReply(`${service.origin()}/secret`)
 
     expect(await audited(service)).toMatchObject([
       { status: 200, cache: expect.stringMatching(/^secret-bus; hit; ttl=-/) },
@@ -115,8 +116,8 @@ describe('one audit line is written', () => {
 
   test('for an unknown name, which is logged unchanged', async () => {
     const service = await loaded()
-    await ask(`${service.origin()}/secret/the%20master`)
-    await ask(`${service.origin()}/secret/two%0Alines%22%2C%22status%22%3A200`)
+    await fetchReply(`${service.origin()}/secret/the%20master`)
+    await fetchReply(`${service.origin()}/secret/two%0Alines%22%2C%22status%22%3A200`)
 
     expect(await audited(service)).toMatchObject([
       { codeName: 'the master', status: 404, reason: 'Secret "the master" not found' },
@@ -125,12 +126,12 @@ describe('one audit line is written', () => {
   })
 
   test.each<[number, FaultyServer['answer'], RegExp]>([
-    [502, failing('AccessDeniedException'), /AccessDeniedException/],
-    [502, saying('the secret of thedoctor', 500), /invalid response/],
-    [503, failing('ThrottlingException'), /ThrottlingException/],
+    [502, respondWithError('AccessDeniedException'), /AccessDeniedException/],
+    [502, respondWith('the secret of thedoctor', 500), /invalid response/],
+    [503, respondWithError('ThrottlingException'), /ThrottlingException/],
   ])('for a failure of the source: %i', async (status, answer, reason) => {
     const service = await startHeld({ 'max-attempts': '1' })
-    const reply = ask(`${service.origin()}/secret`)
+    const reply = fetchReply(`${service.origin()}/secret`)
     await expect.poll(service.waiting).toBe(1)
     service.release(answer)
     await reply
@@ -142,7 +143,7 @@ describe('one audit line is written', () => {
 
   test('for a timeout of the source', async () => {
     const service = await startHeld({ 'fetch-timeout': '50ms' })
-    await ask(`${service.origin()}/secret`)
+    await fetchReply(`${service.origin()}/secret`)
 
     expect(await audited(service)).toMatchObject([{ status: 504, reason: expect.stringContaining('50 ms') }])
   })
@@ -157,7 +158,7 @@ describe('one audit line is written', () => {
     await expect.poll(() => accessesIn(service).length).toBe(2)
 
     service.release(item)
-    await ask(`${service.origin()}/secret`)
+    await fetchReply(`${service.origin()}/secret`)
 
     expect(await audited(service)).toMatchObject([
       { reqId: 'gone-1', client: '203.0.113.7', codeName: 'thedoctor', status: 499 },
@@ -169,10 +170,10 @@ describe('one audit line is written', () => {
   test('for a missing or unknown token', async () => {
     const service = await loaded({ 'log-level': 'trace' }, { SECRET_BUS_AUTH_TOKEN: token })
     const url = `${service.origin()}/secret/thedoctor`
-    await ask(url)
-    await ask(url, { headers: { authorization: 'Bearer made-up' } })
-    await ask(url, { headers: { authorization: `Basic ${token}` } })
-    await ask(url, { headers: { authorization: `Bearer ${token}` } })
+    await fetchReply(url)
+    await fetchReply(url, { headers: { authorization: 'Bearer made-up' } })
+    await fetchReply(url, { headers: { authorization: `Basic ${token}` } })
+    await fetchReply(url, { headers: { authorization: `Bearer ${token}` } })
 
     const lines = await audited(service)
 
@@ -209,10 +210,10 @@ describe('one audit line is written', () => {
       audit: auditTrail(),
       routes: secretRoutes({ codeNames: ['thedoctor'] }),
     })
-    const first = ask(`${origin}/secret`)
+    const first = fetchReply(`${origin}/secret`)
     await expect.poll(() => received).toBe(1)
 
-    await ask(`${origin}/secret/river`)
+    await fetchReply(`${origin}/secret/river`)
     release()
     await first
 
@@ -226,7 +227,7 @@ describe('one audit line is written', () => {
 
   test('without the value, even at log level trace', async () => {
     const service = await loaded({ 'log-level': 'trace' })
-    await ask(`${service.origin()}/secret`)
+    await fetchReply(`${service.origin()}/secret`)
 
     expect(await audited(service)).toHaveLength(1)
     expect(service.lines.join('')).not.toContain('the secret of')
@@ -252,8 +253,8 @@ describe('one audit line is written', () => {
   ])('with the client address of the proxy only if the proxy is trusted: %s', async (trusted, client) => {
     const service = await loaded({ 'trust-proxy': trusted }, { SECRET_BUS_AUTH_TOKEN: token })
     const forwarded = { 'x-forwarded-for': '192.0.2.1, 203.0.113.7' }
-    await ask(`${service.origin()}/secret`, { headers: forwarded })
-    await ask(`${service.origin()}/secret`, { headers: { ...forwarded, authorization: `Bearer ${token}` } })
+    await fetchReply(`${service.origin()}/secret`, { headers: forwarded })
+    await fetchReply(`${service.origin()}/secret`, { headers: { ...forwarded, authorization: `Bearer ${token}` } })
 
     expect(await audited(service)).toMatchObject([
       { status: 401, client },
@@ -264,8 +265,9 @@ describe('one audit line is written', () => {
 
 test('requests for other routes are not audited', async () => {
   const service = await loaded()
-  for (const path of ['/health', '/ready', '/metrics', '/nothing', '/secrets']) await ask(`${service.origin()}${path}`)
-  await ask(`${service.origin()}/secret`, { method: 'POST' })
+  for (const path of ['/health', '/ready', '/metrics', '/nothing', '/secrets'])
+    await fetchReply(`${service.origin()}${path}`)
+  await fetchReply(`${service.origin()}/secret`, { method: 'POST' })
 
   expect(await audited(service)).toEqual([])
 })

@@ -1,18 +1,18 @@
-/** The service with fewer descriptors than clients open connections. */
+/** The service with fewer descriptors than its clients open connections. */
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import { RawConnection } from '../support/http/http.ts'
-import { get } from '../support/service/attacked-service.ts'
-import { startedService } from '../support/service/started-service.ts'
+import { get } from '../support/service/limited-service.ts'
+import { startTestService } from '../support/service/test-service.ts'
 
 const descriptors = 256
 
 test.each([
   ['without tokens', {}, 200],
   ['with tokens', { SECRET_BUS_AUTH_TOKEN: 'a-token-of-some-length' }, 401],
-])('the service outlives more idle connections than it has descriptors, %s', async (_, env, status) => {
-  const service = startedService(['--embedded'], env, undefined, descriptors)
+])('the service survives more idle connections than it has descriptors, %s', async (_, env, status) => {
+  const service = startTestService(['--embedded'], env, undefined, descriptors)
   const port = Number(new URL(await service.address()).port)
   const client = await RawConnection.open(port)
   const ask = async (path: string) => {
@@ -37,7 +37,7 @@ test.each([
   expect(await ask('/ready')).toBe(200)
 
   for (const socket of idle) socket.destroy()
-  await expect.poll(() => visit(port)).toBe(200)
+  await expect.poll(() => statusOnNewConnection(port)).toBe(200)
   expect(service.stdout.join('\n')).not.toMatch(/EMFILE|"level":"(error|fatal)"/)
   expect(service.stdout.join('\n')).toMatch(/"openConnections":128\b/)
   expect(service.stdout.join('\n')).toContain('At most 128 connections can be open')
@@ -46,7 +46,7 @@ test.each([
 })
 
 /** The status of `/health` on a new connection; undefined if the service closes it. */
-async function visit(port: number): Promise<number | undefined> {
+async function statusOnNewConnection(port: number): Promise<number | undefined> {
   const connection = await RawConnection.open(port)
   connection.send(...get('/health', 'connection: close'))
   return connection.reply().then(

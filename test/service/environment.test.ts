@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { credentials, startDynamodb } from '../support/dynamodb/dynamodb.ts'
-import { startedService } from '../support/service/started-service.ts'
+import { startTestService } from '../support/service/test-service.ts'
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 
@@ -23,8 +23,8 @@ describe('unknown variables', () => {
     SECRET_BUS_SERVICE_HOST: '10.96.0.12',
   }
 
-  test('are named in the log of the service', async () => {
-    const service = startedService(['--embedded'], env)
+  test('are logged by the service', async () => {
+    const service = startTestService(['--embedded'], env)
     await service.line(/Bus STARTED/)
 
     const warnings = service.stdout.map((line) => JSON.parse(line)).filter(({ level }) => level === 'warn')
@@ -34,8 +34,8 @@ describe('unknown variables', () => {
     ])
   })
 
-  test('are not mentioned by other commands', async () => {
-    const { exited, stdout, stderr } = startedService(['channels'], env)
+  test('are not reported by other commands', async () => {
+    const { exited, stdout, stderr } = startTestService(['channels'], env)
 
     expect(await exited).toBe(0)
     expect([...stdout, ...stderr].join('\n')).not.toContain('PROT')
@@ -66,7 +66,7 @@ describe('the help', () => {
     [20, 60],
     [400, 120],
   ])('on a terminal with %i columns has lines of up to %i characters', async (columns, expected) => {
-    const { exited, stdout } = startedService(['--help'], terminal(columns))
+    const { exited, stdout } = startTestService(['--help'], terminal(columns))
 
     expect(await exited).toBe(0)
     expect(Math.max(...stdout.map((line) => line.length))).toBe(expected)
@@ -74,9 +74,9 @@ describe('the help', () => {
 })
 
 describe('the readable log', () => {
-  /** Whether the log is colored. The process refuses to start, which it logs as an error. */
+  /** Whether the log is colored. The process fails to start, which it logs as an error. */
   async function isColored(env: Record<string, string>): Promise<boolean> {
-    const { exited, stdout } = startedService(['--host', '0.0.0.0', '--log-format', 'pretty'], env)
+    const { exited, stdout } = startTestService(['--host', '0.0.0.0', '--log-format', 'pretty'], env)
     expect(await exited).toBe(64)
     expect(stdout.join('\n')).toContain('--allow-anonymous')
     return stdout.join('\n').includes('\u001b[')
@@ -115,7 +115,7 @@ test('secrets are read without a home directory and without an entry in the pass
     os.homedir = () => process.env.HOME ?? os.userInfo()
     syncBuiltinESMExports()`)
 
-  const service = startedService(['--dynamodb-endpoint', dynamodb.endpoint], {
+  const service = startTestService(['--dynamodb-endpoint', dynamodb.endpoint], {
     ...credentials,
     ...homeless,
     AWS_CONFIG_FILE: undefined,

@@ -13,9 +13,9 @@ import {
   withoutValue,
 } from '../support/dynamodb/fault-matrix.ts'
 import { type FaultyDynamodb, startFaultyDynamodb } from '../support/dynamodb/faulty-dynamodb.ts'
-import { failing, silent, startFaultyServer } from '../support/http/faulty-server.ts'
-import { ask, problemIn, type RawReply } from '../support/http/http.ts'
-import { assembled } from '../support/service/assembled.ts'
+import { neverRespond, respondWithError, startFaultyServer } from '../support/http/faulty-server.ts'
+import { fetchReply, parseProblem, type RawReply } from '../support/http/http.ts'
+import { assembleService } from '../support/service/assemble-service.ts'
 
 const token = 'let-me-in'
 const maxAttempts = 3
@@ -53,7 +53,7 @@ async function startService(
   codeNames: readonly string[],
   flags: Record<string, string> = {},
 ) {
-  const { bus, origin, logged } = await assembled(
+  const { bus, origin, logged } = await assembleService(
     {
       'dynamodb-endpoint': dynamodb.endpoint,
       'code-name': codeNames,
@@ -67,7 +67,7 @@ async function startService(
   await bus.start()
   const headers = { authorization: `Bearer ${token}` }
   const get = async (codeName: string) => {
-    const reply = await ask(`${origin()}/secret/${encodeURIComponent(codeName)}`, { headers })
+    const reply = await fetchReply(`${origin()}/secret/${encodeURIComponent(codeName)}`, { headers })
     return reply.status === 200 ? JSON.parse(reply.body).secret_code : describeProblem(reply)
   }
   return {
@@ -76,10 +76,10 @@ async function startService(
     /** Requests all secrets concurrently. */
     getAll: async () => Object.fromEntries(await Promise.all(codeNames.map(async (name) => [name, await get(name)]))),
     ready: async () => {
-      const { status, body } = await ask(`${origin()}/ready`)
+      const { status, body } = await fetchReply(`${origin()}/ready`)
       return `${status} ${JSON.parse(body).status}`
     },
-    reload: () => ask(`${origin()}/-/reload`, { method: 'POST', headers }),
+    reload: () => fetchReply(`${origin()}/-/reload`, { method: 'POST', headers }),
     /** The code names with a failed fetch in the log. */
     failedFetches: () =>
       new Set(logged().flatMap(({ msg, codeName }) => (/^Failed to fetch secret/.test(`${msg}`) ? [codeName] : []))),
@@ -88,7 +88,7 @@ async function startService(
 
 /** Describes a problem in the format of the matrix. */
 function describeProblem(reply: RawReply): string {
-  const { status } = problemIn(reply)
+  const { status } = parseProblem(reply)
   const retryAfter = reply.headers['retry-after']
   if (retryAfter === undefined) return `${status}`
   expect(retryAfter).toMatch(/^([1-9]|[12]\d|30)$/)
@@ -203,7 +203,7 @@ describe('an outage', () => {
   test('with no response from DynamoDB does not delay stale values and causes one read', async () => {
     const { dynamodb, service } = await start({ 'cache-ttl': '1ms' })
     await expect.poll(service.ready, poll).toBe('200 warn')
-    await dynamodb.injectFaults({ [codeName]: silent })
+    await dynamodb.injectFaults({ [codeName]: neverRespond })
     const requestedAt = performance.now()
 
     const values = await Promise.all(Array.from({ length: 100 }, () => service.get(codeName)))
@@ -213,10 +213,10 @@ describe('an outage', () => {
     expect(dynamodb.attempts(codeName)).toHaveLength(2)
   })
 
-  test('causes ever fewer reads, regardless of the number of requests', async () => {
+  test('causes fewer and fewer reads, regardless of the number of requests', async () => {
     const { dynamodb, service } = await start({ 'cache-ttl': '0', 'max-attempts': '1' })
     await expect.poll(service.ready, poll).toBe('200 pass')
-    await dynamodb.injectFaults({ [codeName]: failing('InternalServerError', 500) })
+    await dynamodb.injectFaults({ [codeName]: respondWithError('InternalServerError', 500) })
 
     for (let request = 0; request < 100; request += 1) expect(await service.get(codeName)).toMatch(/^502/)
 
@@ -227,7 +227,7 @@ describe('an outage', () => {
   test('longer than --max-stale drops the old value, but the service stays ready', async () => {
     const { dynamodb, service } = await start({ 'cache-ttl': '1ms', 'max-stale': '2s' })
     await expect.poll(service.ready, poll).toBe('200 warn')
-    await dynamodb.injectFaults({ [codeName]: failing('ThrottlingException') })
+    await dynamodb.injectFaults({ [codeName]: respondWithError('ThrottlingException') })
     expect(await service.get(codeName)).toBe('first')
 
     await expect.poll(() => service.get(codeName), poll).toMatch(/^503/)

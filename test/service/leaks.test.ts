@@ -8,22 +8,22 @@ import { checkHealth } from '../../src/channels.ts'
 import { readCommandLine } from '../../src/runtime/cli/command-line.ts'
 import { Sensitive } from '../../src/secret.ts'
 import { startDynamodb } from '../support/dynamodb/dynamodb.ts'
-import { deniedTo, requestId, startSpillingDynamodb } from '../support/dynamodb/spilling-dynamodb.ts'
+import { deniedTo, requestId, startLeakyDynamodb } from '../support/dynamodb/leaky-dynamodb.ts'
 import { certificateFiles, newCertificate } from '../support/http/certificate.ts'
 import { malformedRequests } from '../support/http/malformed-requests.ts'
-import { assembled } from '../support/service/assembled.ts'
-import { leaksIn, Outlets, pemSentinels } from '../support/service/sentinels.ts'
-import { startedService } from '../support/service/started-service.ts'
+import { assembleService } from '../support/service/assemble-service.ts'
+import { allRepresentations, representations } from '../support/service/representations.ts'
+import { leaksIn, Outputs, pemSentinels } from '../support/service/sentinels.ts'
+import { startTestService } from '../support/service/test-service.ts'
 import {
+  assembleWatchedService,
   credentials,
-  place,
   secret,
   secretAccessKey,
   sessionToken,
+  tableLocation,
   token,
-  watchedService,
 } from '../support/service/watched-service.ts'
-import { shown, waysToShow } from '../support/service/ways-to-show.ts'
 
 const sentinels = [secret, token, secretAccessKey, sessionToken]
 
@@ -32,7 +32,7 @@ const internals = new RegExp(
   [
     'aws|amazon|dynamo|arn:|fastify|fst_|node_modules|file:|^(x-powered-by|server|via):',
     '\\.[cm]?[jt]s\\b|\\bat \\S+ \\(|\\bat \\S+:\\d+:\\d+|\\d+\\.\\d+\\.\\d+',
-    ...Object.values(place),
+    ...Object.values(tableLocation),
     deniedTo,
     requestId,
   ].join('|'),
@@ -71,7 +71,7 @@ describe('a secret', () => {
     }
   }
 
-  test.each(Object.entries(waysToShow))('is found if it is not wrapped: %s', (_, show) => {
+  test.each(Object.entries(representations))('is found if it is not wrapped: %s', (_, show) => {
     expect(leaksIn(show(new Exposed()), secret)).not.toEqual([])
   })
 
@@ -79,18 +79,18 @@ describe('a secret', () => {
     const wrapped = new Sensitive(secret.value)
     const deep = { list: [wrapped, new Error('x', { cause: { wrapped } })], map: new Map([[wrapped, wrapped]]) }
 
-    expect(leaksIn(shown(wrapped) + shown(deep), secret)).toEqual([])
+    expect(leaksIn(allRepresentations(wrapped) + allRepresentations(deep), secret)).toEqual([])
   })
 })
 
 describe('the service', () => {
   test('returns secrets to authorized requests and leaks nothing, despite faults of clients and DynamoDB', async () => {
-    const dynamodb = await startSpillingDynamodb(secret.value, place['value-attribute'])
+    const dynamodb = await startLeakyDynamodb(secret.value, tableLocation['value-attribute'])
     const codeNames = ['thedoctor', ...dynamodb.cold, ...dynamodb.warm]
-    const { bus, outlets, send, lookInside } = await watchedService(dynamodb, codeNames)
+    const { bus, outputs, send, captureBusOutputs } = await assembleWatchedService(dynamodb, codeNames)
     const others = ['/secret', '/health', '/ready', '/metrics', '/nothing']
     const allPaths = [...others, ...codeNames.map((name) => `/secret/${encodeURIComponent(name)}`)]
-    const heap = { paths: [...others, '/-/reload'], token: token.value, strays: [secret.value, token.value] }
+    const heap = { paths: [...others, '/-/reload'], token: token.value, secrets: [secret.value, token.value] }
     await bus.start()
 
     const served = await send(allPaths.map((path) => authorized(`GET ${path}`)))
@@ -98,22 +98,22 @@ describe('the service', () => {
     const servedAfterReload = await send(allPaths.map((path) => authorized(`GET ${path}`)))
     await send(malformedRequests(heap))
     await send([authorized('GET /metrics')])
-    await lookInside()
+    await captureBusOutputs()
     await bus.exit()
 
-    expect(outlets.leaks(...sentinels)).toEqual([])
-    expect(outlets.texts('reply').flatMap(internalsIn)).toEqual([])
+    expect(outputs.leaks(...sentinels)).toEqual([])
+    expect(outputs.texts('reply').flatMap(internalsIn)).toEqual([])
     expect(served).toBeGreaterThan(0)
     expect(servedAfterReload).toBeGreaterThan(0)
-    expect(outlets.texts('reply').filter((reply) => reply.startsWith('HTTP/1.1 4')).length).toBeGreaterThan(300)
+    expect(outputs.texts('reply').filter((reply) => reply.startsWith('HTTP/1.1 4')).length).toBeGreaterThan(300)
     // Operators need the identity that AWS denies access to.
-    expect(outlets.texts('json log').join()).toContain(deniedTo)
+    expect(outputs.texts('json log').join()).toContain(deniedTo)
   }, 60_000)
 
-  test('shows a planted leak in every outlet', async () => {
-    const dynamodb = await startSpillingDynamodb('harmless', place['value-attribute'])
+  test('detects a planted leak in every output', async () => {
+    const dynamodb = await startLeakyDynamodb('harmless', tableLocation['value-attribute'])
     // A code name is not confidential.
-    const { bus, outlets, send, lookInside } = await watchedService(dynamodb, [secret.value])
+    const { bus, outputs, send, captureBusOutputs } = await assembleWatchedService(dynamodb, [secret.value])
     Object.defineProperty(bus, 'hidden', { value: secret.value })
     bus.subscribe(checkHealth, () => ({ name: 'leak', status: 'warn', output: secret.value }))
     bus.subscribe(lifecycle.graceful, () => Promise.reject(new Error(secret.value)), { name: secret.value })
@@ -121,21 +121,21 @@ describe('the service', () => {
 
     await send([authorized('GET /secret'), authorized('GET /ready')])
     await bus.graceful().catch(() => {})
-    await lookInside()
+    await captureBusOutputs()
 
-    const outletsWithLeaks = new Set(outlets.leaks(secret).map(({ outlet }) => outlet))
-    expect(outletsWithLeaks).toEqual(new Set(outlets.names))
-    expect(outletsWithLeaks.size).toBeGreaterThan(10)
+    const outputsWithLeaks = new Set(outputs.leaks(secret).map(({ output }) => output))
+    expect(outputsWithLeaks).toEqual(new Set(outputs.names))
+    expect(outputsWithLeaks.size).toBeGreaterThan(10)
   })
 })
 
 /** Options with a DynamoDB endpoint that refuses connections. */
-const unreachable = ['--dynamodb-endpoint=http://127.0.0.1:9', `--region=${place.region}`]
+const unreachable = ['--dynamodb-endpoint=http://127.0.0.1:9', `--region=${tableLocation.region}`]
 
-/** A process whose outputs are collected in outlets. */
+/** A process, and a record of everything that it outputs. */
 function watchedProcess(args: readonly string[], env: NodeJS.ProcessEnv = {}, ca = '') {
-  const outlets = new Outlets()
-  const service = startedService([...args, '--log-level=trace', '--log-format=json'], env)
+  const outputs = new Outputs()
+  const service = startTestService([...args, '--log-level=trace', '--log-format=json'], env)
   const dispatcher = new Agent({ connect: { ca } })
   onTestFinished(() => dispatcher.destroy())
   /** @returns the secret, if it is in the `secret_code` of a successful response */
@@ -143,18 +143,18 @@ function watchedProcess(args: readonly string[], env: NodeJS.ProcessEnv = {}, ca
     const url = new URL(path, await service.address())
     const reply = await request(url, { method, dispatcher, headers: { authorization: `Bearer ${bearer}` } })
     const text = await reply.body.text()
-    for (const [name, value] of Object.entries(reply.headers)) outlets.add('reply', `${name}: ${value}`)
+    for (const [name, value] of Object.entries(reply.headers)) outputs.add('reply', `${name}: ${value}`)
     if (reply.statusCode === 200 && path === '/secret') return JSON.parse(text).secret_code
-    outlets.add('reply', text)
+    outputs.add('reply', text)
     return undefined
   }
   const exited = async () => {
     const code = await service.exited
-    for (const line of service.stdout) outlets.add('stdout', line)
-    for (const line of service.stderr) outlets.add('stderr', line)
+    for (const line of service.stdout) outputs.add('stdout', line)
+    for (const line of service.stderr) outputs.add('stderr', line)
     return code
   }
-  return { ...service, outlets, ask, exited }
+  return { ...service, outputs, ask, exited }
 }
 
 /** A certificate, its key and a token file. `corrupt` makes them invalid. */
@@ -177,11 +177,11 @@ describe('the process', () => {
     await table.putSecret('thedoctor', secret.value)
     await table.put({ code_name: { S: 'bytes' }, secret_code: { B: Buffer.from(secret.value) } })
     const { cert, key, tlsCert, tlsKey, tokenFile, corrupt } = await files()
-    const { ask, line, child, exited, outlets } = watchedProcess(
+    const { ask, line, child, exited, outputs } = watchedProcess(
       [
         ...['thedoctor', 'bytes', 'missing'].map((name) => `--code-name=${name}`),
         ...[`--tls-cert=${tlsCert}`, `--tls-key=${tlsKey}`, `--auth-token-file=${tokenFile}`],
-        ...[`--dynamodb-endpoint=${table.endpoint}`, `--region=${place.region}`],
+        ...[`--dynamodb-endpoint=${table.endpoint}`, `--region=${tableLocation.region}`],
       ],
       credentials,
       cert,
@@ -200,12 +200,12 @@ describe('the process', () => {
     await exited()
 
     expect(served).toBe(secret.value)
-    expect(outlets.leaks(...sentinels, ...pemSentinels('the key', key))).toEqual([])
-    expect(outlets.texts('reply').flatMap(internalsIn)).toEqual([])
-    expect(outlets.texts('stdout').join()).toMatch(/tokens failed on.*http-server failed on/)
+    expect(outputs.leaks(...sentinels, ...pemSentinels('the key', key))).toEqual([])
+    expect(outputs.texts('reply').flatMap(internalsIn)).toEqual([])
+    expect(outputs.texts('stdout').join()).toMatch(/tokens failed on.*http-server failed on/)
   }, 60_000)
 
-  test('shows a planted leak in every outlet', async () => {
+  test('detects a planted leak in every output', async () => {
     // Options are not confidential.
     const leaking = watchedProcess([`--code-name=${secret.value}`, `--container=${secret.value}`, ...unreachable])
     const failing = watchedProcess([`--host=${secret.value}`])
@@ -215,9 +215,9 @@ describe('the process', () => {
     leaking.child.kill('SIGTERM')
     await Promise.all([leaking.exited(), failing.exited()])
 
-    const outletsOf = ({ outlets }: typeof leaking) => outlets.leaks(secret).map(({ outlet }) => outlet)
-    expect(outletsOf(leaking)).toEqual(expect.arrayContaining(['reply', 'stdout']))
-    expect(outletsOf(failing)).toContain('stderr')
+    const outputsWithLeak = ({ outputs }: typeof leaking) => outputs.leaks(secret).map(({ output }) => output)
+    expect(outputsWithLeak(leaking)).toEqual(expect.arrayContaining(['reply', 'stdout']))
+    expect(outputsWithLeak(failing)).toContain('stderr')
   }, 60_000)
 })
 
@@ -236,11 +236,11 @@ describe('an invalid configuration', () => {
     const error: unknown = await start(invalidFiles).catch((thrown) => thrown)
 
     expect(error).toMatchObject({ exitCode: expect.any(Number) })
-    expect(leaksIn(shown(error), token, ...pemSentinels('the key', invalidFiles.key))).toEqual([])
+    expect(leaksIn(allRepresentations(error), token, ...pemSentinels('the key', invalidFiles.key))).toEqual([])
   })
 })
 
 async function started(flags: Readonly<Record<string, string>>, env: Readonly<Record<string, string>> = {}) {
-  const { bus } = await assembled({ 'dynamodb-endpoint': 'http://127.0.0.1:9', ...place, ...flags }, env)
+  const { bus } = await assembleService({ 'dynamodb-endpoint': 'http://127.0.0.1:9', ...tableLocation, ...flags }, env)
   await bus.start()
 }

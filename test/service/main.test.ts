@@ -7,10 +7,10 @@ import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { credentials, type Dynamodb, startDynamodb } from '../support/dynamodb/dynamodb.ts'
 import type { ServiceProcess } from '../support/service/process.ts'
-import { startedService } from '../support/service/started-service.ts'
+import { startTestService } from '../support/service/test-service.ts'
 
 function startWith(dynamodb: Pick<Dynamodb, 'endpoint'>, ...args: string[]): ServiceProcess {
-  return startedService(['--dynamodb-endpoint', dynamodb.endpoint, ...args], credentials)
+  return startTestService(['--dynamodb-endpoint', dynamodb.endpoint, ...args], credentials)
 }
 
 async function dynamodbFor(options?: Parameters<typeof startDynamodb>[0]): Promise<Dynamodb> {
@@ -41,7 +41,7 @@ const stack = /"stack"|^ +at |\\n +at /
 
 describe('the embedded service', () => {
   test('serves a secret', async () => {
-    const address = await startedService(['--embedded']).address()
+    const address = await startTestService(['--embedded']).address()
 
     const response = await fetch(`${address}/secret`)
 
@@ -50,7 +50,7 @@ describe('the embedded service', () => {
   })
 
   test('serves its health: status, container and project', async () => {
-    const address = await startedService([
+    const address = await startTestService([
       '--embedded',
       '--container',
       'image:1',
@@ -65,7 +65,7 @@ describe('the embedded service', () => {
   })
 
   test('serves the links of its package by default', async () => {
-    const address = await startedService(['--embedded']).address()
+    const address = await startTestService(['--embedded']).address()
 
     expect(Object.entries(JSON.parse(await (await fetch(`${address}/health`)).text()))).toEqual([
       ['status', 'healthy'],
@@ -75,7 +75,7 @@ describe('the embedded service', () => {
   })
 
   test('logs its address once, and no warnings', async () => {
-    const service = startedService(['--embedded'])
+    const service = startTestService(['--embedded'])
     await service.line(/Bus STARTED/)
 
     const address = await service.address()
@@ -91,7 +91,7 @@ describe('the embedded service', () => {
     await writeFile(join(folder, 'options.json'), '{ "embedded": true, "code-name": "rose" }')
     const env = { SECRET_BUS_CONFIG: join(folder, 'options.json'), SECRET_BUS_CODE_NAME: 'martha,donna' }
 
-    const address = await startedService([], env).address()
+    const address = await startTestService([], env).address()
 
     expect(await secretOf(address)).toBe('the secret of martha')
   })
@@ -99,7 +99,7 @@ describe('the embedded service', () => {
 
 describe('a signal', () => {
   test.each(['SIGTERM', 'SIGINT'] as const)('%s shuts the process down gracefully', async (signal) => {
-    const service = startedService(['--embedded'])
+    const service = startTestService(['--embedded'])
     await service.line(/Bus STARTED/)
     expect(await secretOf(await service.address())).toBe('the secret of thedoctor')
 
@@ -128,7 +128,7 @@ describe('a signal', () => {
   })
 
   test('is logged up to the last line in the pretty format', async () => {
-    const service = startedService(['--embedded', '--log-format', 'pretty'])
+    const service = startTestService(['--embedded', '--log-format', 'pretty'])
     await service.line(/Bus STARTED/)
 
     service.child.kill('SIGTERM')
@@ -138,7 +138,7 @@ describe('a signal', () => {
   })
 
   test('keeps the service running while it drains', async () => {
-    const service = startedService(['--embedded', '--drain', '60s'])
+    const service = startTestService(['--embedded', '--drain', '60s'])
     const address = await service.address()
 
     service.child.kill('SIGTERM')
@@ -153,7 +153,7 @@ describe('a signal', () => {
     ['SIGINT', 'SIGINT'],
     ['SIGTERM', 'SIGINT'],
   ] as const)('%s followed by %s after 1 s ends the process immediately', async (first, second) => {
-    const service = startedService(['--embedded', '--drain', '60s'])
+    const service = startTestService(['--embedded', '--drain', '60s'])
     await service.line(/Bus STARTED/)
     service.child.kill(first)
     await service.line(/Bus STOPPING/)
@@ -211,7 +211,7 @@ describe('a process that cannot start', () => {
     ],
     ['a repeated option', ['--table', 'abc', '--table', 'abc'], {}, 'secret-bus: --table must be given only once'],
   ])('because of %s prints one line and exits with 64', async (_what, args, env, line) => {
-    const service = startedService(['--embedded', ...args], env)
+    const service = startTestService(['--embedded', ...args], env)
 
     expect(await service.exited).toBe(64)
     expect(service.stderr).toEqual([typeof line === 'string' ? line : expect.stringMatching(line)])
@@ -222,7 +222,7 @@ describe('a process that cannot start', () => {
     ['no token is configured', {}],
     ['the token is empty', { SECRET_BUS_AUTH_TOKEN: '' }],
   ])('because it listens beyond loopback and %s logs one line and exits with 64', async (_why, env) => {
-    const service = startedService(['--embedded', '--host', '0.0.0.0'], env)
+    const service = startTestService(['--embedded', '--host', '0.0.0.0'], env)
 
     expect(await service.exited).toBe(64)
     expect(logged(service, 'warn', 'error', 'fatal')).toEqual([
@@ -232,7 +232,7 @@ describe('a process that cannot start', () => {
   })
 
   test('because its config file is missing prints one line and exits with 78', async () => {
-    const service = startedService(['--config', '/no/such/file.json'])
+    const service = startTestService(['--config', '/no/such/file.json'])
 
     expect(await service.exited).toBe(78)
     expect(service.stderr).toEqual([
@@ -247,7 +247,7 @@ describe('a process that cannot start', () => {
     const file = join(folder, 'options.json')
     await writeFile(file, 'sentinel {')
 
-    const service = startedService(['--config', file])
+    const service = startTestService(['--config', file])
 
     expect(await service.exited).toBe(78)
     expect(service.stderr).toEqual([
@@ -262,7 +262,7 @@ describe('a process that cannot start', () => {
     await once(other, 'listening')
     const { port } = other.address() as AddressInfo
 
-    const service = startedService(['--embedded', '--port', `${port}`])
+    const service = startTestService(['--embedded', '--port', `${port}`])
 
     expect(await service.exited).toBe(70)
     expect(logged(service, 'error', 'fatal')).toEqual([
@@ -274,7 +274,7 @@ describe('a process that cannot start', () => {
   })
 
   test('because it has no region logs one line that says how to set it and exits with 64', async () => {
-    const service = startedService([], { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test' })
+    const service = startTestService([], { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test' })
 
     expect(await service.exited).toBe(64)
     expect(logged(service, 'warn', 'error', 'fatal')).toEqual([
@@ -300,7 +300,7 @@ describe('a process that cannot fetch its secret', () => {
   }
 
   test('because it has no credentials keeps running and warns once', async () => {
-    const service = startedService([], { AWS_REGION: 'eu-central-1' })
+    const service = startTestService([], { AWS_REGION: 'eu-central-1' })
 
     await expectNotReady(service, /Failed to fetch secret thedoctor: .*credentials/)
   })
@@ -342,7 +342,7 @@ describe('an uncaught error', () => {
     ],
     ['an object without a prototype', 'throw Object.create(null)', expect.stringMatching(/^Uncaught exception: /)],
   ])('is logged as fatal and ends the process with 70: %s', async (_what, code, msg) => {
-    const service = startedService(['--embedded'], onSigusr2(code))
+    const service = startTestService(['--embedded'], onSigusr2(code))
     await service.line(/Bus STARTED/)
 
     service.child.kill('SIGUSR2')
@@ -357,7 +357,7 @@ describe('an uncaught error', () => {
 
 describe('the log of the process', () => {
   test('has one line per call on the bus at level debug, with the request id', async () => {
-    const service = startedService(['--embedded', '--cache-ttl', '0', '--log-level', 'debug'])
+    const service = startTestService(['--embedded', '--cache-ttl', '0', '--log-level', 'debug'])
     const address = await service.address()
     await service.line(/handled secret\.fetch/) // the fetch at start belongs to no request
 
@@ -378,7 +378,7 @@ describe('the log of the process', () => {
   })
 
   test('has no bus calls at level info', async () => {
-    const service = startedService(['--embedded', '--cache-ttl', '0'])
+    const service = startTestService(['--embedded', '--cache-ttl', '0'])
     await fetch(`${await service.address()}/secret`)
 
     await service.line(/Secret accessed/)
@@ -399,8 +399,8 @@ describe('the log of the process', () => {
     expect(service.stdout.concat(service.stderr).join()).not.toContain('sentinel')
   })
 
-  test.each(['json', 'pretty'])('can lose its reader without affecting the process (%s)', async (format) => {
-    const service = startedService(['--embedded', '--log-format', format, '--log-level', 'debug'])
+  test.each(['json', 'pretty'])('may lose its reader (EPIPE) without affecting the process (%s)', async (format) => {
+    const service = startTestService(['--embedded', '--log-format', format, '--log-level', 'debug'])
     const listening = await service.line(/Listening on/)
     const address = /http:[\w.:/]+/.exec(listening)?.[0]
     await service.line(/Bus STARTED/)
@@ -428,7 +428,7 @@ describe('the runtime', () => {
   test.each(['18.20.0', '20.1.0', '22.21.0', '24.11.1', '25.0.0'])(
     'Node.js %s is rejected in one line',
     async (node) => {
-      const { exited, stderr } = startedService(['--version'], pretend(node))
+      const { exited, stderr } = startTestService(['--version'], pretend(node))
 
       expect(await exited).toBe(64)
       expect(stderr).toEqual([
@@ -438,7 +438,7 @@ describe('the runtime', () => {
   )
 
   test.each(['24.12.0', '25.1.0', '26.0.0'])('Node.js %s is accepted', async (node) => {
-    const { exited, stderr } = startedService(['--version'], pretend(node))
+    const { exited, stderr } = startTestService(['--version'], pretend(node))
 
     expect(await exited).toBe(0)
     expect(stderr).toEqual([])
@@ -448,7 +448,7 @@ describe('the runtime', () => {
     ['Bun 1.4.5', { bun: '1.4.5' }],
     ['Deno 2.5.0', { deno: '2.5.0' }],
   ])('%s is rejected in one line', async (name, versions) => {
-    const { exited, stderr } = startedService(['--version'], pretend('26.3.0', versions))
+    const { exited, stderr } = startTestService(['--version'], pretend('26.3.0', versions))
 
     expect(await exited).toBe(64)
     expect(stderr).toEqual([`secret-bus: The runtime must be Node.js, received ${name}`])

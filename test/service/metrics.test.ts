@@ -2,15 +2,15 @@ import { METHODS } from 'node:http'
 import { describe, expect, test } from 'vitest'
 import { checkHealth } from '../../src/channels.ts'
 import { scrape } from '../support/exposition.ts'
-import { ask, RawConnection } from '../support/http/http.ts'
-import { type Assembled, assembled, ownPackage } from '../support/service/assembled.ts'
+import { fetchReply, RawConnection } from '../support/http/http.ts'
+import { type AssembledService, assembleService, ownPackage } from '../support/service/assemble-service.ts'
 
 const token = 'a-token'
 const authorization = `Bearer ${token}`
 
 /** Starts the service with authentication and waits until these secrets are loaded. */
-async function loaded(...codeNames: string[]): Promise<Assembled> {
-  const service = await assembled({ embedded: 'true', 'code-name': codeNames }, { SECRET_BUS_AUTH_TOKEN: token })
+async function loaded(...codeNames: string[]): Promise<AssembledService> {
+  const service = await assembleService({ embedded: 'true', 'code-name': codeNames }, { SECRET_BUS_AUTH_TOKEN: token })
   await service.bus.start()
   const checks = async () => (await service.bus.publish(checkHealth)).map(({ status }) => status)
   await expect.poll(checks).toEqual(['pass', 'pass'])
@@ -33,7 +33,7 @@ describe('a scrape of the service', () => {
 
   test('contains the metrics of the service and of the process', async () => {
     const { origin } = await loaded('thedoctor')
-    await ask(origin())
+    await fetchReply(origin())
 
     const names = (await scrape(origin(), { authorization })).families.map(({ name }) => name)
 
@@ -63,7 +63,7 @@ describe('a scrape of the service', () => {
   test('does not reveal versions', async () => {
     const { origin } = await loaded('thedoctor')
 
-    const { body } = await ask(`${origin()}/metrics`, { headers: { authorization } })
+    const { body } = await fetchReply(`${origin()}/metrics`, { headers: { authorization } })
 
     expect(body).not.toMatch(/version/i)
     expect(body).not.toContain(process.version)
@@ -100,7 +100,7 @@ describe('a scrape of the service', () => {
       ['/ready'],
       ['/-/reload', { ...known, method: 'POST' }],
     ]
-    for (const [path, init] of requests) await ask(`${origin()}${path}`, init)
+    for (const [path, init] of requests) await fetchReply(`${origin()}${path}`, init)
     const raw = await RawConnection.open(Number(new URL(origin()).port))
     raw.send('GET /secret HTTP/1.1')
     await raw.reply() // 400 because the Host header is missing

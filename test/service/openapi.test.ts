@@ -11,7 +11,14 @@ import { defaultLimits } from '../../src/handlers/server/limits.ts'
 import { SecretNotFound, Sensitive, SourceFailure, type SourceFailureCode } from '../../src/secret.ts'
 import { fakeProvider } from '../../src/testing/fakes.ts'
 import { startService as start } from '../../src/testing/service.ts'
-import { ask, type HttpService, problemIn, RawConnection, type RawReply, startHttp } from '../support/http/http.ts'
+import {
+  fetchReply,
+  type HttpService,
+  parseProblem,
+  RawConnection,
+  type RawReply,
+  startHttp,
+} from '../support/http/http.ts'
 import {
   type DocumentedOperation,
   document,
@@ -55,7 +62,9 @@ const faulty: Subscriber = (bus) => {
 /** Starts a service with a source, and waits for this readiness status. */
 async function startReady(flags: Record<string, string>, status = 'pass') {
   const service = await startService({ source, faulty }, ['dynamodb'], flags)
-  await expect.poll(async () => JSON.parse((await ask(`${service.origin}/ready`)).body)).toMatchObject({ status })
+  await expect
+    .poll(async () => JSON.parse((await fetchReply(`${service.origin}/ready`)).body))
+    .toMatchObject({ status })
   return service
 }
 
@@ -81,10 +90,10 @@ type Ask = (service: HttpService, operation: DocumentedOperation) => Promise<Raw
 const asking =
   (more: RequestInit & { headers?: Record<string, string> } = {}): Ask =>
   ({ origin }, { method, path }) =>
-    ask(`${origin}${path}`, { method, ...more, headers: { ...headers, ...more.headers } })
+    fetchReply(`${origin}${path}`, { method, ...more, headers: { ...headers, ...more.headers } })
 
 const withoutToken: Ask = ({ origin }, { method, path }) =>
-  ask(`${origin}${path}`, { method, headers: { 'x-request-id': exampleId } })
+  fetchReply(`${origin}${path}`, { method, headers: { 'x-request-id': exampleId } })
 
 /** Sends headers that `fetch` does not allow. */
 const sending =
@@ -97,7 +106,7 @@ const sending =
   }
 
 const every = operations.map(({ operationId }) => operationId)
-const guarded = operations.filter(({ security }) => security === undefined).map(({ operationId }) => operationId)
+const authenticated = operations.filter(({ security }) => security === undefined).map(({ operationId }) => operationId)
 const secrets = ['getSecret', 'getSecretByCodeName']
 
 const ofEach = (operationIds: readonly string[], reply: string, ask: Ask) =>
@@ -137,7 +146,7 @@ const scenarios: readonly Scenario[] = [
     replies: [
       ...ofEach(every, '400 bad-request', sending()),
       ...ofEach(every, '413 payload-too-large', sending('host: x', 'content-length: 99999')),
-      ...ofEach(guarded, '401 unauthorized', withoutToken),
+      ...ofEach(authenticated, '401 unauthorized', withoutToken),
       [
         'getSecretByCodeName 414 uri-too-long',
         (service, operation) => asking()(service, { ...operation, path: `/secret/${'x'.repeat(2_049)}` }),
@@ -180,7 +189,7 @@ const scenarios: readonly Scenario[] = [
         'dynamodb',
         'load-shedding',
       ]),
-    replies: ofEach(guarded, '503 overloaded', asking()),
+    replies: ofEach(authenticated, '503 overloaded', asking()),
   },
   {
     scenario: 'a shutdown',
@@ -196,7 +205,7 @@ describe('the OpenAPI document', () => {
   test('matches docs/openapi.json; update with: npx vitest run test/service/openapi.test.ts -u', async () => {
     const { origin } = await startService({ source }, ['dynamodb'])
 
-    const { body } = await ask(`${origin}/openapi.json`, { headers })
+    const { body } = await fetchReply(`${origin}/openapi.json`, { headers })
 
     await expect(`${JSON.stringify(JSON.parse(body), undefined, 2)}\n`).toMatchFileSnapshot(documentFile)
   })
@@ -263,7 +272,7 @@ describe('the OpenAPI document', () => {
 
     connection.socket.write(sent)
 
-    expect(problemIn(await connection.reply())).toMatchObject({ status, type: 'about:blank' })
+    expect(parseProblem(await connection.reply())).toMatchObject({ status, type: 'about:blank' })
     expect(document.info.description).toMatch(new RegExp(`\\b${status}\\sfor\\s`))
   })
 })

@@ -6,8 +6,8 @@ import type { ProcessBus } from '../../src/bus/process/process-bus.ts'
 import { httpRoutes } from '../../src/channels.ts'
 import { credentials, startDynamodb } from '../support/dynamodb/dynamodb.ts'
 import { startFaultyServer } from '../support/http/faulty-server.ts'
-import { ask, RawConnection } from '../support/http/http.ts'
-import { assembled, ownPackage } from '../support/service/assembled.ts'
+import { fetchReply, RawConnection } from '../support/http/http.ts'
+import { assembleService, ownPackage } from '../support/service/assemble-service.ts'
 
 beforeEach(() => {
   for (const [name, value] of Object.entries(credentials)) vi.stubEnv(name, value)
@@ -23,7 +23,7 @@ function handlersOf(bus: ProcessBus) {
 
 describe('assembly', () => {
   test('wires the built-in subscribers in this order', async () => {
-    const { bus } = await assembled()
+    const { bus } = await assembleService()
 
     expect(handlersOf(bus)).toMatchObject({
       'lifecycle.log': ['log'],
@@ -52,7 +52,7 @@ describe('assembly', () => {
   })
 
   test('adds authentication and the reload route if a token is configured', async () => {
-    const { bus } = await assembled({ 'auth-token-file': '/some/file' })
+    const { bus } = await assembleService({ 'auth-token-file': '/some/file' })
 
     expect(handlersOf(bus)).toMatchObject({
       'token.check': ['tokens'],
@@ -71,7 +71,7 @@ describe('assembly', () => {
   })
 
   test('starts an embedded DynamoDB first and stops it last', async () => {
-    const { bus } = await assembled({ embedded: 'true' })
+    const { bus } = await assembleService({ embedded: 'true' })
 
     expect(handlersOf(bus)).toMatchObject({
       'lifecycle.start': ['signals', 'no-authentication', 'embedded-dynamodb', 'dynamodb', 'http-server'],
@@ -81,7 +81,7 @@ describe('assembly', () => {
   })
 
   test('runs nothing before the start', async () => {
-    const { bus, lines } = await assembled({ embedded: 'true' })
+    const { bus, lines } = await assembleService({ embedded: 'true' })
 
     expect(bus.state).toBe('STOPPED')
     expect(lines).toEqual([])
@@ -90,7 +90,7 @@ describe('assembly', () => {
 
 describe('the service', () => {
   test('keeps idle connections open as long as configured', async () => {
-    const { bus, origin } = await assembled({ 'keep-alive-timeout': '4000s' })
+    const { bus, origin } = await assembleService({ 'keep-alive-timeout': '4000s' })
     await bus.start()
     const connection = await RawConnection.open(Number(new URL(origin()).port))
 
@@ -100,36 +100,36 @@ describe('the service', () => {
   })
 
   test('serves a secret from an embedded DynamoDB, its health and its readiness', async () => {
-    const { bus, origin } = await assembled({ embedded: 'true' })
+    const { bus, origin } = await assembleService({ embedded: 'true' })
 
     await bus.start()
 
-    expect(await ask(`${origin()}/secret`)).toMatchObject({
+    expect(await fetchReply(`${origin()}/secret`)).toMatchObject({
       status: 200,
       body: '{"secret_code":"the secret of thedoctor"}',
     })
-    expect(await ask(`${origin()}/health`)).toMatchObject({
+    expect(await fetchReply(`${origin()}/health`)).toMatchObject({
       status: 200,
       body: `{"status":"healthy","container":"${ownPackage.container}","project":"${ownPackage.project}"}`,
     })
-    expect(await ask(`${origin()}/ready`)).toMatchObject({ status: 200 })
+    expect(await fetchReply(`${origin()}/ready`)).toMatchObject({ status: 200 })
   })
 
   test('shows the container and project of the options in its health', async () => {
-    const { bus, origin } = await assembled({ embedded: 'true', container: 'my-image', project: 'my-project' })
+    const { bus, origin } = await assembleService({ embedded: 'true', container: 'my-image', project: 'my-project' })
 
     await bus.start()
 
-    expect((await ask(`${origin()}/health`)).body).toBe(
+    expect((await fetchReply(`${origin()}/health`)).body).toBe(
       '{"status":"healthy","container":"my-image","project":"my-project"}',
     )
   })
 
   test('logs JSON lines without the secret', async () => {
-    const { bus, origin, lines, logged } = await assembled({ embedded: 'true', 'log-level': 'trace' })
+    const { bus, origin, lines, logged } = await assembleService({ embedded: 'true', 'log-level': 'trace' })
     await bus.start()
 
-    await ask(`${origin()}/secret`, { headers: { 'x-request-id': 'request-1' } })
+    await fetchReply(`${origin()}/secret`, { headers: { 'x-request-id': 'request-1' } })
 
     await expect.poll(logged).toContainEqual(expect.objectContaining({ msg: 'Secret accessed', reqId: 'request-1' }))
     expect(lines.join('')).not.toContain('the secret of')
@@ -138,10 +138,10 @@ describe('the service', () => {
   test('logs that the table is missing, but does not reveal it to clients', async () => {
     const { endpoint, close } = await startDynamodb({ withTable: false })
     onTestFinished(close)
-    const { bus, origin, logged } = await assembled({ 'dynamodb-endpoint': endpoint })
+    const { bus, origin, logged } = await assembleService({ 'dynamodb-endpoint': endpoint })
     await bus.start()
 
-    const { status, headers, body } = await ask(`${origin()}/secret`)
+    const { status, headers, body } = await fetchReply(`${origin()}/secret`)
 
     expect(status).toBe(502)
     expect(headers).toHaveProperty('retry-after')
@@ -150,7 +150,7 @@ describe('the service', () => {
     expect(logged()).toContainEqual(
       expect.objectContaining({ level: 40, msg: expect.stringContaining('ResourceNotFoundException') }),
     )
-    expect((await ask(`${origin()}/ready`)).status).toBe(503)
+    expect((await fetchReply(`${origin()}/ready`)).status).toBe(503)
   })
 
   test('reads DynamoDB once for any number of concurrent requests with an empty cache', async () => {
@@ -167,7 +167,7 @@ describe('the service', () => {
       const answer = await request(table.endpoint, { method: 'POST', headers, body })
       response.writeHead(answer.statusCode, answer.headers).end(await answer.body.text())
     })
-    const { bus, origin } = await assembled({
+    const { bus, origin } = await assembleService({
       'dynamodb-endpoint': slowTable.endpoint,
       'request-timeout': '1m',
       'fetch-timeout': '1m',
@@ -200,7 +200,7 @@ describe('the service', () => {
 
 describe('shutting down', () => {
   test('takes at most the sum of the drain and the shutdown timeout', async () => {
-    const { bus, logged } = await assembled({ embedded: 'true', drain: '50ms', 'shutdown-timeout': '100ms' })
+    const { bus, logged } = await assembleService({ embedded: 'true', drain: '50ms', 'shutdown-timeout': '100ms' })
     await bus.start()
     bus.subscribe(lifecycle.stop, () => new Promise(() => {}), { name: 'hanging', priority: 0 })
 
@@ -212,7 +212,7 @@ describe('shutting down', () => {
   })
 
   test('exits cleanly after a drain that is longer than the shutdown timeout', async () => {
-    const { bus } = await assembled({ embedded: 'true', drain: '600ms', 'shutdown-timeout': '500ms' })
+    const { bus } = await assembleService({ embedded: 'true', drain: '600ms', 'shutdown-timeout': '500ms' })
     await bus.start()
 
     expect(await bus.exit()).toBe(0)
@@ -220,9 +220,9 @@ describe('shutting down', () => {
 
   test('releases all resources and signal handlers', async () => {
     const before = process.listenerCount('SIGTERM')
-    const { bus, origin } = await assembled({ embedded: 'true' })
+    const { bus, origin } = await assembleService({ embedded: 'true' })
     await bus.start()
-    await ask(`${origin()}/secret`)
+    await fetchReply(`${origin()}/secret`)
 
     expect(await bus.exit()).toBe(0)
 

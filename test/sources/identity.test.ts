@@ -5,11 +5,11 @@ import { type IdentityOptions, identity } from '../../src/sources/identity.ts'
 import { recordedBus } from '../../src/testing/recorded-bus.ts'
 import {
   type FaultyServer,
-  failing,
-  resetting,
-  saying,
-  silent,
-  stalling,
+  neverRespond,
+  resetConnection,
+  respondWith,
+  respondWithError,
+  stallResponse,
   startFaultyServer,
 } from '../support/http/faulty-server.ts'
 
@@ -32,7 +32,7 @@ test('prefers the project option', async () => {
 })
 
 test('prefers the container option and does not query ECS', async () => {
-  const { endpoint, requests } = await startFaultyServer(saying('{"Image":"from-ecs"}'))
+  const { endpoint, requests } = await startFaultyServer(respondWith('{"Image":"from-ecs"}'))
 
   const { answer } = await ask({ container: 'given', ecsMetadataUri: endpoint })
 
@@ -41,7 +41,7 @@ test('prefers the container option and does not query ECS', async () => {
 })
 
 test('uses the image from the ECS metadata', async () => {
-  const { endpoint, requests } = await startFaultyServer(saying('{"Image":"registry/team/image:1.2","Labels":{}}'))
+  const { endpoint, requests } = await startFaultyServer(respondWith('{"Image":"registry/team/image:1.2","Labels":{}}'))
 
   const { answer, warnings } = await ask({ ecsMetadataUri: `${endpoint}/v4/0123-4567` })
 
@@ -51,17 +51,17 @@ test('uses the image from the ECS metadata', async () => {
 })
 
 test.each<[string, FaultyServer['answer']]>([
-  ['an error', failing('InternalServerError', 500, 'classified response')],
-  ['an error status', saying('{"Image":"classified response"}', 404)],
-  ['invalid JSON', saying('classified response')],
-  ['JSON that is not an object', saying('"classified response"')],
-  ['null', saying('null')],
-  ['no image', saying('{"Labels":"classified response"}')],
-  ['an image that is not a string', saying('{"Image":["classified response"]}')],
-  ['an empty image', saying('{"Image":"","Labels":"classified response"}')],
-  ['a connection reset', resetting],
-  ['no response', silent],
-  ['a partial response', stalling],
+  ['an error', respondWithError('InternalServerError', 500, 'classified response')],
+  ['an error status', respondWith('{"Image":"classified response"}', 404)],
+  ['invalid JSON', respondWith('classified response')],
+  ['JSON that is not an object', respondWith('"classified response"')],
+  ['null', respondWith('null')],
+  ['no image', respondWith('{"Labels":"classified response"}')],
+  ['an image that is not a string', respondWith('{"Image":["classified response"]}')],
+  ['an empty image', respondWith('{"Image":"","Labels":"classified response"}')],
+  ['a connection reset', resetConnection],
+  ['no response', neverRespond],
+  ['a partial response', stallResponse],
 ])('falls back to the image of the package on %s, and warns without quoting the response', async (_, answer) => {
   const { endpoint } = await startFaultyServer(answer)
 
@@ -73,7 +73,7 @@ test.each<[string, FaultyServer['answer']]>([
 })
 
 test('falls back to the image of the package with a warning if ECS refuses the connection', async () => {
-  const server = await startFaultyServer(silent)
+  const server = await startFaultyServer(neverRespond)
   await server.close()
 
   const { answer, warnings } = await ask({ ecsMetadataUri: server.endpoint })

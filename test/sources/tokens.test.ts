@@ -8,7 +8,7 @@ import { checkToken } from '../../src/channels.ts'
 import { Sensitive } from '../../src/secret.ts'
 import { type TokensOptions, tokens } from '../../src/sources/tokens.ts'
 import { recordedBus } from '../../src/testing/recorded-bus.ts'
-import { startedService } from '../support/service/started-service.ts'
+import { startTestService } from '../support/service/test-service.ts'
 
 // Counted, not replaced.
 vi.mock('node:crypto', { spy: true })
@@ -44,7 +44,7 @@ async function started(options: TokensOptions) {
   return service
 }
 
-/** The error of a failing start, and all that it exposes. */
+/** The error of a failing start, and everything that it exposes. */
 async function failedStart(options: TokensOptions) {
   const { bus, logged } = stopped(options)
   const error: Error = await bus.start().then(
@@ -167,7 +167,7 @@ describe('an unusable token file', () => {
   test('ends the process with exit code 78 and one log line before it listens', async () => {
     const file = join(await newFolder(), 'missing')
 
-    const service = startedService(['--embedded', '--auth-token-file', file])
+    const service = startTestService(['--embedded', '--auth-token-file', file])
 
     expect(await service.exited).toBe(78)
     const lines = service.stdout.filter((line) => /"level":"(warn|error|fatal)"/.test(line)).concat(service.stderr)

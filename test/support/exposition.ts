@@ -1,6 +1,6 @@
 /** Parses the Prometheus text format: https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format */
 import { expect } from 'vitest'
-import { ask } from './http/http.ts'
+import { fetchReply } from './http/http.ts'
 
 export interface Sample {
   readonly name: string
@@ -41,7 +41,7 @@ export class Exposition {
 
 /** Fetches the metrics and asserts the format that Prometheus expects. */
 export async function scrape(origin: string, headers: Record<string, string> = {}): Promise<Exposition> {
-  const reply = await ask(`${origin}/metrics`, { headers })
+  const reply = await fetchReply(`${origin}/metrics`, { headers })
   expect(reply.status).toBe(200)
   expect(reply.headers).toMatchObject({
     'content-type': 'text/plain; version=0.0.4; charset=utf-8',

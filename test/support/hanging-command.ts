@@ -1,4 +1,4 @@
-/** A shell command that starts another process and hangs, to see whether it is killed. */
+/** A shell command that starts another process and hangs, and the processes of it that are still running. */
 import { existsSync, readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { temporaryFile } from './temporary-file.ts'
@@ -9,7 +9,7 @@ export interface HangingCommand {
   readonly running: () => Promise<number[]>
 }
 
-/** @param ending what the command does at last; it hangs by default */
+/** @param ending the last step of the command; it hangs by default */
 export async function hangingCommand(ending = 'sleep 60'): Promise<HangingCommand> {
   const pids = await temporaryFile('')
   const script = await temporaryFile(`sleep 60 & echo $$ $! >${pids}; ${ending}`)

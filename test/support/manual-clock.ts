@@ -2,8 +2,8 @@
 import type { Clock } from '../../src/sources/clock.ts'
 
 export class ManualClock implements Clock {
-  /** The result of `random`. The default is the middle, where a symmetric jitter is 0. */
-  chance = 0.5
+  /** The result of `random`. The default, 0.5, makes a symmetric jitter 0. */
+  randomValue = 0.5
   #monotonic = 0
   /** The time of the wall clock when the monotonic clock was 0. */
   #origin = Date.UTC(2025, 0, 1)
@@ -11,7 +11,7 @@ export class ManualClock implements Clock {
 
   readonly now = () => this.#origin + this.#monotonic
   readonly monotonic = () => this.#monotonic
-  readonly random = () => this.chance
+  readonly random = () => this.randomValue
 
   readonly sleep = (ms: number, signal: AbortSignal) => {
     const { promise, resolve, reject } = Promise.withResolvers<void>()

@@ -1,4 +1,4 @@
-/** The process ends in time, and serves, although a thread or the reader of its log is blocked. */
+/** The process serves, and ends in time, even if a thread or the reader of its log is blocked. */
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -7,8 +7,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { ask } from '../support/http/http.ts'
-import { startedService } from '../support/service/started-service.ts'
+import { fetchReply } from '../support/http/http.ts'
+import { startTestService } from '../support/service/test-service.ts'
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 
@@ -34,7 +34,7 @@ const messages = (lines: readonly string[]) => lines.map((line) => JSON.parse(li
 
 describe('a process with a blocked thread', () => {
   test('is ended by SIGTERM, after "Bus EXITED" and with a signal', async () => {
-    const service = startedService(['--embedded', '--plugin', plugin(blockedWhileStarted), ...short])
+    const service = startTestService(['--embedded', '--plugin', plugin(blockedWhileStarted), ...short])
     await service.line(/Bus STARTED/)
     service.child.kill('SIGTERM')
     expect(await service.exited).toBe('SIGKILL')
@@ -43,7 +43,7 @@ describe('a process with a blocked thread', () => {
 
   test('is ended by SIGTERM while a start listener waits for the thread', async () => {
     const file = plugin('bus.subscribe(lifecycle.start, () => open(pipe))')
-    const service = startedService(['--embedded', '--plugin', file, ...short])
+    const service = startTestService(['--embedded', '--plugin', file, ...short])
     await service.line(/Started embedded/)
     service.child.kill('SIGTERM')
     expect(await service.exited).toBe('SIGKILL')
@@ -52,7 +52,7 @@ describe('a process with a blocked thread', () => {
 
   test('is ended by a second signal', async () => {
     const code = `${blockedWhileStarted}; bus.subscribe(lifecycle.stop, () => new Promise(() => {}))`
-    const service = startedService(['--embedded', '--plugin', plugin(code), '--shutdown-timeout', '1h'])
+    const service = startTestService(['--embedded', '--plugin', plugin(code), '--shutdown-timeout', '1h'])
     await service.line(/Bus STARTED/)
     service.child.kill('SIGTERM')
     await service.line(/Bus STOPPING/)
@@ -65,7 +65,7 @@ describe('a process with a blocked thread', () => {
 
   test('is ended after an uncaught exception', async () => {
     const code = `${blockedWhileStarted}; bus.subscribe(channels.httpListening, () => { setImmediate(() => { throw new Error('broken') }) })`
-    const service = startedService(['--embedded', '--plugin', plugin(code), ...short])
+    const service = startTestService(['--embedded', '--plugin', plugin(code), ...short])
     expect(await service.exited).toBe('SIGKILL')
     expect(messages(service.stdout)).toContain('Uncaught exception: broken')
   })
@@ -91,14 +91,14 @@ describe('a process with a blocked thread', () => {
   })
 })
 
-test('a plugin file that is a pipe is refused', async () => {
+test('a plugin file that is a pipe is rejected', async () => {
   const pipe = join(plugin(''), '..', 'pipe')
-  const service = startedService(['--plugin', pipe])
+  const service = startTestService(['--plugin', pipe])
   expect(await service.exited).toBe(78)
   expect(service.stderr).toEqual([`secret-bus: --plugin ${pipe}: Expected a regular file`])
 })
 
-describe('a process whose stdout nobody reads', () => {
+describe('a process whose stdout is not read', () => {
   /** A free port: the log, which would name the port, is not read. */
   async function freePort(): Promise<number> {
     const server = createServer().listen(0, '127.0.0.1')
@@ -123,7 +123,7 @@ describe('a process whose stdout nobody reads', () => {
       env,
     })
     onTestFinished(() => void child.kill('SIGKILL'))
-    const health = () => ask(`http://127.0.0.1:${port}/health`)
+    const health = () => fetchReply(`http://127.0.0.1:${port}/health`)
     await vi.waitFor(async () => expect((await health()).status).toBe(200), { timeout: 30_000, interval: 100 })
     return { child, port }
   }
@@ -131,7 +131,7 @@ describe('a process whose stdout nobody reads', () => {
   test.each(['json', 'pretty'])('serves, and is ended by SIGTERM, log format %s', async (format) => {
     const { child, port } = await unread('--log-format', format, ...short)
     await vi.waitFor(async () =>
-      expect((await ask(`http://127.0.0.1:${port}/metrics`)).body).toContain(
+      expect((await fetchReply(`http://127.0.0.1:${port}/metrics`)).body).toContain(
         'secret_bus_log_lines_dropped_total{kind="audit"} 0',
       ),
     )
@@ -139,7 +139,7 @@ describe('a process whose stdout nobody reads', () => {
     expect(await once(child, 'exit')).toEqual([0, null])
   })
 
-  test('writes everything to a reader that comes late', async () => {
+  test('writes everything to a reader that starts late', async () => {
     const { child } = await unread('--shutdown-timeout', '30s')
     child.kill('SIGTERM')
     let text = ''
@@ -158,9 +158,11 @@ describe('a process whose stdout nobody reads', () => {
   test('keeps serving when the reader goes away', async () => {
     const { child, port } = await unread(...short)
     child.stdout.destroy()
-    expect((await ask(`http://127.0.0.1:${port}/secret`)).status).toBe(200)
+    expect((await fetchReply(`http://127.0.0.1:${port}/secret`)).status).toBe(200)
     await vi.waitFor(async () =>
-      expect((await ask(`http://127.0.0.1:${port}/metrics`)).body).toMatch(/dropped_total\{kind="other"\} [1-9]/),
+      expect((await fetchReply(`http://127.0.0.1:${port}/metrics`)).body).toMatch(
+        /dropped_total\{kind="other"\} [1-9]/,
+      ),
     )
     child.kill('SIGTERM')
     expect(await once(child, 'exit')).toEqual([0, null])

@@ -2,8 +2,8 @@
 import { createServer, request } from 'node:http'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { hasBrowser, useBrowser } from '../support/http/browser.ts'
-import { listening } from '../support/http/listening.ts'
-import { readyService } from '../support/service/ready-service.ts'
+import { listen } from '../support/http/listen.ts'
+import { startReadyService } from '../support/service/ready-service.ts'
 
 const token = 'classified'
 
@@ -19,7 +19,7 @@ async function behindPrefix(origin: string): Promise<string> {
     })
     return void incoming.pipe(forwarded)
   })
-  const { endpoint, close } = await listening(proxy)
+  const { endpoint, close } = await listen(proxy)
   onTestFinished(close)
   return `${endpoint}/prefix`
 }
@@ -28,7 +28,7 @@ describe.runIf(hasBrowser)('the API documentation in a browser', () => {
   const { openPage } = useBrowser()
 
   test('shows the operations in the preferred color scheme', async () => {
-    const { origin } = await readyService({}, { SECRET_BUS_AUTH_TOKEN: token })
+    const { origin } = await startReadyService({}, { SECRET_BUS_AUTH_TOKEN: token })
     const { page, problems } = await openPage({
       colorScheme: 'light',
       viewport: { width: 390, height: 844 },
@@ -50,7 +50,7 @@ describe.runIf(hasBrowser)('the API documentation in a browser', () => {
     expect(problems).toEqual([])
   })
   test('sends its requests below the path prefix of a proxy', async () => {
-    const { origin } = await readyService()
+    const { origin } = await startReadyService()
     const base = await behindPrefix(origin)
     const { page, problems } = await openPage()
 

@@ -4,13 +4,13 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { hasBrowser, useBrowser } from '../support/http/browser.ts'
-import { ask } from '../support/http/http.ts'
-import { readyService } from '../support/service/ready-service.ts'
+import { fetchReply } from '../support/http/http.ts'
+import { startReadyService } from '../support/service/ready-service.ts'
 
 /** Folder of the screenshots. `docs/inspector.png` is a copy of one of them. */
 const screenshots = fileURLToPath(new URL('../../node_modules/.cache/secret-bus/screenshots', import.meta.url))
 
-const inspected = (flags: Readonly<Record<string, string>> = {}) => readyService({ inspector: 'true', ...flags })
+const inspected = (flags: Readonly<Record<string, string>> = {}) => startReadyService({ inspector: 'true', ...flags })
 
 describe.runIf(hasBrowser)('the inspector in a browser', () => {
   const { openPage } = useBrowser()
@@ -42,10 +42,10 @@ describe.runIf(hasBrowser)('the inspector in a browser', () => {
     const channel = (name: string) =>
       page.locator('#wiring .channel', { has: page.locator(`title:text-is("${name}")`) })
 
-    await ask(`${origin}/secret`, { headers: { 'x-request-id': 'all-is-well' } })
+    await fetchReply(`${origin}/secret`, { headers: { 'x-request-id': 'all-is-well' } })
     await row('all-is-well').first().waitFor()
     expect(await channel('secret.get').getAttribute('class')).not.toContain('failing')
-    await ask(`${origin}/secret/classified`, { headers: { 'x-request-id': 'not-there' } })
+    await fetchReply(`${origin}/secret/classified`, { headers: { 'x-request-id': 'not-there' } })
     const failed = row('not-there').filter({ hasText: 'secret.get' })
     await failed.waitFor()
 
@@ -62,7 +62,7 @@ describe.runIf(hasBrowser)('the inspector in a browser', () => {
     const { origin } = await inspected()
     const { page } = await openPage()
     await page.goto(`${origin}/-/bus`)
-    await ask(`${origin}/secret/classified`)
+    await fetchReply(`${origin}/secret/classified`)
     const shown = page.locator('#messages .what')
     const rows = () => shown.allTextContents()
     await page.locator('#messages .failed').waitFor()
@@ -78,7 +78,7 @@ describe.runIf(hasBrowser)('the inspector in a browser', () => {
     await expect.poll(rows).toEqual(['secret.get → secret-cache'])
 
     await page.locator('#pause').click()
-    await ask(`${origin}/secret/classified`)
+    await fetchReply(`${origin}/secret/classified`)
     const counted = page.locator('.channel.failing .numbers')
     await expect.poll(() => counted.textContent()).toBe('2 of 2 failed') // received, but not shown
     expect(await rows()).toHaveLength(1)
@@ -120,7 +120,7 @@ describe.runIf(hasBrowser)('the inspector in a browser', () => {
     mkdirSync(screenshots, { recursive: true })
     const { page, problems } = await openPage({ reducedMotion: 'reduce' })
     await page.goto(`${origin}/-/bus`)
-    for (const path of ['/secret', '/ready', '/secret/unknown', '/secret']) await ask(origin + path)
+    for (const path of ['/secret', '/ready', '/secret/unknown', '/secret']) await fetchReply(origin + path)
     await page.locator('#messages .failed').first().waitFor()
     const sizes = { desktop: { width: 1400, height: 980 }, phone: { width: 390, height: 844 } }
 

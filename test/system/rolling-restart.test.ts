@@ -4,7 +4,7 @@ import { constantLoad } from '../support/http/constant-load.ts'
 import { haproxyInstalled, startHaproxy, steadyPort } from '../support/http/haproxy.ts'
 import { startService } from '../support/service/process.ts'
 
-/** Allows for a busy machine. */
+/** Generous, for a loaded machine. */
 const slowPoll = { timeout: 30_000 }
 vi.setConfig({ testTimeout: 150_000 })
 

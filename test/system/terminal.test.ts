@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { accepts, ask } from '../support/http/http.ts'
+import { acceptsConnections, fetchReply } from '../support/http/http.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const hasScript = String(spawnSync('script', ['--version']).stdout).includes('util-linux')
@@ -59,9 +59,9 @@ describe.runIf(hasScript)('Ctrl-C', () => {
     terminal.press('\x03')
 
     await expect.poll(terminal.output).toContain('shutting down')
-    expect((await ask(`http://127.0.0.1:${port}/health`)).status).toBe(200)
+    expect((await fetchReply(`http://127.0.0.1:${port}/health`)).status).toBe(200)
     await expect.poll(terminal.output).toContain('Bus EXITED')
-    expect(await accepts(port)).toBe(false)
+    expect(await acceptsConnections(port)).toBe(false)
     // With dash as the script shell, npm reports the signal instead of the exit code of the service.
     expect(await terminal.exited)
   })
@@ -106,7 +106,7 @@ describe.runIf(hasScript)('a terminal that is closed', () => {
 
     await expect.poll(output).toContain('Bus EXITED')
     expect(output()).toContain('Received SIGHUP and the terminal is gone, shutting down')
-    expect(await accepts(port)).toBe(false)
+    expect(await acceptsConnections(port)).toBe(false)
   })
 
   test('shuts down a service that writes its log to the terminal', async () => {
@@ -114,7 +114,7 @@ describe.runIf(hasScript)('a terminal that is closed', () => {
 
     close()
 
-    await expect.poll(() => accepts(port)).toBe(false)
+    await expect.poll(() => acceptsConnections(port)).toBe(false)
   })
 
   test('does not affect a service that was started with nohup', async () => {
@@ -124,7 +124,7 @@ describe.runIf(hasScript)('a terminal that is closed', () => {
     close()
 
     await expect.poll(output).toContain('Bus graceful')
-    expect(await accepts(port)).toBe(true)
+    expect(await acceptsConnections(port)).toBe(true)
     kill('SIGTERM')
     await expect.poll(output).toContain('Bus EXITED')
   })
@@ -135,7 +135,7 @@ describe.runIf(hasScript)('a terminal that is closed', () => {
     kill('SIGHUP')
 
     await expect.poll(output).toContain('Bus graceful')
-    expect(await accepts(port)).toBe(true)
+    expect(await acceptsConnections(port)).toBe(true)
     press('\x03')
     await expect.poll(output).toContain('Bus EXITED')
     expect(output()).toContain('Received SIGINT, shutting down')

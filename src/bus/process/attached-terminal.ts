@@ -4,18 +4,18 @@ import { isatty } from 'node:tty'
 import { codeOf } from '../errors.ts'
 
 export interface Terminal {
-  /** Whether the terminal has been closed since, or taken from the process. */
+  /** Whether the terminal has since been closed, or detached from the process. */
   readonly isGone: () => boolean
 }
 
 /**
  * The controlling terminal, if at least one standard stream is a terminal. A process that was started with nohup has a
- * controlling terminal, but none of its streams is one. Node.js no longer ignores SIGHUP then, so this tells the two
- * apart.
+ * controlling terminal, but none of its streams is one. Its SIGHUP cannot be used to distinguish the two cases, because
+ * Node.js resets ignored signals at start.
  */
 export function attachedTerminal(): Terminal | undefined {
   if (![0, 1, 2].some(isatty) || openError() !== undefined) return undefined
-  // Other codes, such as EMFILE, say nothing about the terminal.
+  // Other codes, such as EMFILE, do not show that the terminal is gone.
   return { isGone: () => ['ENXIO', 'EIO'].includes(String(openError())) }
 }
 

@@ -14,20 +14,20 @@ export interface LogRecord {
   readonly fields: object
 }
 
-/** Time after which the log names a listener that is still running, in milliseconds. */
+/** Time after which a listener that is still running is named in the log, in milliseconds. */
 const warnAfter = 10_000
 
 export const lifecycle = {
-  /** When the process starts. A failure ends the start and the process. */
+  /** Published when the process starts. If a listener fails, the process exits. */
   start: event('lifecycle.start', { warnAfter }),
-  /** When the process stops. Also delivered to listeners whose `start` never ran. */
+  /** Published when the process stops, also to subscribers whose start listener never ran. */
   stop: event('lifecycle.stop', { reversed: true }),
-  /** When held data (values, tokens, certificates) must be reloaded. Connections stay open. */
+  /** Published when data in memory (values, tokens, certificates) must be reloaded. Connections stay open. */
   graceful: event('lifecycle.graceful', { warnAfter }),
-  /** When the process is about to end. For releasing resources that outlive a stop. */
+  /** Published when the process is about to end, to release resources that are still needed after the stop. */
   exit: event('lifecycle.exit', { reversed: true }),
   /** A log record, published by `bus.log`. */
   log: event<LogRecord>('lifecycle.log'),
-  /** When the process has entered a state. */
+  /** Published when the process has entered a state. */
   state: event<State>('lifecycle.state', { concurrent: true }),
 }

@@ -20,13 +20,13 @@ import { Serial } from './serial.ts'
 import { ShutdownDeadline } from './shutdown-deadline.ts'
 import { SingleFlight } from './single-flight.ts'
 
-/** A part of the service: a function that receives the bus to subscribe, provide and declare its requests. */
+/** A component of the service: a function that receives the bus to subscribe, provide and declare its requests. */
 export type Subscriber = (bus: ProcessBus) => void
 
 /** `EX_SOFTWARE` of sysexits.h. */
 const softwareFailure = 70
 
-/** Time after the shutdown timeout by which the process has ended, whatever is blocked, in milliseconds. */
+/** Time after the shutdown timeout by which the process has ended, even if a thread is blocked, in milliseconds. */
 const timeToEnd = 2_000
 
 /**
@@ -113,8 +113,8 @@ export class ProcessBus extends Bus {
   /**
    * Publishes `lifecycle.graceful` if the process is started, so that subscribers reload their data. Calls made while a
    * reload is queued share it. A reload in progress is not shared, because it may have read its data before the call.
-   * Each listener has the reload timeout to itself, so one that hangs neither takes the time of the others nor blocks
-   * later reloads.
+   * The reload timeout applies to each listener separately, so one that hangs neither shortens the time of the others
+   * nor blocks later reloads.
    * @returns the outputs of the listeners; empty if the process is not started
    * @throws ChannelFailures if any failed; the process stays started nevertheless
    */
@@ -139,12 +139,12 @@ export class ProcessBus extends Bus {
   }
 
   /**
-   * Stops, then runs the exit listeners, within the shutdown timeout: a listener that is still running when the time is
-   * over is named in the log and abandoned. It does not end the process; the caller does, with the returned code, and
+   * Stops, then runs the exit listeners, within the shutdown timeout: a listener that is still running after that
+   * time is named in the log and abandoned. It does not end the process; the caller does, with the returned code, and
    * within `timeToEnd`.
    * @param code a whole number from 0 to 255
-   * @returns the exit code: the first non-zero one requested, else 70 if a listener failed or was abandoned or the
-   *   process was still starting, else 0
+   * @returns the exit code: the first non-zero one requested; otherwise 70 if a listener failed or was abandoned or the
+   *   process was still starting; otherwise 0
    * @throws RangeError, as a rejection, if the code is invalid; the error is logged and the process exits with 70
    */
   exit(code = 0): Promise<number> {
@@ -159,7 +159,7 @@ export class ProcessBus extends Bus {
   }
 
   /**
-   * Resolves when the process enters the state, or one of the states; immediately if it is in it already.
+   * Resolves when the process enters the state, or one of the states; immediately if it is already in it.
    * @throws Exiting if the process exits without entering it; the reason of the signal if that aborts
    */
   async wait(wanted: State | readonly State[], options: { readonly signal?: AbortSignal } = {}): Promise<State> {
@@ -238,7 +238,7 @@ export class ProcessBus extends Bus {
 
   /** Exits with a failure, because the caller expects the process to end. */
   private refuseExitCode(code: unknown): Promise<never> {
-    // Only the type of other values, which may be errors that quote a secret.
+    // Other values may be errors that quote a secret, so only their type is reported.
     const received = typeof code === 'number' ? code : typeof code
     const error = new RangeError(`exit code must be a whole number from 0 to 255, received ${received}`)
     this.log('error', error.message, { err: error })

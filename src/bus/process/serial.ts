@@ -2,7 +2,7 @@
 export class Serial {
   #last: Promise<void> | undefined
 
-  /** Runs the task in its turn, immediately if no other is running. */
+  /** Runs the task when its turn comes, immediately if no other task is running. */
   run<Result>(task: () => Promise<Result>): Promise<Result> {
     const { promise: finished, resolve } = Promise.withResolvers<void>()
     const previous = this.#last

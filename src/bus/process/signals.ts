@@ -20,9 +20,9 @@ export interface SignalOptions {
 }
 
 /**
- * SIGTERM and SIGINT shut down; another one ends the process immediately with code 1 if it comes at least 1 s after the
- * first. An earlier one may stem from the same Ctrl-C: `node --watch` and npm forward the signal that the terminal has
- * already sent to all processes. SIGHUP reloads, or shuts down if the terminal that the process was started from is
+ * SIGTERM and SIGINT shut down; a second one ends the process immediately with code 1 if it comes at least 1 s after
+ * the first. An earlier one may come from the same Ctrl-C: `node --watch` and npm forward the signal that the terminal
+ * has already sent to all processes. SIGHUP reloads, or shuts down if the terminal that the process was started from is
  * gone. After an uncaught exception the state of the process is undefined, so it exits with 70 (`EX_SOFTWARE` of
  * sysexits.h).
  */
@@ -56,7 +56,7 @@ export const signals =
       if (shutDownIfTerminalIsGone()) return
       // A failure is logged where it occurs.
       bus.graceful().catch(() => {})
-      // If a shell dies, the kernel sends SIGHUP to its processes just before it takes the terminal from them.
+      // When a shell exits, the kernel sends SIGHUP to its processes just before it detaches them from the terminal.
       if (terminal) setTimeout(shutDownIfTerminalIsGone, recheckAfter).unref()
     }
     const shutDownIfTerminalIsGone = (): boolean => {

@@ -60,7 +60,7 @@ function shapeOf({ channel, kind }: ChannelInfo): string {
   return kind === 'request' ? `{{"${escaped(channel)}"}}` : `(["${escaped(channel)}"])`
 }
 
-/** A name may contain any character. */
+/** Escapes the characters that have a meaning in Mermaid. */
 function escaped(name: string): string {
   return name.replaceAll(/["#<>&;]/g, (character) => `#${character.codePointAt(0)};`).replaceAll(/\s+/g, ' ')
 }

@@ -1,5 +1,5 @@
 /**
- * The topology: which subscribers use each channel and which handle it. The registry knows only the handlers; this
+ * The topology: which subscribers use each channel and which handle it. The registry contains only the handlers; this
  * module adds the declared users.
  */
 import type { Channel } from '../channel.ts'

@@ -36,18 +36,18 @@ export const authentication =
         const { open, browser = false } = request.routeOptions.config
         if (open) return done()
         const { scheme, token } = credentialsIn(request.headers.authorization, browser)
-        const refuse = () => {
+        const reject = () => {
           // No error code unless the request has a bearer token: https://www.rfc-editor.org/rfc/rfc6750#section-3.1
           const challenge = scheme === 'bearer' ? `${bearerChallenge}, error="invalid_token"` : bearerChallenge
           reply.header('www-authenticate', browser ? [challenge, basicChallenge] : challenge)
           done(new Unauthorized(token ? 'Unknown token' : 'Missing token'))
         }
-        if (!token) return refuse()
+        if (!token) return reject()
         // `done(null)` would admit the request.
         const onError = (cause: unknown) =>
           done(isError(cause) ? cause : new Error(`Failed to check the token: ${messageOf(cause)}`, { cause }))
-        // A provider may answer anything, so only `true` counts.
-        const onAnswer = (isKnown: unknown) => (isKnown === true ? done() : refuse())
+        // A provider may return any value, so only `true` admits the request.
+        const onAnswer = (isValid: unknown) => (isValid === true ? done() : reject())
         check({ token: new Sensitive(token) }, { id: request.id }).then(onAnswer, onError)
       })
     })

@@ -18,7 +18,7 @@ export const loadShedding =
     bus.subscribe(httpRoutes, (app) => {
       const isDelayed = watchEventLoop(app, limits)
       const replies = PendingReplies.of(app.server)
-      const admits = connectionSlots(limits.connections)
+      const hasSlot = connectionSlots(limits.connections)
       let inProgress = 0
       const release = () => {
         inProgress -= 1
@@ -28,7 +28,7 @@ export const loadShedding =
         if (replies?.isOverLimit) return done(new Overloaded('Too many unread replies'))
         if (isDelayed()) return done(new Overloaded('The event loop delay is too high'))
         if (inProgress >= limits.requests) return done(new Overloaded('Too many concurrent requests'))
-        if (!admits(request.raw.socket)) {
+        if (!hasSlot(request.raw.socket)) {
           reply.header('connection', 'close')
           return done(new Overloaded('Too many connections'))
         }

@@ -70,11 +70,11 @@ export class BusWatchers {
       const { stream, seen } = watcher
       if (stream.writableEnded || stream.writableNeedDrain) continue // a slow client misses messages
       const changed = watcher.snapshot !== snapshot
-      const hasNews = changed || seen !== this.#traffic.count
-      if (!hasNews && performance.now() - watcher.at < heartbeatInterval) continue
+      const hasUpdates = changed || seen !== this.#traffic.count
+      if (!hasUpdates && performance.now() - watcher.at < heartbeatInterval) continue
       const kind = `${changed} ${seen}`
       const event =
-        events.get(kind) ?? (hasNews ? this.#event(changed ? snapshot : undefined, seen) : ': heartbeat\n\n')
+        events.get(kind) ?? (hasUpdates ? this.#event(changed ? snapshot : undefined, seen) : ': heartbeat\n\n')
       events.set(kind, event)
       stream.write(event)
       Object.assign(watcher, { snapshot, seen: this.#traffic.count, at: performance.now() })

@@ -11,12 +11,12 @@ export interface Collected {
   readonly metrics: unknown
 }
 
-/** What is wrong with a family that is left out. */
+/** Receives the name of the subscriber and the reason for each family that is left out. */
 export type OnInvalid = (by: string, reason: string) => void
 
 export const contentType = 'text/plain; version=0.0.4; charset=utf-8'
 
-/** Renders the valid families. Of two that share a name, the first counts. */
+/** Renders the valid families. If two share a name, the second is left out. */
 export async function exposition(collected: readonly Collected[], onInvalid: OnInvalid): Promise<string> {
   const texts: string[] = []
   const taken = new Set<string>()

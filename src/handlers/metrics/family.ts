@@ -1,9 +1,9 @@
 /**
- * One family of metrics in the Prometheus text format, after checking all that would make Prometheus reject the
- * document: https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format
+ * Renders one metric family in the Prometheus text format, and rejects everything that Prometheus would not parse:
+ * https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format
  *
- * Plugins report the values, so their types prove nothing. Each property is read once, because a getter may answer
- * differently the next time.
+ * Plugins report the values, so their TypeScript types are not guaranteed. Each property is read once, because a getter
+ * may return another value the next time.
  */
 
 /** The maximum length of a family in characters, so that one subscriber cannot exhaust the memory. */
@@ -95,7 +95,7 @@ function labelsOf(labels: unknown, reserved?: string): string[] {
   })
 }
 
-/** Lone surrogates cannot be encoded. */
+/** Escapes a text. Lone surrogates are replaced, because they cannot be encoded. */
 function escaped(string: string): string {
   return string.toWellFormed().replaceAll('\\', '\\\\').replaceAll('\n', '\\n')
 }
@@ -107,7 +107,7 @@ function formatted(value: number): string {
 function object(what: string, value: unknown): Properties {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new TypeError(`${what} must be an object, received ${shown(value)}`)
-  return value as Properties // whatever the properties are: each is checked where it is used
+  return value as Properties // each property is checked where it is used
 }
 
 export function list(what: string, value: unknown): readonly unknown[] {
@@ -133,7 +133,7 @@ function count(what: string, value: unknown): number {
   return checked
 }
 
-/** A value in a message: short, and never converted by the value itself. */
+/** Describes a value in an error message: shortened, and without calling methods of an object. */
 function shown(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.slice(0, 100))
   if (Array.isArray(value)) return 'an array'

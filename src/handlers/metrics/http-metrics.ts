@@ -1,4 +1,4 @@
-/** Metrics of the HTTP server, recorded below the routes so that requests without a route are counted as well. */
+/** Metrics of the HTTP server, recorded at the server level, so that requests without a route are counted as well. */
 import type { Server } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { FastifyInstance } from 'fastify'

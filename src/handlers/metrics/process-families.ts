@@ -6,15 +6,15 @@ import type { OnInvalid } from './exposition.ts'
 import type { Family } from './family.ts'
 
 /** Default metrics of prom-client that are not exposed. */
-const unwanted = [
-  'nodejs_version_info', // would reveal known vulnerabilities
+const excluded = [
+  'nodejs_version_info', // would reveal the version of Node.js
   // Gauges despite their names, and only the sums of other metrics.
   'nodejs_active_handles_total',
   'nodejs_active_requests_total',
   'nodejs_active_resources_total',
 ]
 
-/** Of the samples of a histogram, which may have none yet. */
+/** The suffixes of all samples, including those of a histogram that has no values yet. */
 const suffixes = ['', '_bucket', '_sum', '_count']
 
 /** Time limit in milliseconds. */
@@ -22,13 +22,13 @@ const timeout = 1_000
 
 /**
  * Renders prom-client's global registry, which collects once per process: prom-client cannot stop collecting, and a
- * server may start several times. A plugin may have added metrics to it, so one that fails or hangs must not harm the
+ * server may start several times. A plugin may have added metrics to it, so one that fails or hangs must not affect the
  * others.
  */
 export async function processFamilies(onInvalid: OnInvalid): Promise<Family[]> {
   if (!register.getSingleMetric('process_cpu_seconds_total')) {
     collectDefaultMetrics()
-    for (const name of unwanted) register.removeSingleMetric(name)
+    for (const name of excluded) register.removeSingleMetric(name)
   }
   const done = new AbortController()
   const late = setTimeout(timeout, undefined, { signal: done.signal }).then(() => {

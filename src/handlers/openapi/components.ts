@@ -12,7 +12,7 @@ export const requestIdParameter = {
   schema: { type: 'string', examples: [exampleId] },
 }
 
-/** The response headers. The description of an optional header says when it is present. */
+/** The response headers. The description of an optional header states when it is present. */
 export const headers = {
   'X-Request-Id': {
     description: 'Request id: the one from the request if it is valid, otherwise a generated one.',
@@ -44,13 +44,14 @@ export const headers = {
     },
   },
   'Retry-After': {
-    description: 'Delay before the next attempt, in seconds. Always present with 503, otherwise if known.',
+    description:
+      'Delay before the next attempt, in seconds. Always present with 503; with other statuses, if the delay is known.',
     schema: { type: 'integer', minimum: 1 },
     example: 1,
   },
   'WWW-Authenticate': {
     description:
-      'Authentication schemes: bearer token (RFC 6750); routes for browsers also accept the token as a Basic password.',
+      'Authentication schemes: bearer token (RFC 6750); routes for browsers also accept it as an HTTP Basic password.',
     required: true,
     schema: {
       type: 'string',

@@ -47,19 +47,19 @@ interface Response {
 }
 
 const tags = [
-  { name: 'Secrets', description: 'Reading secrets.' },
+  { name: 'Secrets', description: 'Read secrets.' },
   { name: 'Health', description: 'Health checks for orchestrators and load balancers. No token required.' },
-  { name: 'Operation', description: 'Monitoring and administration.' },
+  { name: 'Operations', description: 'Monitoring and administration.' },
   { name: 'Documentation', description: 'This document.' },
 ]
 
 const about = `Errors are problem details (RFC 9457): \`type\` identifies the problem, \`instance\` is the request id.
 Every \`GET\` operation also supports \`HEAD\`, and every path \`OPTIONS\`.
 
-Requests rejected before they reach an operation get the same format with type \`about:blank\`: 400 for malformed HTTP
-or a malformed path, 404 for an unknown path, 405 for an unsupported method, 408 for a request that is not received
-completely in time, and 431 for a request head that is too large. If far too many connections are open, new ones are
-closed without a response.`
+Requests that are rejected before they reach an operation get the same format with type \`about:blank\`: 400 for
+malformed HTTP or a malformed path, 404 for an unknown path, 405 for an unsupported method, 408 for a request that is
+not received completely in time, and 431 for a request head that is too large. Above the limit on open connections, new
+connections are closed without a response.`
 
 const bearerToken = {
   type: 'http',
@@ -99,7 +99,7 @@ async function describedBySchemas(added: readonly AddedRoute[], { own, guarded }
         license: { name: own.license, identifier: own.license },
       },
       externalDocs: { description: 'The project', url: own.project },
-      servers: [{ url: '.', description: 'This service' }], // relative to this document, which may be behind a path prefix,
+      servers: [{ url: '.', description: 'This service' }], // relative, for proxies with a path prefix
       tags,
       components: guarded ? { securitySchemes: { bearer: bearerToken } } : {},
       security: guarded ? [{ bearer: [] }] : [],

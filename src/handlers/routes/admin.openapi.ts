@@ -2,13 +2,13 @@
 import type { RouteShorthandOptions } from 'fastify'
 import { RequestError } from '../server/problem.ts'
 
-const listener = { type: 'string', description: 'Name of the subscriber.' }
+const listener = { type: 'string', description: 'Name of the subscriber that owns the listener.' }
 const listOf = (properties: object) => ({
   type: 'array',
   items: { type: 'object', required: ['listener'], properties: { listener, ...properties } },
 })
 const reloaded = listOf({
-  result: { description: 'Summary of the reloaded data; its form depends on the subscriber.' },
+  result: { description: 'Summary of the reloaded data; its schema depends on the subscriber.' },
 })
 const failed = listOf({ detail: { type: 'string' } })
 
@@ -19,14 +19,14 @@ export const route = {
     operationId: 'reload',
     summary: 'Reload secrets, tokens and the TLS certificate',
     description: 'Same as SIGHUP. Open connections stay open. Available only if authentication is enabled.',
-    tags: ['Operation'],
+    tags: ['Operations'],
   },
   config: {
     documentation: {
       replies: [
         {
           status: 200,
-          description: 'All subscribers have reloaded; the result of each.',
+          description: 'All subscribers reloaded; lists the result of each.',
           mediaType: 'application/json',
           schema: { type: 'object', required: ['reloaded'], properties: { reloaded } },
           examples: {
@@ -43,7 +43,7 @@ export const route = {
           code: 'RELOAD_FAILED',
           members: { failed, reloaded },
           example: {
-            failed: [{ listener: 'secret-cache', detail: 'The source is unreachable.' }],
+            failed: [{ listener: 'secret-cache', detail: 'The source is unavailable.' }],
             reloaded: others,
           },
         },

@@ -6,7 +6,7 @@ import { isAuthenticated } from '../guards/authentication.ts'
 import { problemOf, replyWithProblem } from '../server/problem.ts'
 import { route } from './admin.openapi.ts'
 
-/** Some subscribers failed to reload. They keep their previous data, unless the source has withdrawn it. */
+/** Some subscribers failed to reload. They keep their previous data, unless access to it was revoked. */
 class ReloadFailed extends Error {
   readonly code = 'RELOAD_FAILED'
 }
@@ -44,7 +44,7 @@ export const adminRoutes = (): Subscriber => (bus) => {
   })
 }
 
-/** A plugin may return anything: what cannot be converted to JSON is left out, because the reload has succeeded. */
+/** Leaves out a value of a plugin that cannot be converted to JSON, because the reload has succeeded. */
 function publishable(result: unknown): unknown {
   try {
     const text: string | undefined = JSON.stringify(result)

@@ -1,6 +1,6 @@
 /**
  * Handles items in batches, after a short delay. Handling each item on its own, between other work, costs several times
- * as much, because its code and data have left the processor caches by then.
+ * as much, because its code and data have been evicted from the CPU caches by then.
  */
 export class Batch<Item> {
   #items: Item[] = []
@@ -8,7 +8,7 @@ export class Batch<Item> {
   readonly #delay: number
 
   /**
-   * @param handle must report its failures itself: rejections are ignored
+   * @param handle must handle its own failures: rejections are ignored
    * @param delay maximum delay of an item, in milliseconds
    */
   constructor(handle: (item: Item) => Promise<unknown>, delay: number) {

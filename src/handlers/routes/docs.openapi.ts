@@ -4,7 +4,7 @@ import type { RouteDocumentation } from '../openapi/route-documentation.ts'
 export const schema = {
   operationId: 'getOpenApi',
   summary: 'Get the OpenAPI document',
-  description: 'This document. Browsers may send the token as a Basic password, with any user name.',
+  description: 'This document. Browsers may send the token as an HTTP Basic password, with any user name.',
   tags: ['Documentation'],
 }
 

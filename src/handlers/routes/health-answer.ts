@@ -1,6 +1,6 @@
 /**
- * Reads the answers of health checks. They come from plugins, may be anything, and end up in a document that anyone may
- * read. The statuses and their synonyms are those of
+ * Reads the results of health checks. Plugins may return any value, and the document is public. The statuses and their
+ * synonyms are those of
  * https://datatracker.ietf.org/doc/html/draft-inadarei-api-health-check-06#section-3.1
  */
 import { messageOf } from '../../bus/errors.ts'
@@ -20,14 +20,14 @@ const statuses: ReadonlyMap<unknown, HealthCheck['status']> = new Map([
 /** The maximum length of a name or output in characters. */
 const maxLength = 500
 
-/** The text of an error: a stack, the name of a class, a message of the engine, or a code of Node or the system. */
+/** The text of an error: a stack, the name of a class, a message of the engine, or a code of Node.js or the system. */
 const errorText =
   /[\r\n]|\b\w*(Error|Exception)\b|^Cannot (read|set) propert|\bis not (a function|a constructor|defined|iterable)\b|\b(UND_)?ERR_[A-Z]|\bE(ACCES|ADDR[A-Z]+|AGAIN|AI_[A-Z]+|CONN[A-Z]+|EXIST|HOST[A-Z]+|ISDIR|[MN]FILE|NET[A-Z]+|NOENT|NOSPC|NOTDIR|NOTFOUND|PERM|PIPE|PROTO|ROFS|TIMEDOUT)\b/
 const filePath = /(^|[\s"'`(=[,]|:(?!\/\/))(~?\/|\.{1,2}[\\/]|[A-Za-z]:[\\/]|\\\\|file:)\S/
-/** Quotes the text that failed to parse, which may be secret. */
+/** The text of a parse error. It quotes the text that failed to parse, which may be secret. */
 const parseErrorText = /\bJSON\b|\bunexpected (token|end|identifier|string|number)\b/i
 
-/** A check as it is published, and what its author should know about it. */
+/** A check as it is published, and a message for the log if it is invalid or not published completely. */
 export interface ReadAnswer {
   readonly check: HealthCheck
   readonly complaint?: string

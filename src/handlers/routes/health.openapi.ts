@@ -59,7 +59,7 @@ export const readyRoute = {
     operationId: 'getReadiness',
     summary: 'Check readiness',
     description:
-      'Contains one entry per check. Once all secrets are loaded, an outage of the source cannot cause `fail`.',
+      'Returns one entry per check. Once all secrets are loaded, an outage of the source cannot cause `fail`.',
     tags: ['Health'],
   },
   config: {

@@ -9,7 +9,7 @@ const timeout = 1_000
 
 export const healthRoutes = (): Subscriber => (bus) => {
   const requestIdentity = bus.requester(getIdentity)
-  // Only declares that this subscriber publishes on the channel: `publishSettled` does not.
+  // Only declares that this subscriber publishes on the channel, because `publishSettled` does not declare it.
   bus.publisher(checkHealth)
 
   // Logged once per subscriber, until it changes: readiness is checked every few seconds.
@@ -28,7 +28,7 @@ export const healthRoutes = (): Subscriber => (bus) => {
       // The bus has logged the failure.
       if (outcome.status === 'rejected') return [readAnswer(outcome.handler, { status: 'fail' }).check]
       const answer: unknown = outcome.value
-      return answer === undefined ? [] : [read(outcome.handler, answer, id)] // a plugin's check may have nothing to say
+      return answer === undefined ? [] : [read(outcome.handler, answer, id)] // a plugin's check may return nothing
     })
   }
 

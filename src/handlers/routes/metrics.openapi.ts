@@ -6,7 +6,7 @@ export const route = {
     operationId: 'getMetrics',
     summary: 'Get metrics',
     description: 'Prometheus metrics of HTTP requests, bus calls, secret reads and fetches, and the process.',
-    tags: ['Operation'],
+    tags: ['Operations'],
   },
   config: {
     documentation: {

@@ -8,11 +8,11 @@ import { route } from './metrics.openapi.ts'
 /** Time limit of each subscriber in milliseconds. */
 const timeout = 1_000
 
-/** The number of different complaints in the log, because a name or value in them may change with every scrape. */
+/** The maximum number of different messages about metrics. A name or value in them may change with every scrape. */
 const maxComplaints = 100
 
 export const metricsRoutes = (): Subscriber => (bus) => {
-  // Only declares that this subscriber publishes on the channel: `publishSettled` does not.
+  // Only declares that this subscriber publishes on the channel, because `publishSettled` does not declare it.
   bus.publisher(collectMetrics)
 
   // Logged once, not on every scrape.

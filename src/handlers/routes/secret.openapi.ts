@@ -44,13 +44,13 @@ export const paths = {
       ...common,
       operationId: 'getSecretByCodeName',
       summary: 'Get a secret by code name',
-      description: 'Returns the secret of a configured code name. Other names never reach the source.',
+      description: 'Returns the secret of a configured code name. Any other name is 404, without a read.',
     },
     config: {
       documentation: {
         params: { type: 'object', properties: { codeName } },
         replies,
-        problems: [...problems, new RequestError(414, 'The URL is malformed, or a path parameter is too long.')],
+        problems: [...problems, new RequestError(414, 'A path parameter is too long.')],
       },
     },
   },

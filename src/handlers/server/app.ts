@@ -18,7 +18,7 @@ declare module 'fastify' {
     readonly open?: boolean
     /** The route is a page for browsers, which can send a token only as a password. It must be read-only. */
     readonly browser?: boolean
-    /** Called for each request to the route, including those refused before the route's own hooks run. */
+    /** Called for each request to the route, including those rejected before the hooks of the route run. */
     readonly watch?: (request: FastifyRequest, reply: FastifyReply) => void
   }
 }
@@ -47,8 +47,8 @@ export function newApp(bus: ProcessBus, { trustProxy, limits, certificate, isDra
     // contain a token.
     frameworkErrors: ({ statusCode = 500 }, request, reply) => {
       reply.header('x-request-id', request.id)
-      const error = new RequestError(statusCode, 'The URL is malformed, or a path parameter is too long.')
-      replyWithProblem(error, request, reply)
+      const detail = statusCode === 414 ? 'A path parameter is too long.' : 'The URL is malformed.'
+      replyWithProblem(new RequestError(statusCode, detail), request, reply)
     },
   })
   app.addHook('onRequest', (request, reply, done) => {
@@ -67,38 +67,38 @@ export function newApp(bus: ProcessBus, { trustProxy, limits, certificate, isDra
   return app
 }
 
-/** Refusals that are a state of the service, not a failure. They are counted, and an error line each would be a flood. */
-const refusals: ReadonlySet<unknown> = new Set(['OVERLOADED', 'BUS_EXITING', 'SOURCE_STARTING'])
+/** Rejections because of a state of the service, not a failure. They are counted; a line each would flood the log. */
+const rejections: ReadonlySet<unknown> = new Set(['OVERLOADED', 'BUS_EXITING', 'SOURCE_STARTING'])
 
-/** Whether an error leaves no line of its own in the log. */
+/** Whether an error is not logged here. */
 function isExpected(error: unknown, { raw, routeOptions }: FastifyRequest, status: number): boolean {
   if (status < 500) return true
   if (raw.errored !== null && raw.errored === error) return true // the client disconnected while sending the request
   const code = codeOf(error)
-  // A watched route records its failures itself: the audit line has the reason.
+  // A watched route reports its own failures: the audit line contains the reason.
   return (
-    refusals.has(code) || (routeOptions.config.watch !== undefined && propertyOf(error, 'name') === 'SourceFailure')
+    rejections.has(code) || (routeOptions.config.watch !== undefined && propertyOf(error, 'name') === 'SourceFailure')
   )
 }
 
-/** Checks a parsed request for errors that Node and Fastify accept. */
+/** Checks a parsed request for errors that Node.js and Fastify accept. */
 function requestErrorOf({ raw, is404 }: FastifyRequest, { body }: Limits): RequestError | undefined {
   const { httpVersion, headers, rawHeaders } = raw
   // https://www.rfc-editor.org/rfc/rfc9112#section-2.5
   if (httpVersion !== '1.1' && httpVersion !== '1.0')
     return new RequestError(400, 'The service supports HTTP/1.0 and HTTP/1.1 only.')
   // https://www.rfc-editor.org/rfc/rfc9112#section-3.2
-  const hosts = count(rawHeaders, 'host')
+  const hosts = countHeader(rawHeaders, 'host')
   if (hosts > 1) return new RequestError(400, 'The request has more than one Host header.')
   if (hosts < 1 && httpVersion === '1.1') return new RequestError(400, 'The Host header is missing.')
   if (!isValidHost(headers.host ?? '')) return new RequestError(400, 'The Host header is invalid.')
-  // Fastify checks the length only for routes that read the body. Without a route, that is what the client must know.
+  // Fastify checks the length only for routes that read the body. A request without a route gets a 404 or 405 instead.
   if (!is404 && Number(headers['content-length']) > body) return new RequestError(413, 'The request body is too large.')
   return undefined
 }
 
-/** Counts the occurrences of a header. `headers` has only the first value of a header such as Host. */
-function count(rawHeaders: readonly string[], wanted: string): number {
+/** Counts the occurrences of a header. `headers` contains only the first value of a header such as Host. */
+function countHeader(rawHeaders: readonly string[], wanted: string): number {
   let occurrences = 0
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = rawHeaders[index] ?? ''

@@ -16,7 +16,7 @@ export interface CertificateOptions {
   readonly tlsKeyPassphraseFile?: string | undefined
 }
 
-/** The options of a TLS server, complete, because a reload replaces them all. */
+/** All certificate options of a TLS server, because a reload replaces them all. */
 export type Certificate = SecureContextOptions
 
 /**

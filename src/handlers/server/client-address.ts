@@ -4,7 +4,7 @@ import type { FastifyRequest } from 'fastify'
 
 /**
  * Returns the address without port, brackets and zone; IPv6 as in RFC 5952, and an IPv4-mapped address as IPv4. An entry
- * of `X-Forwarded-For` that is not an address is ignored: the client is then the peer, that is the proxy.
+ * of `X-Forwarded-For` that is not an address is ignored, and the address of the peer, the proxy, is returned.
  * @returns undefined once the client has disconnected
  */
 export function clientAddress({ ip, raw }: Pick<FastifyRequest, 'ip' | 'raw'>): string | undefined {

@@ -1,10 +1,10 @@
-/** The HTTP status of an error that has no problem type of its own, by the conventions of Fastify and http-errors. */
+/** The HTTP status of an error without a specific problem type, by the conventions of Fastify and http-errors. */
 import { codeOf, nameOf, propertyOf } from '../../bus/thrown.ts'
 
 /** An error response, apart from its text. */
 export interface ErrorStatus {
   readonly status: number
-  /** Another service failed, which is not the client's fault, whatever status that service answered with. */
+  /** Another service failed. The client is not the cause, regardless of the status of that service's response. */
   readonly upstream: boolean
 }
 
@@ -21,15 +21,15 @@ const networkErrors: ReadonlySet<unknown> = new Set([
   'EPIPE',
 ])
 
-/** A timeout of the network; `ECONNABORTED` is that of axios. */
+/** A timeout of the network; `ECONNABORTED` comes from axios. */
 const timeouts = /^(UND_ERR_\w*TIMEOUT|ETIMEDOUT|ESOCKETTIMEDOUT|ECONNABORTED)$/
 
 /** @param chosen the status of the reply: one that the handler has set takes precedence, as in Fastify */
 export function errorStatus(error: unknown, chosen: number | undefined): ErrorStatus {
   if (isErrorStatus(chosen)) return { status: chosen, upstream: isFromClient(error) }
   if (isFromClient(error)) return { status: isTimeout(error) ? 504 : 502, upstream: true }
-  const own = propertyOf(error, 'statusCode') ?? propertyOf(error, 'status')
-  if (isErrorStatus(own)) return { status: own, upstream: false }
+  const declared = propertyOf(error, 'statusCode') ?? propertyOf(error, 'status')
+  if (isErrorStatus(declared)) return { status: declared, upstream: false }
   const cause = propertyOf(error, 'cause') // `fetch` throws a TypeError
   if (isFromClient(cause)) return { status: isTimeout(cause) ? 504 : 502, upstream: true }
   return { status: 500, upstream: false }
@@ -39,7 +39,7 @@ function isErrorStatus(status: unknown): status is number {
   return Number.isInteger(status) && Number(status) >= 400 && Number(status) <= 599
 }
 
-/** Whether an HTTP client threw the error: about a response, or because there was none. */
+/** Whether an HTTP client threw the error, because of a response or because there was none. */
 function isFromClient(error: unknown): boolean {
   const code = codeOf(error)
   if (networkErrors.has(code) || (typeof code === 'string' && code.startsWith('UND_ERR_'))) return true

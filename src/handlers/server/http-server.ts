@@ -16,7 +16,7 @@ export interface HttpServerOptions extends CertificateOptions {
   readonly port: number
   /** Take the client address from the last entry of `X-Forwarded-For`; clients can forge the earlier ones. */
   readonly trustProxy: boolean
-  /** Time to keep serving after the stop begins, in milliseconds, until load balancers notice that it is not ready. */
+  /** Time to keep serving after the stop begins, in milliseconds, until load balancers stop sending requests. */
   readonly drain: number
 }
 

@@ -1,12 +1,12 @@
-/** The limits on what clients may use, so that slow, greedy or hostile clients cannot starve the others. */
+/** The maximum use of resources by clients, so that slow or abusive clients cannot starve others. */
 export interface Limits {
-  /** Connections served at a time, except on open routes. Requests on further connections get a 503. */
+  /** Connections served concurrently, except on open routes. Requests on further connections get a 503. */
   readonly connections: number
   /** Open connections. Further ones are closed without a response. */
   readonly openConnections: number
-  /** Length of the queue of connections to accept. The kernel may lower it. */
+  /** Length of the accept queue (listen backlog). The kernel may lower it. */
   readonly backlog: number
-  /** Requests handled at a time, except on open routes. A connection may pipeline several. */
+  /** Requests handled concurrently, except on open routes. A connection may pipeline several. */
   readonly requests: number
   /**
    * Memory of the requests that a connection pipelines, in bytes: 8 KiB each, and the pending replies. Further requests
@@ -18,7 +18,7 @@ export interface Limits {
    * routes. Above half of it, connections that pipeline are closed.
    */
   readonly pendingBytes: number
-  /** Size of a request head, that is URL and headers, in bytes. */
+  /** Size of a request head (URL and headers), in bytes. */
   readonly head: number
   /** Length of a path parameter in characters; the default is the longest key in DynamoDB. */
   readonly parameter: number
@@ -41,7 +41,7 @@ export interface Limits {
   readonly inactivityTimeout: number
   /** Time in which a client takes nothing of a pending response, in milliseconds. Its connection is then closed. */
   readonly unreadTimeout: number
-  /** Mean event loop delay above which requests are refused, in milliseconds. */
+  /** Mean event loop delay above which requests are rejected, in milliseconds. */
   readonly eventLoopDelay: number
 }
 

@@ -7,7 +7,7 @@ const reserve = 500
 
 /**
  * Returns the limits with at most as many connections as there are descriptors, less a reserve. Without descriptors, a
- * process cannot accept, connect or read a file, and Node ends it in places.
+ * process cannot accept or open connections or read files, and Node.js terminates it in some cases.
  * @param openFiles the number of descriptors that the process may have
  */
 export function withinOpenFiles(limits: Limits, openFiles: number): Limits {
@@ -16,7 +16,7 @@ export function withinOpenFiles(limits: Limits, openFiles: number): Limits {
   return { ...limits, openConnections, connections: Math.min(limits.connections, Math.ceil(openConnections / 2)) }
 }
 
-/** Returns the number of descriptors that this process may have: `ulimit -n`, which Node raises to the hard limit. */
+/** Returns the maximum number of descriptors of this process: `ulimit -n`, which Node.js raises to the hard limit. */
 export function openFilesLimit(): number {
   return limitOf(processLimits() ?? limitInReport())
 }
@@ -36,7 +36,7 @@ function processLimits(): string | undefined {
 }
 
 function limitInReport(): unknown {
-  Object.assign(process.report, { excludeNetwork: true }) // a report would look up the names of peers
+  Object.assign(process.report, { excludeNetwork: true }) // otherwise the report looks up the host names of peers
   const report: { userLimits?: { open_files?: { soft?: unknown } } } = process.report.getReport()
   return report.userLimits?.open_files?.soft
 }

@@ -4,7 +4,7 @@ import { codeOf, isInstance, isParseError, propertyOf } from '../../bus/thrown.t
 import { errorHeaders, errorStatus } from './error-status.ts'
 import { STATUS_CODES } from './node/node-http.ts'
 
-interface Kind {
+interface ProblemType {
   readonly status: number
   /** https://www.rfc-editor.org/rfc/rfc9457#section-3.1.1; `about:blank` adds nothing to the status. */
   readonly type: string
@@ -21,7 +21,7 @@ const kinds = {
   SOURCE_TIMEOUT: problem(504, 'source-timeout', 'Source timed out', 'The source did not respond in time.'),
   BUS_REQUEST_TIMEOUT: problem(504, 'timeout', 'Timed out', 'The request timed out.'),
   BUS_LISTENER_TIMEOUT: problem(504, 'timeout', 'Timed out', 'A subscriber did not finish in time.'),
-  SOURCE_UNAVAILABLE: problem(502, 'source-unavailable', 'Source unavailable', 'The source is unreachable.'),
+  SOURCE_UNAVAILABLE: problem(502, 'source-unavailable', 'Source unavailable', 'The source is unavailable.'),
   OVERLOADED: problem(503, 'overloaded', 'Overloaded', 'The service is overloaded.'),
   BUS_CHANNEL_OVERLOADED: problem(503, 'overloaded', 'Overloaded', 'The service is overloaded.'),
   BUS_EXITING: problem(503, 'stopping', 'Stopping', 'The service is shutting down.'),
@@ -29,12 +29,12 @@ const kinds = {
   SOURCE_REFUSED: problem(502, 'source-refused', 'Source refused', 'The source refused to return the secret.'),
 }
 
-const byCode: ReadonlyMap<unknown, Kind> = new Map(Object.entries(kinds))
+const byCode: ReadonlyMap<unknown, ProblemType> = new Map(Object.entries(kinds))
 
 /** The `code` of an error that has a specific problem type. */
 export type ProblemCode = keyof typeof kinds
 
-function problem(status: number, slug: string, title: string, detail: string): Kind {
+function problem(status: number, slug: string, title: string, detail: string): ProblemType {
   return { status, type: `urn:secret-bus:problem:${slug}`, title, detail }
 }
 
@@ -51,7 +51,7 @@ export class RequestError extends Error {
 }
 
 /** https://www.rfc-editor.org/rfc/rfc9457#section-3.1 */
-export interface Problem extends Kind {
+export interface Problem extends ProblemType {
   /** The request id. */
   readonly instance: string
 }
@@ -61,7 +61,7 @@ export interface Problem extends Kind {
  * @param chosen the status of the reply, which the handler may have set
  */
 export function problemOf(error: unknown, instance: string, chosen?: number): Problem {
-  const { type, title, status, detail } = byCode.get(codeOf(error)) ?? blank(error, chosen)
+  const { type, title, status, detail } = byCode.get(codeOf(error)) ?? genericProblem(error, chosen)
   return { type, title, status, detail, instance }
 }
 
@@ -86,9 +86,9 @@ export function replyWithProblem(
 }
 
 /** Only messages that are meant for clients are safe to send: those of Fastify, of RequestError and of http-errors. */
-function blank(error: unknown, chosen: number | undefined): Kind {
-  const own = isInstance(error, RequestError)
-  const { status, upstream } = errorStatus(error, own ? undefined : chosen)
+function genericProblem(error: unknown, chosen: number | undefined): ProblemType {
+  const isRequestError = isInstance(error, RequestError)
+  const { status, upstream } = errorStatus(error, isRequestError ? undefined : chosen)
   const safe = propertyOf(error, 'expose') === true || (status < 500 && String(codeOf(error)).startsWith('FST_'))
   const detail = (safe && !upstream && readableMessage(error)) || withheld(status, upstream)
   return { status, type: 'about:blank', title: STATUS_CODES[status] ?? 'Error', detail }
@@ -102,7 +102,7 @@ function readableMessage(error: unknown): string | undefined {
 
 function withheld(status: number, upstream: boolean): string {
   if (status < 500) return 'The request was refused.'
-  return upstream ? 'A service behind this one failed. See the service log.' : 'Internal error. See the service log.'
+  return upstream ? 'An upstream service failed.' : 'The service failed to handle the request.'
 }
 
 /** Rounds up to whole seconds, at least one: https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3 */

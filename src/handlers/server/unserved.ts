@@ -22,12 +22,12 @@ export function replyToUnserved(app: FastifyInstance, options: { maxParamLength:
     return true
   }
 
-  // After all `onRequest` hooks, such as authentication, and before the body is read: an error in it must not hide that
-  // it was sent to the wrong place.
+  // After all `onRequest` hooks, such as authentication, and before the body is read, so that an error in the body does
+  // not hide the 404 or 405.
   app.addHook('preParsing', (request, reply, _payload, done) => {
     if (!request.is404) return done()
     if (replyToMethod(request, reply)) return
-    if (request.server !== app) return done() // a plugin has its own 404 for its paths
+    if (request.server !== app) return done() // a plugin has its own handler for its paths
     reply404(request, reply)
   })
   app.setNotFoundHandler(reply404)
@@ -50,7 +50,7 @@ function servedMethods(app: FastifyInstance, options: { maxParamLength: number }
   }
 }
 
-/** A router that only tells whether there is a route; that of Fastify would run it. */
+/** A router that only reports whether a route exists; the router of Fastify would run it. */
 function routerOf(routes: readonly Served[], options: { maxParamLength: number }) {
   const paths = router({ ...options, defaultRoute: () => false })
   const methods = new Set<HTTPMethod>()

@@ -62,7 +62,7 @@ export async function readCommandLine(
   return { command, format, channels: [names ?? []].flat().map(String), written }
 }
 
-/** Adds `=true` to flags without a value. Otherwise yargs takes a following command for the value. */
+/** Adds `=true` to flags without a value. Otherwise yargs would parse a following command as the value. */
 function withFlagValues(args: readonly string[]): string[] {
   const flags = everyOption.filter(({ definition }) => definition.type === flag).map((option) => `--${option.flag}`)
   const isBare = (arg: string, next = '') => flags.includes(arg) && flag.parse(next) === undefined
@@ -94,7 +94,7 @@ async function parser(args: readonly string[], version: string, columns = 80) {
         }),
     )
     .completion('completion', 'Print a completion script for bash or zsh')
-  for (const { flag, definition } of everyOption) command.option(flag, shape(definition))
+  for (const { flag, definition } of everyOption) command.option(flag, yargsOption(definition))
   return command
     .help()
     .alias('help', 'h')
@@ -116,12 +116,12 @@ async function parser(args: readonly string[], version: string, columns = 80) {
 }
 
 /** Declares no types to yargs: `options/load.ts` validates the values of all sources. */
-function shape({ group, describe, type, default: byDefault }: Definition): YargsOptions {
+function yargsOption({ group, describe, type, default: byDefault }: Definition): YargsOptions {
   if (type === flag) return { group, describe }
   return { group, describe, nargs: 1, ...(byDefault !== undefined && { defaultDescription: byDefault }) }
 }
 
-/** The message of yargs on one line, in the wording of the other errors, and with what was probably meant. */
+/** Converts a message of yargs to one line in the wording of the other errors, with suggestions. */
 function unusable(message: string, args: readonly string[]): UsageError {
   const line = message
     .replaceAll(/\s+/g, ' ')

@@ -18,13 +18,13 @@ const timeout = 2_000
 /** The service is unreachable, or its response is not 200. */
 class Unhealthy extends ExitError {
   override readonly name = 'Unhealthy'
-  /** Docker defines only 0 and 1. */
+  /** Docker defines only the exit codes 0 and 1. */
   readonly exitCode = 1
 }
 
 /** @throws Unhealthy with the URL and the reason */
 export async function healthcheck({ host, port, tlsCert }: HealthcheckOptions): Promise<void> {
-  const url = `${tlsCert === undefined ? 'http' : 'https'}://${reachable(host)}:${port}/health`
+  const url = `${tlsCert === undefined ? 'http' : 'https'}://${urlHost(host)}:${port}/health`
   // The certificate is issued for the public host name, not for this address.
   const dispatcher = new Agent({ connect: { rejectUnauthorized: false } })
   try {
@@ -39,7 +39,7 @@ export async function healthcheck({ host, port, tlsCert }: HealthcheckOptions): 
 }
 
 /** The host part of a URL for a listening address. The wildcard addresses `0.0.0.0` and `::` include loopback. */
-function reachable(host: string): string {
+function urlHost(host: string): string {
   if (host === '0.0.0.0') return '127.0.0.1'
   if (host === '::') return '[::1]'
   return isIPv6(host) ? `[${host}]` : host

@@ -1,4 +1,4 @@
-/** The options: group and text in the help, type, default and flag. */
+/** Definitions of the options: group and text in the help, type, default and flag. */
 import type { Sensitive } from '../../secret.ts'
 import type { AwsProxy } from './proxy.ts'
 import type { OptionType } from './types.ts'
@@ -165,7 +165,7 @@ export const definitions = {
   },
   logWhenFull: {
     group: 'Logs',
-    describe: 'If nobody reads the log: drop lines beyond 8 MiB, or block the process',
+    describe: 'If stdout is not read: drop lines beyond 8 MiB, or block the process',
     type: type.logWhenFull,
     default: 'drop',
   },

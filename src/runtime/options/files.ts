@@ -1,4 +1,4 @@
-/** Reads the files of options. */
+/** Reads files named by options, such as `--tls-cert`. */
 import { readFile } from 'node:fs/promises'
 import { messageOf } from '../../bus/errors.ts'
 import { UnusableFile } from '../../errors.ts'

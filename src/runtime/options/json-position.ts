@@ -1,4 +1,4 @@
-/** Finds where a text is not JSON. The messages of `JSON.parse` cannot be shown, because they quote the text. */
+/** Finds the first syntax error in a JSON text. The messages of `JSON.parse` are not used, because they quote it. */
 
 const blank = /[ \t\r\n]+/y
 const scalar = /(?:true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)/y

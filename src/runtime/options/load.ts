@@ -15,7 +15,7 @@ const inFile = everyOption.filter(({ definition }) => definition !== definitions
 /**
  * The command line takes precedence over environment variables, and those over the file of `--config`. Variables of the
  * AWS SDK come last.
- * @throws UsageError if an option is unknown, invalid, or in conflict with another; UnusableFile if the file is missing
+ * @throws UsageError if an option is unknown or invalid, or conflicts with another; UnusableFile if the file is missing
  *   or invalid
  */
 export async function readOptions(commandLine: Written, environment: NodeJS.ProcessEnv): Promise<Options> {

@@ -22,7 +22,7 @@ function plain(name: string): string {
   return name.toLowerCase().replaceAll('_', '-')
 }
 
-/** Whether one text begins with the other. Shorter beginnings than three characters are coincidence. */
+/** Whether one text begins with the other, and both have at least three characters. */
 function extend(one: string, other: string): boolean {
   return Math.min(one.length, other.length) >= 3 && (one.startsWith(other) || other.startsWith(one))
 }

@@ -3,7 +3,7 @@ import { UsageError } from '../../errors.ts'
 import { Sensitive } from '../../secret.ts'
 
 export interface AwsProxy {
-  /** The URL of the proxy for `http://` URLs, which may contain a password. Also for `https://`, if that has none. */
+  /** The URL of the proxy for `http://`, which may contain a password; for `https://`, too, if `https` is not set. */
   readonly http: Sensitive | undefined
   /** The URL of the proxy for `https://` URLs. */
   readonly https: Sensitive | undefined

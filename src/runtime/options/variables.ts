@@ -14,7 +14,7 @@ const awsVariables: ReadonlyMap<string, string> = new Map([
   ['max-attempts', 'AWS_MAX_ATTEMPTS'],
 ])
 
-/** What Kubernetes sets for each service, for example `SECRET_BUS_SERVICE_HOST` for one named `secret-bus`. */
+/** Variables that Kubernetes sets for each service, such as `SECRET_BUS_SERVICE_HOST` for one named `secret-bus`. */
 const serviceLink = /_SERVICE_HOST$|_SERVICE_PORT(_[A-Z\d_]+)?$|_PORT_\d+_[A-Z]+(_(PROTO|PORT|ADDR))?$/
 
 /** An empty variable counts as unset, and so does a service link where a number is expected. */
@@ -37,7 +37,7 @@ export function fromAwsVariables(environment: NodeJS.ProcessEnv): Source {
   return { written: new Map(present), label: (flag) => awsVariables.get(flag) ?? flag }
 }
 
-/** Says which variables with our prefix have no effect. The values are withheld, because they may be secret. */
+/** Returns a warning for each ineffective `SECRET_BUS_` variable. The value is withheld, because it may be secret. */
 export function variableWarnings(environment: NodeJS.ProcessEnv): string[] {
   const options = new Map(everyOption.map(({ flag, definition }) => [variableOf(flag), definition]))
   const names = [...options.keys(), authTokenVariable].map((name) => name.slice(prefix.length))

@@ -10,7 +10,7 @@ export class Backoff {
 
   /**
    * Counts a failure.
-   * @returns the delay in milliseconds, at random between half of the ceiling and all of it ("equal jitter", see
+   * @returns the delay in milliseconds, at random between 50% and 100% of the ceiling ("equal jitter", see
    *   https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/)
    */
   next(): number {

@@ -10,7 +10,7 @@ export interface CachePolicy {
   readonly cacheTtl: number
   /** Time to serve a stale secret while refreshing fails, in milliseconds after the end of the TTL. */
   readonly maxStale: number
-  /** TTL of the absence of a secret, in milliseconds. */
+  /** TTL of a negative result (secret not found), in milliseconds. */
   readonly negativeTtl: number
 }
 
@@ -41,7 +41,7 @@ export class CachedSecret {
   readonly #backoff: Backoff
   /** The last value. */
   #cached: Entry | undefined
-  /** The failure that suspends fetching, with the end of the pause on the monotonic clock. */
+  /** The failure after which fetching is paused, with the end of the pause on the monotonic clock. */
   #pause: { readonly error: unknown; readonly until: number } | undefined
   #loaded = false
 
@@ -75,7 +75,7 @@ export class CachedSecret {
   }
 
   /**
-   * Returns the value synchronously if one can be served, else fetches it.
+   * Returns the value synchronously if one can be served, otherwise fetches it.
    * @throws the last failure, synchronously, during a pause; otherwise the failure of the fetch
    */
   get(id: string | undefined): Secret | Promise<Secret> {
@@ -102,7 +102,7 @@ export class CachedSecret {
   }
 
   /**
-   * Fetches even if the value is fresh or fetching is paused. The old value is served in the meantime. A fetch in
+   * Fetches even if the value is fresh or fetching is paused. The cached value is served meanwhile. A fetch in
    * progress is not shared, because it may have read the source before the change that caused the reload.
    * @throws the failure of the fetch
    */
@@ -116,7 +116,7 @@ export class CachedSecret {
     const now = this.#clock.monotonic()
     if (this.#cached && now < this.#cached.expiresAt) return 'hit'
     if (this.#cached && now < this.#cached.expiresAt + this.#policy.maxStale) return 'stale'
-    if (this.pausedFor > 0) return isAbsence(this.#pause?.error) ? 'negative' : 'backoff'
+    if (this.pausedFor > 0) return isNotFound(this.#pause?.error) ? 'negative' : 'backoff'
     return this.#flights.inProgress ? 'coalesced' : 'miss'
   }
 
@@ -150,7 +150,7 @@ export class CachedSecret {
   }
 
   #onFailure(error: unknown): void {
-    const absent = isAbsence(error)
+    const absent = isNotFound(error)
     // The secret was deleted or access to it was revoked, so it must not be served any longer.
     if (absent || codeOf(error) === 'SOURCE_REFUSED') this.#cached = undefined
     if (absent) this.#backoff.reset()
@@ -167,7 +167,7 @@ export class CachedSecret {
 }
 
 /** Checks the code rather than the class, because a plugin may not import the class. */
-function isAbsence(error: unknown): boolean {
+function isNotFound(error: unknown): boolean {
   return codeOf(error) === 'SECRET_NOT_FOUND'
 }
 

@@ -1,6 +1,6 @@
 /**
- * Runs the `credential_process` of a profile in place of the SDK, which leaves the process behind when the search ends,
- * and quotes the command and its stderr in the error.
+ * Runs the `credential_process` of a profile in place of the SDK, which leaves the process running when the search
+ * ends, and quotes the command and its stderr in the error.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { spawn } from 'node:child_process'
@@ -10,7 +10,7 @@ import { externalDataInterceptor } from '@smithy/core/config'
 
 const searches = new AsyncLocalStorage<AbortSignal>()
 
-/** As much as the SDK accepts, in bytes. */
+/** The maximum size of the output, as in the SDK, in bytes. */
 const maxOutput = 1_048_576
 
 /** Calls a function of the SDK. When the signal aborts, the credential processes that it has started are killed. */
@@ -26,10 +26,10 @@ function execute(command: string, callback: (error: unknown, output?: { stdout: 
 
 /** @throws Error, without the output, if the process fails, is killed or prints too much */
 async function outputOf(command: string, signal?: AbortSignal): Promise<string> {
-  // In a process group of its own, so that what the shell has started is killed with it.
+  // In a separate process group, so that all processes that the shell has started are killed with it.
   const child = spawn(command, { shell: true, detached: true, stdio: ['ignore', 'pipe', 'ignore'] })
   const kill = () => killGroup(child.pid)
-  child.once('exit', kill) // ends what the process left behind
+  child.once('exit', kill) // ends processes that it has left running
   process.once('exit', kill)
   signal?.addEventListener('abort', kill)
   if (signal?.aborted) kill()

@@ -44,12 +44,12 @@ const instance: CredentialProvider = {
   load: async () => (await import('@smithy/credential-provider-imds')).fromInstanceMetadata(),
 }
 
-/** The clients of STS and single sign-on take over the settings of the client that needs the credentials. */
+/** The clients of STS and single sign-on inherit the settings of the client that needs the credentials. */
 function parent({ callerClientConfig }: Caller) {
   return { ...(callerClientConfig && { parentClientConfig: callerClientConfig }) }
 }
 
-/** A provider that is not tried, for a reason that the log shows if no credentials are found. */
+/** A provider that is not tried, for a reason that is logged if no credentials are found. */
 const skipped = ({ name }: CredentialProvider, reason: string): CredentialProvider => ({
   name,
   load: () => Promise.reject(new CredentialsProviderError(reason)),
@@ -86,7 +86,7 @@ function settings() {
   })()
 }
 
-/** Names of errors that say no more than their messages. */
+/** Names of errors that add nothing to their messages. */
 const genericNames: ReadonlySet<string> = new Set([
   'Error',
   'CredentialsProviderError',

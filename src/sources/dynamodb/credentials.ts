@@ -1,4 +1,4 @@
-/** Finds the credentials like the SDK's default chain, but reports where, what it waits for, and why it failed. */
+/** Finds the credentials like the SDK's default chain, and reports their source, slow searches and failures. */
 import { CredentialsProviderError } from '@smithy/core/config'
 import { messageOf } from '../../bus/errors.ts'
 import type { ProcessBus } from '../../bus/process/process-bus.ts'
@@ -14,7 +14,7 @@ import {
   failureOf,
 } from './credential-providers.ts'
 
-/** Kinds of credentials in the shared files, by the marks that the SDK sets on them (`$source`). */
+/** Kinds of credentials in the shared files, by the marks in `$source`, which the SDK sets. */
 const kinds: readonly [mark: string, kind: string][] = [
   ['CREDENTIALS_STS_ASSUME_ROLE', 'an assumed role'],
   ['CREDENTIALS_STS_ASSUME_ROLE_WEB_ID', 'a web identity'],
@@ -24,7 +24,7 @@ const kinds: readonly [mark: string, kind: string][] = [
   ['CREDENTIALS_LOGIN', 'a console login'],
 ]
 
-/** After this time the log says what a search waits for, in milliseconds. */
+/** Time after which the provider that a search waits for is logged, in milliseconds. */
 const slowAfter = 5_000
 
 /** Time limit of a search, in milliseconds. The SDK waits forever for a container endpoint that does not respond. */
@@ -64,11 +64,11 @@ export function credentials(bus: ProcessBus, stopped: AbortSignal, clock: Clock 
     renewed.catch(() => {}) // the credentials are still valid
     return found
   }
-  // Tells the SDK not to cache the result again.
+  // Prevents the SDK from caching the result again.
   return Object.assign(provide, { memoized: true })
 }
 
-/** @throws SourceFailure that says which providers were tried, and why each of them failed */
+/** @throws SourceFailure with the providers that were tried, and why each of them failed */
 async function find(caller: Caller, bus: ProcessBus, stopped: AbortSignal, clock: Clock) {
   const ended = new AbortController()
   const signal = AbortSignal.any([stopped, ended.signal])

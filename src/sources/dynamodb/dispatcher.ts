@@ -13,7 +13,7 @@ export interface DispatcherOptions {
 }
 
 export interface ProxyOptions {
-  /** The URL of the proxy for `http://` URLs, and for `https://` if that has none. */
+  /** The URL of the proxy for `http://` URLs, and for `https://` URLs if `https` is not set. */
   readonly http: Sensitive | undefined
   /** The URL of the proxy for `https://` URLs. */
   readonly https: Sensitive | undefined

@@ -15,7 +15,7 @@ export interface DynamodbOptions extends TableOptions {
   readonly caBundle?: string | undefined
 }
 
-/** No region is configured. Waiting does not help, so the process exits with `EX_USAGE` of sysexits.h. */
+/** No region is configured. Retrying cannot help, so the process exits with `EX_USAGE` of sysexits.h. */
 class NoRegion extends ExitError {
   override readonly name = 'NoRegion'
   readonly code = 'NO_REGION'
@@ -26,7 +26,7 @@ class NoRegion extends ExitError {
   }
 }
 
-/** What the start has found out about the connections to DynamoDB. */
+/** How to connect to DynamoDB, as determined at start. */
 interface Started {
   readonly location: DynamodbLocation | undefined
   readonly trusted: SecureContext | undefined
@@ -80,11 +80,11 @@ export const dynamodb =
     const renewCredentials = async () => {
       await (await table?.catch(() => undefined))?.renewCredentials()
     }
-    // Replies contain the name, and must not tell the kind of the source.
+    // The response of a reload contains the name, which must not reveal the kind of the source.
     bus.subscribe(lifecycle.graceful, renewCredentials, { name: 'credentials' })
 
     bus.subscribe(lifecycle.stop, () => {
-      table?.then((opened) => opened.close()).catch(() => {}) // a failure to load has rejected the read
+      table?.then((opened) => opened.close()).catch(() => {}) // the failure has already rejected the read
       started = undefined
       table = undefined
     })

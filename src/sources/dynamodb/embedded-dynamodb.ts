@@ -1,4 +1,4 @@
-/** An in-process DynamoDB emulator for development, whose table has a sample secret for every code name. */
+/** An in-process DynamoDB emulator for development, whose table contains a sample secret for every code name. */
 import { once } from 'node:events'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'

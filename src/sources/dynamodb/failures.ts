@@ -29,14 +29,14 @@ const credentialErrors: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Throttling errors that the SDK does not know. DynamoDB passes on those of KMS, which decrypts encrypted tables:
+ * Throttling errors that the SDK does not recognize. DynamoDB passes on those of KMS, which decrypts encrypted tables:
  * https://docs.aws.amazon.com/kms/latest/developerguide/throttling.html
  */
 const throttlingName = /Throttl|^KMSLimitExceeded/
 
 /**
- * Names of errors with HTTP 4xx that say nothing about the secret: the request was aborted, an internal part of AWS
- * failed, or the table or its key is changing. The same request may succeed later.
+ * Names of errors with HTTP 4xx that are not caused by the request or the secret: the request was aborted, an internal
+ * component of AWS failed, or the table or its key is changing. The same request may succeed later.
  * https://docs.aws.amazon.com/kms/latest/APIReference/API_Decrypt.html#API_Decrypt_Errors
  */
 const transientName =

@@ -62,7 +62,7 @@ export class DynamodbTable {
     return secretIn(response, responseText, this.#options, codeName)
   }
 
-  /** Searches for the credentials again. If there are none, the present ones stay in use. */
+  /** Searches for the credentials again. If none are found, the current ones stay in use. */
   async renewCredentials(): Promise<void> {
     await this.#client.config.credentials({ forceRefresh: true })
   }

@@ -212,7 +212,7 @@ describe('exiting', () => {
     [null, 'object'],
     [1n, 'bigint'],
     [new Error('sentinel'), 'object'],
-  ])('refuses the code %s, and exits with 70', async ([code, received]) => {
+  ])('rejects the code %s, and exits with 70', async ([code, received]) => {
     const { bus, messages } = recordedBus()
     const message = `exit code must be a whole number from 0 to 255, received ${received}`
 
@@ -223,7 +223,7 @@ describe('exiting', () => {
     expect(bus.state).toBe('EXITING')
   })
 
-  test('keeps an earlier code when it refuses one, and handles the rejection', async () => {
+  test('keeps the earlier code when it rejects a later one, and handles the rejection', async () => {
     const unhandled = vi.fn()
     process.on('unhandledRejection', unhandled)
     onTestFinished(() => void process.off('unhandledRejection', unhandled))
@@ -308,7 +308,7 @@ describe('reloading', () => {
   })
 })
 
-describe('reloading for settled outcomes', () => {
+describe('gracefulSettled', () => {
   test('names each listener with its outcome, and stays STARTED', async () => {
     const { bus, messages } = recordedBus({
       tokens: (view) => view.subscribe(lifecycle.graceful, failing('unreadable')),
@@ -404,7 +404,7 @@ describe('transitions', () => {
     await expect(bus.start()).rejects.toThrow(Exiting)
   })
 
-  test('report an exit that waits for another transition as exiting', async () => {
+  test('set `exiting` while an exit waits for another transition', async () => {
     const { bus } = recordedBus()
     const release = Promise.withResolvers<void>()
     bus.subscribe(lifecycle.graceful, () => release.promise)

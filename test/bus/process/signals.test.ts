@@ -45,7 +45,7 @@ describe('signals', () => {
     expect(messages('warn')).toEqual(['Received SIGINT again, exiting immediately'])
   })
 
-  test('a second one within 1 s does not, and the log says that repeating it would', async () => {
+  test('a second one within 1 s does not force an exit, and the log explains that a later one will', async () => {
     const { process, exit, messages, clock } = await shuttingDown()
     for (clock.now of [0, 1, 999]) process.emit('SIGINT', 'SIGINT')
     expect(exit).not.toHaveBeenCalled()
@@ -72,7 +72,7 @@ describe('signals', () => {
   describe('SIGHUP, if the process was started from a terminal,', () => {
     const goneTerminal = { isGone: () => true }
 
-    test('shuts down if the terminal is gone', async () => {
+    test('shuts down if the terminal has been closed', async () => {
       const { bus, process, messages } = await started({ terminal: goneTerminal })
       const reload = vi.fn()
       bus.subscribe(lifecycle.graceful, reload)
@@ -99,7 +99,7 @@ describe('signals', () => {
       expect(bus.exiting).toBe(false)
     })
 
-    test('shuts down if the terminal disappears just after the signal', async () => {
+    test('shuts down if the terminal is closed just after the signal', async () => {
       const terminal = { gone: false, isGone: () => terminal.gone }
       const { bus, process } = await started({ terminal })
       process.emit('SIGHUP', 'SIGHUP')

@@ -13,7 +13,14 @@ import { secretRoutes } from '../../../src/handlers/routes/secret.ts'
 import { Sensitive } from '../../../src/secret.ts'
 import { identity } from '../../../src/sources/identity.ts'
 import { tokens } from '../../../src/sources/tokens.ts'
-import { ask, type HttpService, problemIn, RawConnection, type RawReply, startHttp } from '../../support/http/http.ts'
+import {
+  fetchReply,
+  type HttpService,
+  parseProblem,
+  RawConnection,
+  type RawReply,
+  startHttp,
+} from '../../support/http/http.ts'
 
 /** Configured tokens, and another one. None of them may be disclosed. */
 const known = ['classified-known-1', 'classified-known-2'] as const
@@ -25,7 +32,7 @@ const invalid = 'Bearer realm="secret-bus", error="invalid_token"'
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
 
 /** All routes of the service in its order, with authentication. */
-async function guarded() {
+async function startAuthenticated() {
   let requests = 0
   const source: Subscriber = (bus) =>
     bus.provide(getSecret, ({ codeName }) => {
@@ -50,7 +57,7 @@ async function guarded() {
 
 /** Fails unless the reply is a 401 problem with the challenge. */
 function expectUnauthorized(reply: RawReply, challenge: string): void {
-  expect(problemIn(reply)).toMatchObject({ status: 401, type: 'urn:secret-bus:problem:unauthorized' })
+  expect(parseProblem(reply)).toMatchObject({ status: 401, type: 'urn:secret-bus:problem:unauthorized' })
   expect(reply.headers['www-authenticate']).toBe(challenge)
 }
 
@@ -63,9 +70,9 @@ async function auditRecord({ records }: HttpService): Promise<object | undefined
 
 describe('a request with a token', () => {
   test.each(known)('is served if the token is known: %s', async (token) => {
-    const { origin } = await guarded()
+    const { origin } = await startAuthenticated()
 
-    const { status, headers, body } = await ask(`${origin}/secret`, { headers: bearer(token) })
+    const { status, headers, body } = await fetchReply(`${origin}/secret`, { headers: bearer(token) })
 
     expect(status).toBe(200)
     expect(body).toBe('{"secret_code":"the secret"}')
@@ -75,32 +82,32 @@ describe('a request with a token', () => {
   test.each(['Bearer ', 'bearer ', 'BEARER ', 'bEaReR ', 'Bearer    '])(
     'may write the scheme as %j',
     async (scheme) => {
-      const { origin } = await guarded()
+      const { origin } = await startAuthenticated()
 
-      const { status } = await ask(`${origin}/secret`, { headers: { authorization: `${scheme}${known[0]}` } })
+      const { status } = await fetchReply(`${origin}/secret`, { headers: { authorization: `${scheme}${known[0]}` } })
 
       expect(status).toBe(200)
     },
   )
 
-  test('is refused if the token is unknown, without a request for the secret', async () => {
-    const { origin, secretRequests } = await guarded()
+  test('is rejected if the token is unknown, without a request for the secret', async () => {
+    const { origin, secretRequests } = await startAuthenticated()
 
-    expectUnauthorized(await ask(`${origin}/secret`, { headers: bearer(unknown) }), invalid)
+    expectUnauthorized(await fetchReply(`${origin}/secret`, { headers: bearer(unknown) }), invalid)
 
     expect(secretRequests()).toBe(0)
   })
 
   test('gets 404 for an unknown path', async () => {
-    const { origin } = await guarded()
+    const { origin } = await startAuthenticated()
 
-    const reply = await ask(`${origin}/nothing`, { headers: bearer(known[0]) })
+    const reply = await fetchReply(`${origin}/nothing`, { headers: bearer(known[0]) })
 
-    expect(problemIn(reply)).toMatchObject({ status: 404 })
+    expect(parseProblem(reply)).toMatchObject({ status: 404 })
   })
 
   test('is authenticated individually on a shared connection', async () => {
-    const { port } = await guarded()
+    const { port } = await startAuthenticated()
     const connection = await RawConnection.open(port)
     const send = (token: string) => connection.send('GET /secret HTTP/1.1', 'host: x', `authorization: Bearer ${token}`)
 
@@ -132,8 +139,8 @@ describe('a request without a token', () => {
     ['POST', '/health'],
     ['OPTIONS', '/secret'],
     ['DELETE', '/secret'],
-  ])('is refused: %s %s', async (method, path) => {
-    const { port, secretRequests } = await guarded()
+  ])('is rejected: %s %s', async (method, path) => {
+    const { port, secretRequests } = await startAuthenticated()
     const connection = await RawConnection.open(port)
 
     connection.send(`${method} ${path} HTTP/1.1`, 'host: x', 'content-length: 0')
@@ -142,8 +149,8 @@ describe('a request without a token', () => {
     expect(secretRequests()).toBe(0)
   })
 
-  test('is refused before its body arrives', async () => {
-    const { port } = await guarded()
+  test('is rejected before its body arrives', async () => {
+    const { port } = await startAuthenticated()
     const connection = await RawConnection.open(port)
 
     connection.send('POST /-/reload HTTP/1.1', 'host: x', 'content-length: 10000')
@@ -151,10 +158,10 @@ describe('a request without a token', () => {
     expectUnauthorized(await connection.reply(), plain)
   })
 
-  test('is refused with HEAD', async () => {
-    const { origin } = await guarded()
+  test('is rejected with HEAD', async () => {
+    const { origin } = await startAuthenticated()
 
-    expect(await ask(`${origin}/secret`, { method: 'HEAD' })).toMatchObject({
+    expect(await fetchReply(`${origin}/secret`, { method: 'HEAD' })).toMatchObject({
       status: 401,
       headers: { 'www-authenticate': plain, 'cache-control': 'no-store' },
       body: '',
@@ -165,18 +172,18 @@ describe('a request without a token', () => {
     { 'x-api-key': known[0] },
     { cookie: `token=${known[0]}` },
     { 'proxy-authorization': `Bearer ${known[0]}` },
-  ])('is refused even if the token is elsewhere: %j', async (headers) => {
-    const { origin } = await guarded()
+  ])('is rejected even if the token is elsewhere: %j', async (headers) => {
+    const { origin } = await startAuthenticated()
 
-    expectUnauthorized(await ask(`${origin}/secret`, { headers }), plain)
+    expectUnauthorized(await fetchReply(`${origin}/secret`, { headers }), plain)
   })
 
   test.each(['/health', '/ready', '/health?x=1'])('is served on open routes: %s', async (path) => {
-    const { origin } = await guarded()
+    const { origin } = await startAuthenticated()
 
-    expect((await ask(origin + path)).status).toBe(200)
-    expect((await ask(origin + path, { method: 'HEAD' })).status).toBe(200)
-    expect((await ask(origin + path, { headers: bearer(unknown) })).status).toBe(200)
+    expect((await fetchReply(origin + path)).status).toBe(200)
+    expect((await fetchReply(origin + path, { method: 'HEAD' })).status).toBe(200)
+    expect((await fetchReply(origin + path, { headers: bearer(unknown) })).status).toBe(200)
   })
 })
 
@@ -193,7 +200,7 @@ describe('an Authorization header', () => {
     ['with a tab instead of a space', `Bearer\t${known[0]}`],
     ['with a prefix', `x Bearer ${known[0]}`],
   ])('%s counts as no token', async (_, value) => {
-    const { port } = await guarded()
+    const { port } = await startAuthenticated()
     const connection = await RawConnection.open(port)
 
     connection.send('GET /secret HTTP/1.1', 'host: x', `authorization: ${value}`)
@@ -214,7 +221,7 @@ describe('an Authorization header', () => {
     ['of excessive length', `Bearer ${known[0]}${'x'.repeat(15_000)}`],
     ['with many spaces', `Bearer x${' '.repeat(15_000)}x`],
   ])('%s counts as an unknown token', async (_, value) => {
-    const { port } = await guarded()
+    const { port } = await startAuthenticated()
     const connection = await RawConnection.open(port)
 
     connection.send('GET /secret HTTP/1.1', 'host: x', `authorization: ${value}`)
@@ -226,7 +233,7 @@ describe('an Authorization header', () => {
     ['is valid', known[0], unknown, 200],
     ['is invalid', unknown, known[0], 401],
   ])('that occurs twice counts once: the first %s', async (_, first, second, status) => {
-    const { port } = await guarded()
+    const { port } = await startAuthenticated()
     const connection = await RawConnection.open(port)
 
     connection.send(
@@ -261,7 +268,7 @@ describe('a browser route', () => {
   ])('accepts the token as the password %s', async (_, headers) => {
     const { origin } = await page()
 
-    expect(await ask(`${origin}/page`, { headers })).toMatchObject({ status: 200, body: 'x' })
+    expect(await fetchReply(`${origin}/page`, { headers })).toMatchObject({ status: 200, body: 'x' })
   })
 
   test.each([
@@ -275,20 +282,20 @@ describe('a browser route', () => {
   ])('challenges a request with %s', async (_, headers: Record<string, string>, challenge) => {
     const { origin } = await page()
 
-    const reply = await ask(`${origin}/page`, { headers })
+    const reply = await fetchReply(`${origin}/page`, { headers })
 
     expectUnauthorized(reply, `${challenge}, Basic realm="secret-bus", charset="UTF-8"`)
   })
 })
 
-describe('a refused request for a secret', () => {
+describe('a rejected request for a secret', () => {
   test.each([
     ['no token', {}, 'Missing token'],
     ['an unknown token', bearer(unknown), 'Unknown token'],
   ])('with %s is in the audit trail with the reason', async (_, headers, reason) => {
-    const service = await guarded()
+    const service = await startAuthenticated()
 
-    await ask(`${service.origin}/secret/river`, { headers: { ...headers, 'x-request-id': 'request-1' } })
+    await fetchReply(`${service.origin}/secret/river`, { headers: { ...headers, 'x-request-id': 'request-1' } })
 
     expect(await auditRecord(service)).toEqual({
       reqId: 'request-1',
@@ -301,23 +308,23 @@ describe('a refused request for a secret', () => {
   })
 
   test('logs neither a warning nor an error', async () => {
-    const { origin, messages } = await guarded()
+    const { origin, messages } = await startAuthenticated()
 
-    await ask(`${origin}/secret`)
+    await fetchReply(`${origin}/secret`)
 
     expect([...messages('warn'), ...messages('error')]).toEqual([])
   })
 })
 
 test('tokens do not occur in responses, metrics or the log', async () => {
-  const { origin, records } = await guarded()
+  const { origin, records } = await startAuthenticated()
   const responses: unknown[] = []
 
   for (const token of [known[0], unknown, known[1]])
     for (const path of ['/secret', '/nothing', '/health', '/ready', '/metrics'])
-      responses.push(await ask(origin + path, { headers: bearer(token) }))
-  responses.push(await ask(`${origin}/-/reload`, { method: 'POST', headers: bearer(known[0]) }))
-  responses.push(await ask(`${origin}/metrics`, { headers: bearer(known[0]) }))
+      responses.push(await fetchReply(origin + path, { headers: bearer(token) }))
+  responses.push(await fetchReply(`${origin}/-/reload`, { method: 'POST', headers: bearer(known[0]) }))
+  responses.push(await fetchReply(`${origin}/metrics`, { headers: bearer(known[0]) }))
 
   expect(responses.at(-1)).toMatchObject({ status: 200, body: expect.stringContaining('channel="token.check"') })
   expect(inspect([responses, records], { depth: 20, showHidden: true, maxStringLength: null })).not.toContain(
@@ -325,35 +332,35 @@ test('tokens do not occur in responses, metrics or the log', async () => {
   )
 })
 
-describe('without a working token check', () => {
+describe('if the token check fails,', () => {
   const route: Subscriber = (bus) => bus.subscribe(httpRoutes, (app) => void app.get('/route', async () => 'read'))
 
   test('requests are not served', async () => {
     const broken: Subscriber = (bus) => bus.provide(checkToken, () => Promise.reject(new Error('oops')))
     const { origin } = await startHttp({ broken, authentication: authentication(), route })
 
-    const reply = await ask(`${origin}/route`, { headers: bearer(known[0]) })
+    const reply = await fetchReply(`${origin}/route`, { headers: bearer(known[0]) })
 
-    expect(problemIn(reply)).toMatchObject({ status: 500 })
+    expect(parseProblem(reply)).toMatchObject({ status: 500 })
   })
 
-  test.each([null, undefined, 0, '', false])('requests are not served if the check throws %j', async (thrown) => {
+  test.each([null, undefined, 0, '', false])('requests are not served when it throws %j', async (thrown) => {
     const broken: Subscriber = (bus) => bus.provide(checkToken, () => Promise.reject(thrown))
     const routes: Subscriber = (bus) => bus.subscribe(httpRoutes, (app) => void app.get('/', async () => 'admitted'))
     const { origin, messages } = await startHttp({ broken, authentication: authentication(), routes })
 
-    expect(problemIn(await ask(origin, { headers: bearer('any') }))).toMatchObject({ status: 500 })
+    expect(parseProblem(await fetchReply(origin, { headers: bearer('any') }))).toMatchObject({ status: 500 })
     expect(messages('error')).toEqual([
       `Failed to handle GET: Failed to check the token: ${thrown || String(thrown) || '[empty string]'}`,
     ])
   })
 
-  test.each([1, 'true', {}, [], undefined, null])('requests are not served if it answers %j', async (answer) => {
-    const odd: Subscriber = (bus) => bus.provide(checkToken, () => answer as boolean) // a plugin may answer anything
+  test.each([1, 'true', {}, [], undefined, null])('requests are not served when it replies with %j', async (answer) => {
+    const odd: Subscriber = (bus) => bus.provide(checkToken, () => answer as boolean) // a plugin may return any value
     const routes: Subscriber = (bus) => bus.subscribe(httpRoutes, (app) => void app.get('/', async () => 'admitted'))
     const { origin } = await startHttp({ odd, authentication: authentication(), routes })
 
-    expectUnauthorized(await ask(origin, { headers: bearer('any') }), invalid)
+    expectUnauthorized(await fetchReply(origin, { headers: bearer('any') }), invalid)
   })
 
   test('the service does not start if the channel has no provider', async () => {

@@ -8,7 +8,7 @@ import type { Plugin } from '../../../src/runtime/plugins.ts'
 import { Sensitive } from '../../../src/secret.ts'
 import { tokens } from '../../../src/sources/tokens.ts'
 import { pluginContext } from '../../../src/testing/plugin-context.ts'
-import { ask, problemIn, startHttp } from '../../support/http/http.ts'
+import { fetchReply, parseProblem, startHttp } from '../../support/http/http.ts'
 import { snippetsIn } from '../../support/project/snippets.ts'
 
 const document = 'docs/EXTENDING.md'
@@ -19,7 +19,7 @@ const { default: cors }: { default: Plugin } = await import(`data:text/javascrip
 const origin = 'https://app.example'
 const preflight = { 'access-control-request-method': 'POST', 'access-control-request-headers': 'authorization' }
 
-async function guarded() {
+async function startAuthenticated() {
   return startHttp({
     'load-shedding': loadShedding(),
     tokens: tokens({ authToken: new Sensitive('token-1') }),
@@ -31,9 +31,9 @@ async function guarded() {
 
 describe('the documented plugin', () => {
   test('answers a preflight request without a token', async () => {
-    const service = await guarded()
+    const service = await startAuthenticated()
 
-    const { status, headers } = await ask(`${service.origin}/-/reload`, {
+    const { status, headers } = await fetchReply(`${service.origin}/-/reload`, {
       method: 'OPTIONS',
       headers: { origin, ...preflight },
     })
@@ -47,15 +47,15 @@ describe('the documented plugin', () => {
     })
   })
 
-  test('lets the page read the answer to a request with a token, and the refusal of one without', async () => {
-    const service = await guarded()
+  test('lets the page read the responses to requests with and without a token', async () => {
+    const service = await startAuthenticated()
     const send = (headers: Record<string, string>) =>
-      ask(`${service.origin}/-/reload`, { method: 'POST', headers: { origin, ...headers } })
+      fetchReply(`${service.origin}/-/reload`, { method: 'POST', headers: { origin, ...headers } })
 
     const [served, refused] = [await send({ authorization: 'Bearer token-1' }), await send({})]
 
     expect(served).toMatchObject({ status: 200, headers: { 'access-control-allow-origin': origin } })
-    expect(problemIn(refused)).toMatchObject({ status: 401 })
+    expect(parseProblem(refused)).toMatchObject({ status: 401 })
     expect(refused.headers['access-control-allow-origin']).toBe(origin)
   })
 
@@ -64,10 +64,10 @@ describe('the documented plugin', () => {
     ['without an origin', { ...preflight }],
     ['that is not a preflight request', { origin }],
   ])('leaves OPTIONS %s to the authentication', async (_, headers) => {
-    const service = await guarded()
+    const service = await startAuthenticated()
 
-    const reply = await ask(`${service.origin}/-/reload`, { method: 'OPTIONS', headers })
+    const reply = await fetchReply(`${service.origin}/-/reload`, { method: 'OPTIONS', headers })
 
-    expect(problemIn(reply)).toMatchObject({ status: 401 })
+    expect(parseProblem(reply)).toMatchObject({ status: 401 })
   })
 })

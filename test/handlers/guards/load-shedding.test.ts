@@ -1,17 +1,17 @@
 import { pbkdf2Sync } from 'node:crypto'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { defaultLimits } from '../../../src/handlers/server/limits.ts'
-import { problemIn, RawConnection, type RawReply } from '../../support/http/http.ts'
+import { parseProblem, RawConnection, type RawReply } from '../../support/http/http.ts'
 import {
-  type AttackedService,
   expectRecovery,
   get,
-  startAttacked,
-  statusOfVisit,
-} from '../../support/service/attacked-service.ts'
+  type LimitedService,
+  startLimitedService,
+  statusOnNewConnection,
+} from '../../support/service/limited-service.ts'
 
 /** Opens connections concurrently. */
-function openMany(count: number, { port }: AttackedService): Promise<RawConnection[]> {
+function openMany(count: number, { port }: LimitedService): Promise<RawConnection[]> {
   return Promise.all(Array.from({ length: count }, () => RawConnection.open(port)))
 }
 
@@ -33,7 +33,7 @@ async function statusesOf(connections: readonly RawConnection[], path: string): 
 
 /** Fails unless the reply is a 503 problem with `Retry-After`. */
 function expectOverloaded(reply: RawReply): void {
-  expect(problemIn(reply)).toMatchObject({ status: 503, type: 'urn:secret-bus:problem:overloaded' })
+  expect(parseProblem(reply)).toMatchObject({ status: 503, type: 'urn:secret-bus:problem:overloaded' })
   expect(reply.headers['retry-after']).toMatch(/^[1-9]\d*$/)
 }
 
@@ -49,15 +49,15 @@ describe('connections', () => {
   test('are limited to 2,000 by default; the next one gets 503 with Retry-After', async () => {
     // Both ends of each connection are in this process.
     expect(openFilesLimit(), 'The limit on open files is too low: run `ulimit -n 5000`').toBeGreaterThan(4_500)
-    const service = await startAttacked({ eventLoopDelay: defaultLimits.eventLoopDelay })
+    const service = await startLimitedService({ eventLoopDelay: defaultLimits.eventLoopDelay })
     const served: RawConnection[] = []
     while (served.length < 2_000) {
       const batch = await openMany(250, service)
       for (const connection of batch) connection.send(...get('/secret/slow'))
       served.push(...batch)
-      await expect.poll(() => service.asked).toHaveLength(served.length)
+      await expect.poll(() => service.executed).toHaveLength(served.length)
     }
-    service.letGo()
+    service.release()
     for (const connection of served) expect((await connection.reply()).status).toBe(200)
     const surplus = await RawConnection.open(service.port)
 
@@ -73,8 +73,8 @@ describe('connections', () => {
     await expectRecovery(service)
   }, 60_000)
 
-  test('above the limit are served when another one closes, one for each', async () => {
-    const service = await startAttacked({ connections: 2 })
+  test('above the limit are served one by one as others close', async () => {
+    const service = await startLimitedService({ connections: 2 })
     const served = await openMany(2, service)
     const surplus = await openMany(3, service)
     expect(await statusesOf(served, '/secret')).toEqual({ 200: 2 })
@@ -89,8 +89,8 @@ describe('connections', () => {
     await expectRecovery(service)
   })
 
-  test('do not count towards the limit while idle or using open routes only', async () => {
-    const service = await startAttacked({ connections: 2 })
+  test('do not count towards the limit while they are idle or use only public routes', async () => {
+    const service = await startLimitedService({ connections: 2 })
     const silent = await openMany(5, service)
     const probing = await openMany(5, service)
     expect(await statusesOf(probing, '/health')).toEqual({ 200: 5 })
@@ -103,7 +103,7 @@ describe('connections', () => {
   })
 
   test('above the limit of open connections are closed without a response until others close', async () => {
-    const service = await startAttacked({ openConnections: 3 })
+    const service = await startLimitedService({ openConnections: 3 })
     const open = await openMany(3, service)
     expect(await statusesOf(open, '/secret')).toEqual({ 200: 3 })
 
@@ -113,7 +113,7 @@ describe('connections', () => {
     expect(await statusesOf(open, '/secret')).toEqual({ 200: 3 })
     closeAll(open.slice(1))
     await expect.poll(service.connections).toBe(1)
-    expect(await statusOfVisit(service)).toBe(200)
+    expect(await statusOnNewConnection(service)).toBe(200)
     closeAll(open)
     await expectRecovery(service)
   })
@@ -121,16 +121,16 @@ describe('connections', () => {
 
 describe('requests', () => {
   test('above the limit of concurrent requests get 503, pipelined or not', async () => {
-    const service = await startAttacked({ requests: 3 })
+    const service = await startLimitedService({ requests: 3 })
     const pipelined = await RawConnection.open(service.port)
     const slow = get('/secret/slow', '')
     pipelined.send(...slow, ...slow, ...slow, ...slow, ...get('/health', ''), ...get('/secret'))
-    await expect.poll(() => service.asked).toHaveLength(3)
+    await expect.poll(() => service.executed).toHaveLength(3)
     const other = await RawConnection.open(service.port)
 
     expectOverloaded(await ask(other, '/secret'))
     expect(await ask(other, '/health')).toMatchObject({ status: 200 })
-    service.letGo()
+    service.release()
 
     for (const _ of [1, 2, 3])
       expect(await pipelined.reply()).toMatchObject({ status: 200, body: '{"secret_code":"x"}' })
@@ -143,30 +143,30 @@ describe('requests', () => {
     await expectRecovery(service)
   })
 
-  test('that were refused or use open routes do not count while their pipelined responses wait', async () => {
-    const service = await startAttacked({ requests: 2 })
+  test('that are rejected or use public routes do not count towards the limit while their pipelined responses wait', async () => {
+    const service = await startLimitedService({ requests: 2 })
     const [one, pipelined] = [await RawConnection.open(service.port), await RawConnection.open(service.port)]
     one.send(...get('/secret/slow'))
-    await expect.poll(() => service.asked).toHaveLength(1)
+    await expect.poll(() => service.executed).toHaveLength(1)
     pipelined.send(...get('/secret/slow', ''), ...get('/secret', ''), ...get('/secret', ''), ...get('/health'))
-    await expect.poll(() => service.asked).toHaveLength(2)
-    expect(await statusOfVisit(service)).toBe(503)
+    await expect.poll(() => service.executed).toHaveLength(2)
+    expect(await statusOnNewConnection(service)).toBe(503)
 
     closeAll([one])
     await expect.poll(service.connections).toBe(1)
 
-    expect(await statusOfVisit(service)).toBe(200)
+    expect(await statusOnNewConnection(service)).toBe(200)
     closeAll([pipelined])
     await expectRecovery(service)
   })
 
-  test('of a client that disconnects no longer count', async () => {
-    const service = await startAttacked({ requests: 3 })
+  test('stop counting towards the limit when the client disconnects', async () => {
+    const service = await startLimitedService({ requests: 3 })
     const pipelined = await RawConnection.open(service.port)
     const slow = get('/secret/slow', '')
     pipelined.send(...slow, ...slow, ...get('/secret/slow'))
-    await expect.poll(() => service.asked).toHaveLength(3)
-    expect(await statusOfVisit(service)).toBe(503)
+    await expect.poll(() => service.executed).toHaveLength(3)
+    expect(await statusOnNewConnection(service)).toBe(503)
 
     pipelined.socket.resetAndDestroy()
 
@@ -191,19 +191,19 @@ describe('a high event loop delay', () => {
     return stop
   }
 
-  test('refuses requests except on open routes until the delay is low again', async () => {
-    const service = await startAttacked({ eventLoopDelay: 60 })
-    expect(await statusOfVisit(service)).toBe(200)
+  test('rejects requests, except on public routes, until the delay is low again', async () => {
+    const service = await startLimitedService({ eventLoopDelay: 60 })
+    expect(await statusOnNewConnection(service)).toBe(200)
 
     const stop = blockEventLoop()
 
-    await expect.poll(() => statusOfVisit(service), { timeout: 10_000 }).toBe(503)
+    await expect.poll(() => statusOnNewConnection(service), { timeout: 10_000 }).toBe(503)
     const [asked, probing] = [await RawConnection.open(service.port), await RawConnection.open(service.port)]
     expectOverloaded(await ask(asked, '/secret'))
     expect(await ask(probing, '/health')).toMatchObject({ status: 200 })
     expect(await ask(probing, '/ready')).toMatchObject({ status: 200 })
     stop()
-    await expect.poll(() => statusOfVisit(service), { timeout: 10_000 }).toBe(200)
+    await expect.poll(() => statusOnNewConnection(service), { timeout: 10_000 }).toBe(200)
     closeAll([asked, probing])
     await expectRecovery(service)
   })

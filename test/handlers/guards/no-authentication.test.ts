@@ -5,7 +5,7 @@ import { checkToken, httpRoutes } from '../../../src/channels.ts'
 import { UsageError } from '../../../src/errors.ts'
 import { noAuthentication } from '../../../src/handlers/guards/no-authentication.ts'
 import { recordedBus } from '../../../src/testing/recorded-bus.ts'
-import { ask, startHttp } from '../../support/http/http.ts'
+import { fetchReply, startHttp } from '../../support/http/http.ts'
 
 const warningOf = (address: string) => `Authentication is disabled: anyone who can reach ${address} can read secrets`
 
@@ -30,7 +30,7 @@ describe('without a configured token', () => {
     const { origin } = await startHttp({ 'no-authentication': guard('127.0.0.1'), route })
 
     for (const headers of [{}, { authorization: 'Bearer x' }, { authorization: 'nonsense' }])
-      expect(await ask(`${origin}/route`, { headers })).toMatchObject({ status: 200, body: 'read' })
+      expect(await fetchReply(`${origin}/route`, { headers })).toMatchObject({ status: 200, body: 'read' })
   })
 
   test.each(['127.0.0.1', 'localhost', '127.1.2.3'])('nothing is logged on %s', async (host) => {
@@ -72,7 +72,7 @@ describe('without a configured token', () => {
   })
 })
 
-describe('the start without authentication', () => {
+describe('starting without authentication', () => {
   /** The outcome of a start without a server: `undefined`, or the error. */
   const start = (host: string, others: Record<string, Subscriber> = {}, allowAnonymous = false) =>
     recordedBus({ 'no-authentication': guard(host, allowAnonymous), ...others })
@@ -80,7 +80,7 @@ describe('the start without authentication', () => {
       .catch((error: unknown) => error)
 
   test.each(['0.0.0.0', '0', '::', '10.0.0.1', '128.0.0.1', '::2', '::ffff:10.0.0.1', '::ffff:a00:1'])(
-    'is refused on %s',
+    'fails on %s',
     async (host) => {
       const error = await start(host)
 
@@ -96,15 +96,15 @@ describe('the start without authentication', () => {
     },
   )
 
-  test('is allowed everywhere if the option says so', async () => {
+  test('is allowed everywhere with --allow-anonymous', async () => {
     expect(await start('0.0.0.0', {}, true)).toBeUndefined()
   })
 
-  test('is allowed everywhere if any subscriber provides the check of tokens', async () => {
+  test('is allowed everywhere if any subscriber provides the token check', async () => {
     expect(await start('0.0.0.0', { mine: (bus) => bus.provide(checkToken, () => false) })).toBeUndefined()
   })
 
-  test('is refused before any later subscriber starts and before the port opens', async () => {
+  test('fails before any later subscriber starts and before the port opens', async () => {
     const listening = vi.fn()
     const service = startHttp(
       {

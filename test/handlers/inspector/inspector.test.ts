@@ -3,13 +3,13 @@ import { event } from '../../../src/bus/channel.ts'
 import { checkToken } from '../../../src/channels.ts'
 import { authentication } from '../../../src/handlers/guards/authentication.ts'
 import { inspector } from '../../../src/handlers/inspector/inspector.ts'
-import { accepts, ask, RawConnection, startHttp } from '../../support/http/http.ts'
-import { assembled } from '../../support/service/assembled.ts'
-import { readyService } from '../../support/service/ready-service.ts'
+import { acceptsConnections, fetchReply, RawConnection, startHttp } from '../../support/http/http.ts'
+import { assembleService } from '../../support/service/assemble-service.ts'
+import { startReadyService } from '../../support/service/ready-service.ts'
 
 const rang = event<number>('rang')
 
-const inspected = (flags: Readonly<Record<string, string>> = {}) => readyService({ inspector: 'true', ...flags })
+const inspected = (flags: Readonly<Record<string, string>> = {}) => startReadyService({ inspector: 'true', ...flags })
 
 interface Update {
   readonly state?: string
@@ -71,9 +71,9 @@ describe('the events of the inspector', () => {
     const { next, until } = await listen(origin)
     await next()
 
-    await ask(`${origin}/secret`, { headers: { 'x-request-id': 'one' } })
+    await fetchReply(`${origin}/secret`, { headers: { 'x-request-id': 'one' } })
     const { message, update } = await until(({ id }) => id === 'one')
-    await ask(`${origin}/secret/classified`, { headers: { 'x-request-id': 'two' } })
+    await fetchReply(`${origin}/secret/classified`, { headers: { 'x-request-id': 'two' } })
     const { message: failed, update: later } = await until(({ id }) => id === 'two')
 
     expect(message).toMatchObject({ channel: 'secret.get', by: 'secret-cache', outcome: 'ok' })
@@ -114,7 +114,7 @@ describe('the events of the inspector', () => {
     const { origin } = await startHttp({ inspector: inspector() })
     const pages = await Promise.all(Array.from({ length: 100 }, () => listen(origin)))
 
-    const { status, headers } = await ask(`${origin}/-/bus/events`)
+    const { status, headers } = await fetchReply(`${origin}/-/bus/events`)
     pages[0]?.leave()
 
     expect(status).toBe(503)
@@ -147,7 +147,7 @@ describe('the events of the inspector', () => {
     expect(messages('error')).toEqual([])
   })
 
-  test('are refused if authentication finishes after the server has begun to close', async () => {
+  test('are rejected if authentication finishes after the server has begun to close', async () => {
     const { promise: authenticated, resolve } = Promise.withResolvers<boolean>()
     const { promise: requested, resolve: markRequested } = Promise.withResolvers<void>()
     const { origin, port, bus } = await startHttp(
@@ -162,11 +162,11 @@ describe('the events of the inspector', () => {
       },
       { shutdownTimeout: 5_000 },
     )
-    const reply = ask(`${origin}/-/bus/events`, { headers: { authorization: 'Bearer x' } })
+    const reply = fetchReply(`${origin}/-/bus/events`, { headers: { authorization: 'Bearer x' } })
     await requested
 
     const exit = bus.exit()
-    await expect.poll(() => accepts(port)).toBe(false)
+    await expect.poll(() => acceptsConnections(port)).toBe(false)
     resolve(true)
 
     expect(await exit).toBe(0)
@@ -176,15 +176,15 @@ describe('the events of the inspector', () => {
 
 describe('the page of the inspector', () => {
   test('does not exist unless enabled', async () => {
-    const { bus, origin } = await assembled({ embedded: 'true' })
+    const { bus, origin } = await assembleService({ embedded: 'true' })
     await bus.start()
 
-    expect((await ask(`${origin()}/-/bus`)).status).toBe(404)
-    expect((await ask(`${origin()}/-/bus/events`)).status).toBe(404)
+    expect((await fetchReply(`${origin()}/-/bus`)).status).toBe(404)
+    expect((await fetchReply(`${origin()}/-/bus/events`)).status).toBe(404)
   })
 
   test.for(['/-/bus', '/-/bus/inspector.js', '/-/bus/events'])('requires the token: %s', async (path) => {
-    const service = await assembled({ embedded: 'true', inspector: 'true' }, { SECRET_BUS_AUTH_TOKEN: 'known' })
+    const service = await assembleService({ embedded: 'true', inspector: 'true' }, { SECRET_BUS_AUTH_TOKEN: 'known' })
     await service.bus.start()
     const statusWith = async (authorization: string) => {
       const reply = await fetch(service.origin() + path, { headers: { authorization } })
@@ -201,7 +201,7 @@ describe('the page of the inspector', () => {
   test('cannot load resources from other origins', async () => {
     const { origin } = await startHttp({ inspector: inspector() })
 
-    const { headers, body } = await ask(`${origin}/-/bus`)
+    const { headers, body } = await fetchReply(`${origin}/-/bus`)
 
     expect(headers).toMatchObject({
       'content-type': 'text/html; charset=utf-8',

@@ -7,7 +7,7 @@ import { collectMetrics } from '../../../src/channels.ts'
 import { busMetrics } from '../../../src/handlers/metrics/bus-metrics.ts'
 import { fakeProvider } from '../../../src/testing/fakes.ts'
 import { recordedBus } from '../../../src/testing/recorded-bus.ts'
-import { collected } from '../../support/collected.ts'
+import { metricValues } from '../../support/metric-values.ts'
 
 const getAnswer = request<string, number>('answer.get', { timeout: 20 })
 const questionAsked = event<string>('question.asked')
@@ -16,8 +16,8 @@ function metered(subscribers: Record<string, Subscriber> = {}): ProcessBus {
   return recordedBus({ 'bus-metrics': busMetrics(), ...subscribers }).bus
 }
 
-const calls = (bus: ProcessBus) => collected(bus, 'secret_bus_calls_total')
-const seconds = (bus: ProcessBus) => collected(bus, 'secret_bus_call_seconds_total')
+const calls = (bus: ProcessBus) => metricValues(bus, 'secret_bus_calls_total')
+const seconds = (bus: ProcessBus) => metricValues(bus, 'secret_bus_call_seconds_total')
 
 test('counts requests by channel, provider and outcome', async () => {
   const wise: Subscriber = (bus) =>
@@ -125,7 +125,7 @@ test('marks the current state of the process with 1', async () => {
   const seen: string[] = []
   const observer: Subscriber = (bus) => {
     const recordState = async () => {
-      const values = await collected(bus, 'secret_bus_state')
+      const values = await metricValues(bus, 'secret_bus_state')
       expect(Object.keys(values)).toEqual(states)
       seen.push(...Object.entries(values).flatMap(([state, value]) => (value === 1 ? [state] : [])))
     }

@@ -7,7 +7,7 @@ import { metricsRoutes } from '../../../src/handlers/routes/metrics.ts'
 import { defaultLimits } from '../../../src/handlers/server/limits.ts'
 import { Exposition, scrape } from '../../support/exposition.ts'
 import { certificateFiles, clientOf, newCertificate } from '../../support/http/certificate.ts'
-import { ask, RawConnection, startHttp } from '../../support/http/http.ts'
+import { fetchReply, RawConnection, startHttp } from '../../support/http/http.ts'
 
 const requestsIn = (exposition: Exposition) => exposition.values('secret_bus_http_requests_total')
 
@@ -31,10 +31,10 @@ describe('HTTP metrics', () => {
     const { held, release, received } = heldRoute()
     const shedding = loadShedding({ ...defaultLimits, requests: 1 })
     const { origin } = await startHttp({ metrics: metricsRoutes(), shedding, held })
-    const first = ask(`${origin}/held`)
+    const first = fetchReply(`${origin}/held`)
     await expect.poll(received).toBe(1)
-    await ask(`${origin}/held`)
-    await ask(`${origin}/nothing`)
+    await fetchReply(`${origin}/held`)
+    await fetchReply(`${origin}/nothing`)
     release()
     await first
 
@@ -58,7 +58,7 @@ describe('HTTP metrics', () => {
     const { bus, origin } = await startHttp({ metrics: metricsRoutes() }, { drain: 1_000 })
     const stopped = bus.stop()
 
-    await ask(`${origin}/nothing`)
+    await fetchReply(`${origin}/nothing`)
     await scrape(origin)
 
     expect(requestsIn(await scrape(origin))).toEqual({ 'none 404': 1, '/metrics 200': 1 })
@@ -72,8 +72,8 @@ describe('HTTP metrics', () => {
       })
     const { origin } = await startHttp({ metrics: metricsRoutes(), slow })
     const began = performance.now()
-    await ask(`${origin}/slow`)
-    await ask(`${origin}/slow`)
+    await fetchReply(`${origin}/slow`)
+    await fetchReply(`${origin}/slow`)
     const seconds = (performance.now() - began) / 1_000
 
     const scraped = await scrape(origin)

@@ -10,8 +10,8 @@ import { authentication } from '../../../src/handlers/guards/authentication.ts'
 import { adminRoutes } from '../../../src/handlers/routes/admin.ts'
 import { SourceFailure } from '../../../src/secret.ts'
 import { tokens } from '../../../src/sources/tokens.ts'
-import { ask, problemIn, RawConnection, type RawReply, startHttp } from '../../support/http/http.ts'
-import { assembled } from '../../support/service/assembled.ts'
+import { fetchReply, parseProblem, RawConnection, type RawReply, startHttp } from '../../support/http/http.ts'
+import { assembleService } from '../../support/service/assemble-service.ts'
 
 const token = 'classified-1'
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
@@ -42,14 +42,14 @@ async function reloadable(
     options,
   )
   const reload = ({ headers, ...init }: RequestInit & { headers?: Record<string, string> } = {}) =>
-    ask(`${service.origin}/-/reload`, { method: 'POST', ...init, headers: { ...bearer(token), ...headers } })
+    fetchReply(`${service.origin}/-/reload`, { method: 'POST', ...init, headers: { ...bearer(token), ...headers } })
   return { ...service, file, write, reload }
 }
 
 /** Returns the additional members of the problem that reports a failed reload. */
 function failureIn(reply: RawReply) {
   const { failed, reloaded, ...problem } = JSON.parse(reply.body)
-  expect(problemIn({ ...reply, body: JSON.stringify(problem) })).toMatchObject({
+  expect(parseProblem({ ...reply, body: JSON.stringify(problem) })).toMatchObject({
     status: 500,
     type: 'urn:secret-bus:problem:reload-failed',
   })
@@ -63,7 +63,7 @@ function blockedListener() {
 }
 
 describe('POST /-/reload', () => {
-  test('names a subscriber that does not finish in time; the others reload, a revoked token is refused', async () => {
+  test('names a subscriber that times out; the others reload, so a revoked token is rejected', async () => {
     const never = () => new Promise<never>(() => {})
     const { reload, write, messages } = await reloadable({ sloth: never, cache: () => 'done' }, { reloadTimeout: 50 })
     await write('classified-2')
@@ -111,7 +111,9 @@ describe('POST /-/reload', () => {
   test('supports token rotation: the old and the new token are both valid between two reloads', async () => {
     const { origin, write, reload } = await reloadable()
     const statuses = async () => {
-      const replies = await Promise.all([token, 'new'].map((token) => ask(`${origin}/x`, { headers: bearer(token) })))
+      const replies = await Promise.all(
+        [token, 'new'].map((token) => fetchReply(`${origin}/x`, { headers: bearer(token) })),
+      )
       return replies.map(({ status }) => status)
     }
     expect(await statuses()).toEqual([404, 401])
@@ -147,7 +149,7 @@ describe('POST /-/reload', () => {
     const listener = vi.fn()
     const { reload } = await reloadable({ listener })
 
-    expect(problemIn(await reload(init))).toMatchObject({ status })
+    expect(parseProblem(await reload(init))).toMatchObject({ status })
 
     expect(listener).not.toHaveBeenCalled()
   })
@@ -241,7 +243,7 @@ describe('a failed reload', () => {
     expect(failureIn(reply)).toEqual({
       failed: [
         { listener: 'broken', detail: 'The source refused to return the secret.' },
-        { listener: 'odd', detail: 'Internal error. See the service log.' },
+        { listener: 'odd', detail: 'The service failed to handle the request.' },
       ],
       reloaded: [
         { listener: 'first', result: 1 },
@@ -291,7 +293,7 @@ describe('a failed reload', () => {
     const reply = await reload()
 
     expect(failureIn(reply)).toEqual({
-      failed: [{ listener: 'tokens', detail: 'Internal error. See the service log.' }],
+      failed: [{ listener: 'tokens', detail: 'The service failed to handle the request.' }],
       reloaded: [{ listener: 'http-server' }],
     })
     expect((await reload({ headers: bearer('classified-2') })).status).toBe(401)
@@ -310,7 +312,7 @@ describe('a stopping service', () => {
 
     const reply = await reload()
 
-    expect(problemIn(reply)).toMatchObject({ status: 503, type: 'urn:secret-bus:problem:stopping' })
+    expect(parseProblem(reply)).toMatchObject({ status: 503, type: 'urn:secret-bus:problem:stopping' })
     expect(reply.headers['retry-after']).toBe('1')
     await stopped
     expect(listener).not.toHaveBeenCalled()
@@ -329,7 +331,7 @@ describe('a stopping service', () => {
     release()
 
     expect((await first).status).toBe(200)
-    expect(problemIn(await second)).toMatchObject({ status: 503, type: 'urn:secret-bus:problem:stopping' })
+    expect(parseProblem(await second)).toMatchObject({ status: 503, type: 'urn:secret-bus:problem:stopping' })
     expect(await exited).toBe(0)
     expect(listener).toHaveBeenCalledTimes(1)
   })
@@ -337,9 +339,9 @@ describe('a stopping service', () => {
 
 describe('the assembled service', () => {
   const reload = async (environment: Record<string, string>) => {
-    const { bus, origin } = await assembled({ embedded: 'true' }, environment)
+    const { bus, origin } = await assembleService({ embedded: 'true' }, environment)
     await bus.start()
-    return ask(`${origin()}/-/reload`, { method: 'POST', headers: bearer(token) })
+    return fetchReply(`${origin()}/-/reload`, { method: 'POST', headers: bearer(token) })
   }
 
   test('has the route if a token is configured', async () => {
@@ -355,6 +357,6 @@ describe('the assembled service', () => {
   })
 
   test('does not have the route without a token', async () => {
-    expect(problemIn(await reload({}))).toMatchObject({ status: 404 })
+    expect(parseProblem(await reload({}))).toMatchObject({ status: 404 })
   })
 })

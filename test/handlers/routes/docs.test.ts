@@ -10,8 +10,8 @@ import { RequestError } from '../../../src/handlers/server/problem.ts'
 import { Sensitive } from '../../../src/secret.ts'
 import { identity } from '../../../src/sources/identity.ts'
 import { tokens } from '../../../src/sources/tokens.ts'
-import { ask, problemIn, startHttp } from '../../support/http/http.ts'
-import { ownPackage } from '../../support/service/assembled.ts'
+import { fetchReply, parseProblem, startHttp } from '../../support/http/http.ts'
+import { ownPackage } from '../../support/service/assemble-service.ts'
 
 const token = 'classified'
 const bearer = { authorization: `Bearer ${token}` }
@@ -29,7 +29,7 @@ const start = (addRoutes: AddRoutes = () => {}, options: { priority?: number } =
 /** The document of a server with these routes. */
 async function documentOf(...args: Parameters<typeof start>) {
   const { origin } = await start(...args)
-  const { status, body } = await ask(`${origin}/openapi.json`)
+  const { status, body } = await fetchReply(`${origin}/openapi.json`)
   expect(status).toBe(200)
   return JSON.parse(body)
 }
@@ -50,7 +50,7 @@ describe('the document', () => {
   test('is OpenAPI 3.1 with the metadata of the package, and is revalidated on each use', async () => {
     const { origin } = await start()
 
-    const { headers, body } = await ask(`${origin}/openapi.json`)
+    const { headers, body } = await fetchReply(`${origin}/openapi.json`)
 
     expect(headers).toMatchObject({
       'content-type': 'application/json; charset=utf-8',
@@ -62,7 +62,7 @@ describe('the document', () => {
       externalDocs: { url: ownPackage.project },
       servers: [{ url: '.' }],
     })
-    expect((await ask(`${origin}/openapi.json`)).body).toBe(body)
+    expect((await fetchReply(`${origin}/openapi.json`)).body).toBe(body)
   })
 
   test('omits security without authentication', async () => {
@@ -73,10 +73,12 @@ describe('the document', () => {
     expect(Object.keys(paths['/openapi.json'].get.responses)).toEqual(['200', '400', '413', '500', '503'])
   })
 
-  test('distinguishes guarded from open routes', async () => {
+  test('distinguishes authenticated from public routes', async () => {
     const { origin } = await startGuarded()
 
-    const { security, components, paths } = JSON.parse((await ask(`${origin}/openapi.json`, { headers: bearer })).body)
+    const { security, components, paths } = JSON.parse(
+      (await fetchReply(`${origin}/openapi.json`, { headers: bearer })).body,
+    )
 
     expect(security).toEqual([{ bearer: [] }])
     expect(components.securitySchemes).toMatchObject({ bearer: { type: 'http', scheme: 'bearer' } })
@@ -182,11 +184,11 @@ describe('a route of a plugin', () => {
 describe('routes for browsers', () => {
   test.for(['/openapi.json', ...pages])('%s requires a token, also accepted as a password', async (path) => {
     const { origin } = await startGuarded()
-    const get = (headers = {}) => ask(`${origin}${path}`, { headers })
+    const get = (headers = {}) => fetchReply(`${origin}${path}`, { headers })
 
     const rejection = await get()
 
-    expect(problemIn(rejection)).toMatchObject({ status: 401 })
+    expect(parseProblem(rejection)).toMatchObject({ status: 401 })
     expect(rejection.headers['www-authenticate']).toMatch(/^Bearer .*, Basic /)
     expect((await get(bearer)).status).toBe(200)
     expect((await get(basic)).status).toBe(200)
@@ -251,7 +253,7 @@ describe('routes for browsers', () => {
   test.for(['/openapi.json', '/docs'])('%s responds to HEAD with the headers of GET', async (path) => {
     const { origin } = await start()
     const headersOf = async (method: string) => {
-      const { status, headers, body } = await ask(`${origin}${path}`, { method })
+      const { status, headers, body } = await fetchReply(`${origin}${path}`, { method })
       const perResponse = /^(date|x-request-id|connection|keep-alive)$/
       const others = Object.entries(headers).filter(([name]) => !perResponse.test(name))
       return { status, headers: Object.fromEntries(others), hasBody: body !== '' }

@@ -4,7 +4,7 @@ import { checkHealth, getIdentity, type HealthCheck } from '../../../src/channel
 import { healthRoutes } from '../../../src/handlers/routes/health.ts'
 import { identity } from '../../../src/sources/identity.ts'
 import { fakeListener, fakeProvider } from '../../../src/testing/fakes.ts'
-import { ask, startHttp } from '../../support/http/http.ts'
+import { fetchReply, startHttp } from '../../support/http/http.ts'
 
 const raise = (thrown: unknown): never => {
   throw thrown
@@ -26,7 +26,7 @@ describe('GET /health', () => {
   test('returns exactly the status, the container and the project', async () => {
     const { origin } = await health()
 
-    const { status, headers, body } = await ask(`${origin}/health`)
+    const { status, headers, body } = await fetchReply(`${origin}/health`)
 
     expect(status).toBe(200)
     expect(headers['content-type']).toMatch(/^application\/json/)
@@ -41,7 +41,7 @@ describe('GET /health', () => {
     })
     const before = activity.length
 
-    expect((await ask(`${origin}/health`)).status).toBe(200)
+    expect((await fetchReply(`${origin}/health`)).status).toBe(200)
 
     expect(activity.slice(before)).toEqual([])
   })
@@ -50,8 +50,8 @@ describe('GET /health', () => {
     const identity = fakeProvider(getIdentity, own)
     const { origin } = await startHttp({ identity, routes: healthRoutes() })
 
-    await ask(`${origin}/health`)
-    await ask(`${origin}/health`)
+    await fetchReply(`${origin}/health`)
+    await fetchReply(`${origin}/health`)
 
     expect(identity.queries).toHaveLength(1)
   })
@@ -59,7 +59,7 @@ describe('GET /health', () => {
   test('responds to HEAD with the headers only', async () => {
     const { origin } = await health()
 
-    expect(await ask(`${origin}/health`, { method: 'HEAD' })).toMatchObject({ status: 200, body: '' })
+    expect(await fetchReply(`${origin}/health`, { method: 'HEAD' })).toMatchObject({ status: 200, body: '' })
   })
 })
 
@@ -67,7 +67,7 @@ describe('GET /ready', () => {
   test('passes when every check passes', async () => {
     const { origin } = await health({ cache: () => ({ name: 'cache', status: 'pass' }) })
 
-    const { status, headers, body } = await ask(`${origin}/ready`)
+    const { status, headers, body } = await fetchReply(`${origin}/ready`)
 
     expect(status).toBe(200)
     expect(headers['content-type']).toMatch(/^application\/health\+json(;|$)/)
@@ -80,7 +80,7 @@ describe('GET /ready', () => {
   test('is 200 with a warning', async () => {
     const { origin } = await health({ cache: () => ({ name: 'cache', status: 'warn', output: 'one is stale' }) })
 
-    const { status, body } = await ask(`${origin}/ready`)
+    const { status, body } = await fetchReply(`${origin}/ready`)
 
     expect(status).toBe(200)
     expect(JSON.parse(body)).toEqual({
@@ -95,7 +95,7 @@ describe('GET /ready', () => {
       disk: async () => ({ name: 'disk', status: 'fail', output: 'full' }),
     })
 
-    const { status, headers, body } = await ask(`${origin}/ready`)
+    const { status, headers, body } = await fetchReply(`${origin}/ready`)
 
     expect(status).toBe(503)
     expect(headers['content-type']).toMatch(/^application\/health\+json(;|$)/)
@@ -113,7 +113,7 @@ describe('GET /ready', () => {
       },
     })
 
-    const { status, headers, body } = await ask(`${origin}/ready`)
+    const { status, headers, body } = await fetchReply(`${origin}/ready`)
 
     expect(status).toBe(503)
     expect(headers['content-type']).toMatch(/^application\/health\+json(;|$)/)
@@ -127,7 +127,7 @@ describe('GET /ready', () => {
   test('is 503 when a check never ends', async () => {
     const { origin } = await health({ hanging: () => new Promise(() => {}) })
 
-    const { status, body } = await ask(`${origin}/ready`)
+    const { status, body } = await fetchReply(`${origin}/ready`)
 
     expect(status).toBe(503)
     expect(JSON.parse(body)).toEqual({
@@ -139,7 +139,7 @@ describe('GET /ready', () => {
   test('names an invalid check once in the log, until its answer changes', async () => {
     let status = 'odd'
     const { origin, messages } = await health({ plugin: () => ({ name: 'disk', status }) as HealthCheck })
-    const ready = async () => (await ask(`${origin}/ready`)).status
+    const ready = async () => (await fetchReply(`${origin}/ready`)).status
 
     expect([await ready(), await ready()]).toEqual([503, 503])
     status = 'pass'
@@ -154,7 +154,9 @@ describe('GET /ready', () => {
   test('does not contain a check that returns undefined', async () => {
     const { origin, messages } = await health({ plugin: () => undefined as unknown as HealthCheck })
 
-    expect(JSON.parse((await ask(`${origin}/ready`)).body).checks).toEqual({ 'http-server': [{ status: 'pass' }] })
+    expect(JSON.parse((await fetchReply(`${origin}/ready`)).body).checks).toEqual({
+      'http-server': [{ status: 'pass' }],
+    })
     expect(messages('error')).toEqual([])
   })
 
@@ -165,7 +167,7 @@ describe('GET /ready', () => {
   ])('does not reveal the path of a plugin that %s', async (_, check) => {
     const { origin, messages } = await health({ '/opt/plugins/disk.mjs': check })
 
-    const { status, body } = await ask(`${origin}/ready`)
+    const { status, body } = await fetchReply(`${origin}/ready`)
 
     expect(status).toBe(503)
     expect(JSON.parse(body).checks).toMatchObject({ 'disk.mjs': [{ status: 'fail' }] })
@@ -179,7 +181,7 @@ describe('GET /ready', () => {
       another: () => ({ name: 'disk', status: 'pass' }),
     })
 
-    expect(JSON.parse((await ask(`${origin}/ready`)).body)).toMatchObject({
+    expect(JSON.parse((await fetchReply(`${origin}/ready`)).body)).toMatchObject({
       status: 'fail',
       checks: { disk: [{ status: 'fail', output: 'full' }, { status: 'pass' }] },
     })
@@ -188,7 +190,7 @@ describe('GET /ready', () => {
   test('forbids caching', async () => {
     const { origin } = await health()
 
-    expect((await ask(`${origin}/ready`)).headers['cache-control']).toBe('no-store')
+    expect((await fetchReply(`${origin}/ready`)).headers['cache-control']).toBe('no-store')
   })
 
   test('passes the request id to the checks', async () => {
@@ -200,7 +202,7 @@ describe('GET /ready', () => {
       },
     })
 
-    await ask(`${origin}/ready`, { headers: { 'x-request-id': 'request-1' } })
+    await fetchReply(`${origin}/ready`, { headers: { 'x-request-id': 'request-1' } })
 
     expect(ids).toEqual(['request-1'])
   })
@@ -208,6 +210,6 @@ describe('GET /ready', () => {
   test('responds to HEAD with the status only', async () => {
     const { origin } = await health({ disk: () => ({ name: 'disk', status: 'fail' }) })
 
-    expect(await ask(`${origin}/ready`, { method: 'HEAD' })).toMatchObject({ status: 503, body: '' })
+    expect(await fetchReply(`${origin}/ready`, { method: 'HEAD' })).toMatchObject({ status: 503, body: '' })
   })
 })

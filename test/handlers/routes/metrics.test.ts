@@ -4,7 +4,7 @@ import type { Subscriber } from '../../../src/bus/process/process-bus.ts'
 import { collectMetrics, type Metric, type Numbers } from '../../../src/channels.ts'
 import { metricsRoutes } from '../../../src/handlers/routes/metrics.ts'
 import { type Exposition, scrape } from '../../support/exposition.ts'
-import { ask, startHttp } from '../../support/http/http.ts'
+import { fetchReply, startHttp } from '../../support/http/http.ts'
 
 const requestsIn = (exposition: Exposition) => exposition.values('secret_bus_http_requests_total')
 
@@ -129,7 +129,7 @@ describe('a scrape', () => {
 
   test('restarts the HTTP counters with the server', async () => {
     const service = await startHttp({ metrics: metricsRoutes() })
-    await ask(`${service.origin}/nothing`)
+    await fetchReply(`${service.origin}/nothing`)
     await service.bus.stop()
 
     await service.bus.start()

@@ -6,7 +6,7 @@ import { auditTrail } from '../../../src/handlers/audit-trail.ts'
 import { secretRoutes } from '../../../src/handlers/routes/secret.ts'
 import { type Freshness, SecretNotFound, Sensitive, SourceFailure } from '../../../src/secret.ts'
 import { secretCache } from '../../../src/sources/cache/secret-cache.ts'
-import { ask, type HttpService, problemIn, RawConnection, startHttp } from '../../support/http/http.ts'
+import { fetchReply, type HttpService, parseProblem, RawConnection, startHttp } from '../../support/http/http.ts'
 
 /** The maximum length of a DynamoDB key: 2,048 bytes. */
 const longest = [
@@ -49,7 +49,7 @@ describe('GET /secret', () => {
   test('returns the secret of the first code name only', async () => {
     const { origin } = await secrets('thedoctor', 'river')
 
-    const { status, headers, body } = await ask(`${origin}/secret`)
+    const { status, headers, body } = await fetchReply(`${origin}/secret`)
 
     expect(status).toBe(200)
     expect(headers['content-type']).toMatch(/^application\/json/)
@@ -67,7 +67,7 @@ describe('GET /secret', () => {
   ])('returns the value %j unchanged', async (value) => {
     const { origin } = await startWith(() => ({ value }))
 
-    const { body } = await ask(`${origin}/secret`)
+    const { body } = await fetchReply(`${origin}/secret`)
 
     expect(JSON.parse(body)).toEqual({ secret_code: value })
   })
@@ -75,7 +75,7 @@ describe('GET /secret', () => {
   test('forbids caching', async () => {
     const { origin } = await secrets('thedoctor')
 
-    const { headers } = await ask(`${origin}/secret`)
+    const { headers } = await fetchReply(`${origin}/secret`)
 
     expect(headers['cache-control']).toBe('no-store')
   })
@@ -83,7 +83,7 @@ describe('GET /secret', () => {
   test('ignores the query string', async () => {
     const { origin } = await secrets('thedoctor')
 
-    expect(await ask(`${origin}/secret?codeName=river`)).toMatchObject({
+    expect(await fetchReply(`${origin}/secret?codeName=river`)).toMatchObject({
       status: 200,
       body: '{"secret_code":"the secret of thedoctor"}',
     })
@@ -92,7 +92,7 @@ describe('GET /secret', () => {
   test('responds to HEAD with the headers only', async () => {
     const { origin } = await secrets('thedoctor')
 
-    const { status, headers, body } = await ask(`${origin}/secret`, { method: 'HEAD' })
+    const { status, headers, body } = await fetchReply(`${origin}/secret`, { method: 'HEAD' })
 
     expect(status).toBe(200)
     expect(headers).toMatchObject({ 'cache-control': 'no-store', 'content-type': expect.stringContaining('json') })
@@ -104,7 +104,7 @@ describe('GET /secret/:codeName', () => {
   test('returns the secret of that name', async () => {
     const { origin } = await secrets('thedoctor', 'river')
 
-    expect(await ask(`${origin}/secret/river`)).toMatchObject({
+    expect(await fetchReply(`${origin}/secret/river`)).toMatchObject({
       status: 200,
       body: '{"secret_code":"the secret of river"}',
     })
@@ -115,7 +115,7 @@ describe('GET /secret/:codeName', () => {
     async (codeName) => {
       const { origin } = await secrets('thedoctor', codeName)
 
-      const { status, body } = await ask(`${origin}/secret/${encodeURIComponent(codeName)}`)
+      const { status, body } = await fetchReply(`${origin}/secret/${encodeURIComponent(codeName)}`)
 
       expect(status).toBe(200)
       expect(JSON.parse(body)).toEqual({ secret_code: `the secret of ${codeName}` })
@@ -125,7 +125,7 @@ describe('GET /secret/:codeName', () => {
   test.each(longest)('returns the secret of a name of %s', async (_, codeName) => {
     const { origin } = await secrets('thedoctor', codeName)
 
-    const { status, body } = await ask(`${origin}/secret/${encodeURIComponent(codeName)}`)
+    const { status, body } = await fetchReply(`${origin}/secret/${encodeURIComponent(codeName)}`)
 
     expect(status).toBe(200)
     expect(JSON.parse(body)).toEqual({ secret_code: `the secret of ${codeName}` })
@@ -136,9 +136,9 @@ describe('GET /secret/:codeName', () => {
     async (codeName) => {
       const { origin, queried } = await secrets('thedoctor')
 
-      const reply = await ask(`${origin}/secret/${encodeURIComponent(codeName)}`)
+      const reply = await fetchReply(`${origin}/secret/${encodeURIComponent(codeName)}`)
 
-      expect(problemIn(reply)).toMatchObject({ status: 404 })
+      expect(parseProblem(reply)).toMatchObject({ status: 404 })
       expect(queried).not.toContain(codeName)
     },
   )
@@ -146,18 +146,18 @@ describe('GET /secret/:codeName', () => {
   test.each(longest)('responds 404 to a name of %s that is not configured', async (_, codeName) => {
     const { origin, queried } = await secrets('thedoctor')
 
-    const reply = await ask(`${origin}/secret/${encodeURIComponent(codeName)}`)
+    const reply = await fetchReply(`${origin}/secret/${encodeURIComponent(codeName)}`)
 
-    expect(problemIn(reply)).toMatchObject({ status: 404 })
+    expect(parseProblem(reply)).toMatchObject({ status: 404 })
     expect(queried).not.toContain(codeName)
   })
 
   test('rejects a name longer than a DynamoDB key', async () => {
     const { origin } = await secrets('thedoctor')
 
-    const reply = await ask(`${origin}/secret/${'x'.repeat(2_049)}`)
+    const reply = await fetchReply(`${origin}/secret/${'x'.repeat(2_049)}`)
 
-    expect(problemIn(reply)).toMatchObject({ status: 414 })
+    expect(parseProblem(reply)).toMatchObject({ status: 414 })
   })
 })
 
@@ -172,7 +172,7 @@ describe('Cache-Status', () => {
   ])('describes %s', async (_, result, ttl, expected) => {
     const { origin } = await startWith(() => ({ freshness: { result, expiresAt: Date.now() + ttl } }))
 
-    const { headers } = await ask(`${origin}/secret`)
+    const { headers } = await fetchReply(`${origin}/secret`)
 
     expect(headers['cache-status']).toMatch(expected)
   })
@@ -180,7 +180,7 @@ describe('Cache-Status', () => {
   test('is absent without a secret', async () => {
     const { origin } = await secrets('thedoctor')
 
-    const { headers } = await ask(`${origin}/secret/themaster`)
+    const { headers } = await fetchReply(`${origin}/secret/themaster`)
 
     expect(headers).not.toHaveProperty('cache-status')
   })
@@ -190,7 +190,7 @@ describe('the audit line', () => {
   test('contains the client, the code name, the status and the cache status', async () => {
     const service = await secrets('thedoctor', 'river')
 
-    await ask(`${service.origin}/secret/river`, { headers: { 'x-request-id': 'request-1' } })
+    await fetchReply(`${service.origin}/secret/river`, { headers: { 'x-request-id': 'request-1' } })
 
     expect(await audited(service)).toEqual({
       reqId: 'request-1',
@@ -204,7 +204,7 @@ describe('the audit line', () => {
   test('contains the name of the first secret for /secret', async () => {
     const service = await secrets('thedoctor')
 
-    await ask(`${service.origin}/secret`)
+    await fetchReply(`${service.origin}/secret`)
 
     expect(await audited(service)).toMatchObject({ codeName: 'thedoctor', status: 200 })
   })
@@ -212,7 +212,7 @@ describe('the audit line', () => {
   test('is written for HEAD', async () => {
     const service = await secrets('thedoctor')
 
-    await ask(`${service.origin}/secret`, { method: 'HEAD' })
+    await fetchReply(`${service.origin}/secret`, { method: 'HEAD' })
 
     expect(await audited(service)).toMatchObject({ codeName: 'thedoctor', status: 200 })
   })
@@ -220,7 +220,7 @@ describe('the audit line', () => {
   test('is written for a name that is not configured', async () => {
     const service = await secrets('thedoctor')
 
-    await ask(`${service.origin}/secret/the%20master`)
+    await fetchReply(`${service.origin}/secret/the%20master`)
 
     expect(await audited(service)).toMatchObject({ client: '127.0.0.1', codeName: 'the master', status: 404 })
   })
@@ -236,7 +236,7 @@ describe('the audit line', () => {
       throw error
     })
 
-    await ask(`${service.origin}/secret`)
+    await fetchReply(`${service.origin}/secret`)
 
     expect(await audited(service)).toMatchObject({ client: '127.0.0.1', codeName: 'thedoctor', status })
   })
@@ -246,7 +246,7 @@ describe('the audit line', () => {
       throw new SourceFailure('SOURCE_REFUSED', 'access denied')
     })
 
-    await ask(`${service.origin}/secret`)
+    await fetchReply(`${service.origin}/secret`)
 
     expect(await audited(service)).toMatchObject({ reason: 'access denied' })
   })
@@ -275,7 +275,10 @@ describe('the audit line', () => {
   test('does not contain the value, and neither does any other line', async () => {
     const service = await startWith(() => ({ value: 'classified' }))
 
-    expect(await ask(`${service.origin}/secret`)).toMatchObject({ status: 200, body: '{"secret_code":"classified"}' })
+    expect(await fetchReply(`${service.origin}/secret`)).toMatchObject({
+      status: 200,
+      body: '{"secret_code":"classified"}',
+    })
 
     await audited(service)
     expect(inspect(service.records, { depth: 10, showHidden: true })).not.toContain('classified')
@@ -284,8 +287,8 @@ describe('the audit line', () => {
   test('is not written for other routes', async () => {
     const service = await secrets('thedoctor')
 
-    await ask(`${service.origin}/nothing`)
-    await ask(`${service.origin}/secret`)
+    await fetchReply(`${service.origin}/nothing`)
+    await fetchReply(`${service.origin}/secret`)
 
     expect(await audited(service)).toMatchObject({ codeName: 'thedoctor' })
   })

@@ -3,7 +3,7 @@ import { createServer } from 'node:https'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { readCertificate } from '../../../src/handlers/server/certificate.ts'
 import { certificateFiles, newCertificate, shownAt, type TestCertificate } from '../../support/http/certificate.ts'
-import { listening } from '../../support/http/listening.ts'
+import { listen } from '../../support/http/listen.ts'
 import { temporaryFile } from '../../support/temporary-file.ts'
 
 const [own, rsa] = [await newCertificate(), await newCertificate({ keyType: 'rsa' })]
@@ -34,7 +34,7 @@ async function read(written: Written, passphrase?: string | Buffer) {
   return { result, message: withoutFolder(message), warnings: warnings.map(withoutFolder) }
 }
 
-describe('a certificate is refused', () => {
+describe('a certificate is rejected', () => {
   test.each<[string, Written, string]>([
     ['if its key is of another type', { key: rsa.key }, '--tls-cert cert.pem and --tls-key key.pem do not match'],
     [
@@ -145,7 +145,7 @@ describe('a certificate is accepted', () => {
     const { result } = await read({ key: encrypted }, passphrase)
     const server = createServer(result.status === 'fulfilled' ? { ...result.value } : {})
 
-    const { endpoint, close } = await listening(server)
+    const { endpoint, close } = await listen(server)
     onTestFinished(close)
 
     expect(await shownAt(Number(new URL(endpoint).port))).toBe(own.fingerprint256)
@@ -166,7 +166,7 @@ describe('a certificate is accepted', () => {
     expect(warnings).toEqual([warning(notBeforeDate, notAfterDate)])
   })
 
-  test('with a warning if another of its chain has expired', async () => {
+  test('with a warning if another certificate of its chain has expired', async () => {
     const expired = await newCertificate({ notBeforeDate: at(-2), notAfterDate: at(-1) })
 
     const { warnings } = await read({ cert: own.cert + expired.cert })

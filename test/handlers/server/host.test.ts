@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { Subscriber } from '../../../src/bus/process/process-bus.ts'
 import { httpRoutes } from '../../../src/channels.ts'
 import { isLoopbackHost } from '../../../src/handlers/server/host.ts'
-import { problemIn, RawConnection, startHttp } from '../../support/http/http.ts'
+import { parseProblem, RawConnection, startHttp } from '../../support/http/http.ts'
 
 const route: Subscriber = (bus) => bus.subscribe(httpRoutes, (app) => void app.get('/route', async () => 'response'))
 
@@ -14,7 +14,7 @@ async function statusesOf(hosts: readonly string[], version = '1.1') {
     const connection = await RawConnection.open(port)
     connection.send(`GET /route HTTP/${version}`, `host: ${host}`)
     const reply = await connection.reply()
-    if (reply.status !== 200) problemIn(reply)
+    if (reply.status !== 200) parseProblem(reply)
     statuses.push(reply.status)
   }
   return statuses
@@ -86,11 +86,11 @@ describe('a Host header', () => {
     expect(await statusesOf(valid)).toEqual(valid.map(() => 200))
   })
 
-  test('is refused if it is invalid', async () => {
+  test('is rejected if it is invalid', async () => {
     expect(await statusesOf(invalid)).toEqual(invalid.map(() => 400))
   })
 
-  test('may be absent, but not invalid, in HTTP/1.0', async () => {
+  test('may be absent in HTTP/1.0, but not invalid', async () => {
     expect(await statusesOf(['a b', 'example.com'], '1.0')).toEqual([400, 200])
   })
 })

@@ -9,7 +9,7 @@ import { healthRoutes } from '../../../src/handlers/routes/health.ts'
 import { secretRoutes } from '../../../src/handlers/routes/secret.ts'
 import { SecretNotFound } from '../../../src/secret.ts'
 import { identity } from '../../../src/sources/identity.ts'
-import { accepts, ask, RawConnection, startHttp } from '../../support/http/http.ts'
+import { acceptsConnections, fetchReply, RawConnection, startHttp } from '../../support/http/http.ts'
 
 const health = { identity: identity({ own: { container: 'x', project: 'x' } }), 'health-routes': healthRoutes() }
 
@@ -51,7 +51,7 @@ describe('starting', () => {
     const { origin } = await startHttp({ routes })
 
     expect(listening).toEqual([false])
-    expect(await ask(`${origin}/route`)).toMatchObject({ status: 200, body: '{"it":"works"}' })
+    expect(await fetchReply(`${origin}/route`)).toMatchObject({ status: 200, body: '{"it":"works"}' })
   })
 
   test('logs the address', async () => {
@@ -89,11 +89,11 @@ describe('starting', () => {
   test('works again after a stop', async () => {
     const service = await startHttp(health)
     await service.bus.stop()
-    expect(await accepts(service.port)).toBe(false)
+    expect(await acceptsConnections(service.port)).toBe(false)
 
     await service.bus.start()
 
-    expect((await ask(`${service.origin}/ready`)).status).toBe(200)
+    expect((await fetchReply(`${service.origin}/ready`)).status).toBe(200)
   })
 })
 
@@ -126,7 +126,7 @@ describe('the client address', () => {
       { ...noSecrets, audit: auditTrail(), routes: secretRoutes({ codeNames: ['x'] }) },
       options,
     )
-    await ask(`http://127.0.0.1:${port}/secret`, { headers })
+    await fetchReply(`http://127.0.0.1:${port}/secret`, { headers })
     const record = () => records.find(({ message }) => message === 'Secret accessed')
     await expect.poll(record).toBeDefined()
     return record()?.fields
@@ -151,12 +151,9 @@ describe('the client address', () => {
     ['unknown', '127.0.0.1'],
     ['203.0.113.7, _hidden', '127.0.0.1'],
     ['<script>', '127.0.0.1'],
-  ])(
-    'has one form, whichever a trusted proxy writes, and is that of the proxy without one: %s',
-    async (header, client) => {
-      expect(await clientOf({ trustProxy: true }, { 'x-forwarded-for': header })).toMatchObject({ client })
-    },
-  )
+  ])('has one form, regardless of the form that a trusted proxy sends: %s', async (header, client) => {
+    expect(await clientOf({ trustProxy: true }, { 'x-forwarded-for': header })).toMatchObject({ client })
+  })
 
   test('of an IPv4 peer is the same on an IPv6 socket', async () => {
     expect(await clientOf({ trustProxy: false, host: '::' }, {})).toMatchObject({ client: '127.0.0.1' })
@@ -189,7 +186,7 @@ describe('stopping', () => {
     await expect.poll(() => kept.ended && fresh.ended).toBe(true)
     expect(bus.state).toBe('STOPPING')
     await stopped
-    expect(await accepts(port)).toBe(false)
+    expect(await acceptsConnections(port)).toBe(false)
   })
 
   test('while draining, also closes the connections of invalid requests', async () => {
@@ -205,7 +202,7 @@ describe('stopping', () => {
     await stopped
   })
 
-  test('answers a pending request and closes its connection', async () => {
+  test('completes a pending request and closes its connection', async () => {
     const { slow, release, requests } = slowRoute()
     const { bus, port } = await startHttp({ slow }, { drain: 100 })
     const connection = await RawConnection.open(port)
@@ -223,7 +220,7 @@ describe('stopping', () => {
     await stopped
   })
 
-  test('without draining, answers a pending request but accepts no new connections', async () => {
+  test('completes a pending request but accepts no new connections, without a drain period', async () => {
     const { slow, release, requests } = slowRoute()
     const { bus, port } = await startHttp({ slow })
     const connection = await RawConnection.open(port)
@@ -232,7 +229,7 @@ describe('stopping', () => {
 
     const stopped = bus.stop()
 
-    await expect.poll(() => accepts(port)).toBe(false)
+    await expect.poll(() => acceptsConnections(port)).toBe(false)
     expect(bus.state).toBe('STOPPING')
     release()
     expect(await connection.reply()).toMatchObject({ status: 200, headers: { connection: 'close' } })
@@ -253,7 +250,7 @@ describe('stopping', () => {
   test('closes a connection that has sent nothing', async () => {
     const { bus, port } = await startHttp(health, { shutdownTimeout: 2_000 })
     const connection = await RawConnection.open(port)
-    await ask(`http://127.0.0.1:${port}/health`) // accepted after the first connection
+    await fetchReply(`http://127.0.0.1:${port}/health`) // accepted after the first connection
 
     expect(await bus.exit()).toBe(0)
 
@@ -272,7 +269,7 @@ describe('stopping', () => {
     const { bus, port } = await startHttp({ ...health, body }, { shutdownTimeout: 2_000 })
     const connection = await RawConnection.open(port)
     connection.socket.write(sent)
-    await ask(`http://127.0.0.1:${port}/health`) // accepted after the first connection
+    await fetchReply(`http://127.0.0.1:${port}/health`) // accepted after the first connection
 
     expect(await bus.exit()).toBe(0)
 

@@ -2,17 +2,17 @@ import type { Server } from 'node:http'
 import { describe, expect, type MockInstance, test, vi } from 'vitest'
 import type { Subscriber } from '../../../src/bus/process/process-bus.ts'
 import { httpRoutes } from '../../../src/channels.ts'
-import { problemIn, RawConnection, type RawReply, startHttp } from '../../support/http/http.ts'
+import { parseProblem, RawConnection, type RawReply, startHttp } from '../../support/http/http.ts'
 import {
-  type AttackedService,
   expectRecovery,
   get,
-  startAttacked,
-  statusOfVisit,
-} from '../../support/service/attacked-service.ts'
+  type LimitedService,
+  startLimitedService,
+  statusOnNewConnection,
+} from '../../support/service/limited-service.ts'
 
 /** Sends the lines and returns the response. Fails unless the server then closes the connection. */
-async function lastReply({ port }: AttackedService, ...lines: string[]): Promise<RawReply> {
+async function lastReply({ port }: LimitedService, ...lines: string[]): Promise<RawReply> {
   const connection = await RawConnection.open(port)
   connection.send(...lines)
   const reply = await connection.reply()
@@ -32,17 +32,17 @@ describe('the head of a request', () => {
     ['a head of many headers', get('/secret', ...Array.from({ length: 501 }, () => 'x:x'))],
     ['an endless head', get('/secret', ...Array.from({ length: 100_000 }, () => 'x:x'))],
   ])('must not have %s longer than the limit', async (_, lines) => {
-    const service = await startAttacked({ head: 1_000 })
+    const service = await startLimitedService({ head: 1_000 })
 
     const reply = await lastReply(service, ...lines)
 
-    expect(problemIn(reply)).toMatchObject({ status: 431 })
-    expect(service.asked).toEqual([])
+    expect(parseProblem(reply)).toMatchObject({ status: 431 })
+    expect(service.executed).toEqual([])
     await expectRecovery(service)
   })
 
-  test('may be as long as the limit', async () => {
-    const service = await startAttacked({ head: 1_000 })
+  test('may be nearly as long as the limit', async () => {
+    const service = await startLimitedService({ head: 1_000 })
 
     const reply = await lastReply(service, ...get('/secret', 'connection: close', `x: ${x(900)}`))
 
@@ -53,15 +53,15 @@ describe('the head of a request', () => {
 describe('a path parameter', () => {
   test.each([
     ['as long as the limit is served', 'x'.repeat(10), 200],
-    ['longer than the limit is refused', 'x'.repeat(11), 414],
-    ['longer than the limit, percent-encoded, is refused', '%78'.repeat(11), 414],
+    ['longer than the limit is rejected', 'x'.repeat(11), 414],
+    ['longer than the limit, percent-encoded, is rejected', '%78'.repeat(11), 414],
   ])('%s', async (_, name, status) => {
-    const service = await startAttacked({ parameter: 10 })
+    const service = await startLimitedService({ parameter: 10 })
 
     const reply = await lastReply(service, ...get(`/secret/${name}`, 'connection: close'))
 
     expect(reply).toMatchObject({ status })
-    expect(service.asked).toHaveLength(status === 200 ? 1 : 0)
+    expect(service.executed).toHaveLength(status === 200 ? 1 : 0)
   })
 })
 
@@ -72,17 +72,17 @@ describe('a body', () => {
   test.each([
     ['on a route', 'POST /secret HTTP/1.1', [json, 'content-length: 101'], ''],
     ['on a route that reads no body', 'GET /secret HTTP/1.1', ['content-length: 101'], ''],
-    ['on an open route', 'GET /health HTTP/1.1', ['content-length: 101'], ''],
+    ['on a public route', 'GET /health HTTP/1.1', ['content-length: 101'], ''],
     ['without a media type', 'POST /secret HTTP/1.1', ['content-length: 101'], ''],
     ['on an unknown path', 'PUT /nothing HTTP/1.1', [json, 'content-length: 101'], ''],
     ['in one chunk', 'POST /secret HTTP/1.1', [json, chunked], `65\r\n${'x'.repeat(101)}`],
     ['in many chunks', 'DELETE /secret HTTP/1.1', [json, chunked], '1\r\nx\r\n'.repeat(101)],
-  ])('longer than the limit is refused %s', async (_, requestLine, headers, body) => {
-    const service = await startAttacked({ body: 100 })
+  ])('longer than the limit is rejected %s', async (_, requestLine, headers, body) => {
+    const service = await startLimitedService({ body: 100 })
 
     const reply = await lastReply(service, requestLine, 'host: x', ...headers, '', body)
 
-    expect(problemIn(reply)).toMatchObject({ status: 413 })
+    expect(parseProblem(reply)).toMatchObject({ status: 413 })
     await expectRecovery(service)
   })
 
@@ -93,7 +93,7 @@ describe('a body', () => {
     ['POST /nothing HTTP/1.1', 'content-length: 101'],
     ['OPTIONS /secret HTTP/1.1', chunked],
   ])('that no route reads is not read beyond the limit, after %s with %s', async (requestLine, header) => {
-    const service = await startAttacked({ body: 100 })
+    const service = await startLimitedService({ body: 100 })
 
     const reply = await lastReply(service, requestLine, 'host: x', header, '', '64') // and apparently more
 
@@ -101,8 +101,8 @@ describe('a body', () => {
     await expectRecovery(service)
   })
 
-  test('without an end is not read, while other clients are served', async () => {
-    const service = await startAttacked()
+  test('that does not end is not read, while other clients are served', async () => {
+    const service = await startLimitedService()
     const attacker = await RawConnection.open(service.port)
     const chunk = `10000\r\n${'x'.repeat(0x10000)}\r\n`
     const flood = () => attacker.socket.writable && attacker.socket.write(chunk, flood)
@@ -110,20 +110,20 @@ describe('a body', () => {
     attacker.send(...get('/secret', chunked))
     flood()
 
-    expect(await statusOfVisit(service)).toBe(200)
+    expect(await statusOnNewConnection(service)).toBe(200)
     await expect.poll(() => attacker.ended, { timeout: 5_000 }).toBe(true)
     await expectRecovery(service)
   })
 
   test('within the limit is skipped, and the connection is kept alive', async () => {
-    const service = await startAttacked({ body: 100 })
+    const service = await startLimitedService({ body: 100 })
     const connection = await RawConnection.open(service.port)
 
     connection.send(...get('/secret', 'content-length: 100'), '', 'x'.repeat(100) + get('/secret/next').join('\r\n'))
 
     expect(await connection.reply()).toMatchObject({ status: 200, headers: { connection: 'keep-alive' } })
     expect(await connection.reply()).toMatchObject({ status: 200 })
-    expect(service.asked).toEqual(['thedoctor', 'next'])
+    expect(service.executed).toEqual(['thedoctor', 'next'])
   })
 })
 

@@ -5,7 +5,7 @@ import { getSecret, httpRoutes } from '../../../src/channels.ts'
 import { secretRoutes } from '../../../src/handlers/routes/secret.ts'
 import { SecretNotFound, SourceFailure, type SourceFailureCode } from '../../../src/secret.ts'
 import { fakeProvider } from '../../../src/testing/fakes.ts'
-import { ask, type HttpService, problemIn, RawConnection, startHttp } from '../../support/http/http.ts'
+import { fetchReply, type HttpService, parseProblem, RawConnection, startHttp } from '../../support/http/http.ts'
 
 /** Starts the secret routes with a source that fails with the given value. */
 async function failing(thrown: unknown): Promise<HttpService> {
@@ -42,9 +42,9 @@ describe('a failed request', () => {
   ])('due to %s gets status %i with the problem type %s', async (_, status, type, error) => {
     const { origin } = await failing(error)
 
-    const reply = await ask(`${origin}/secret`)
+    const reply = await fetchReply(`${origin}/secret`)
 
-    expect(problemIn(reply)).toMatchObject({ status, type: `urn:secret-bus:problem:${type}` })
+    expect(parseProblem(reply)).toMatchObject({ status, type: `urn:secret-bus:problem:${type}` })
   })
 
   test.each<[string, unknown]>([
@@ -56,15 +56,15 @@ describe('a failed request', () => {
   ])('whose source unexpectedly throws %s gets status 500 without details', async (_, thrown) => {
     const { origin } = await failing(thrown)
 
-    const reply = await ask(`${origin}/secret`)
+    const reply = await fetchReply(`${origin}/secret`)
 
-    expect(problemIn(reply)).toMatchObject({ status: 500, type: 'about:blank', title: 'Internal Server Error' })
+    expect(parseProblem(reply)).toMatchObject({ status: 500, type: 'about:blank', title: 'Internal Server Error' })
   })
 
   test('due to an unexpected error is logged with its cause', async () => {
     const { origin, records } = await failing(cause)
 
-    await ask(`${origin}/secret`, { headers: { 'x-request-id': 'request-1' } })
+    await fetchReply(`${origin}/secret`, { headers: { 'x-request-id': 'request-1' } })
 
     expect(records.filter(({ level }) => level === 'error')).toEqual([
       {
@@ -78,7 +78,7 @@ describe('a failed request', () => {
   test('due to an expected failure logs no error', async () => {
     const { origin, messages } = await failing(source('SOURCE_REFUSED'))
 
-    await ask(`${origin}/secret`)
+    await fetchReply(`${origin}/secret`)
 
     expect(messages('error')).toEqual([])
   })
@@ -86,7 +86,7 @@ describe('a failed request', () => {
   test('with method HEAD gets the status and headers only', async () => {
     const { origin } = await failing(source('SOURCE_THROTTLED'))
 
-    const { status, headers, body } = await ask(`${origin}/secret`, { method: 'HEAD' })
+    const { status, headers, body } = await fetchReply(`${origin}/secret`, { method: 'HEAD' })
 
     expect(status).toBe(503)
     expect(headers).toMatchObject({ 'content-type': expect.stringContaining('problem+json'), 'retry-after': '1' })
@@ -107,7 +107,7 @@ describe('Retry-After', () => {
   ] as const)('of %s with a delay of %s ms is %s', async (code, retryAfter, expected) => {
     const { origin } = await failing(source(code, retryAfter))
 
-    expect((await ask(`${origin}/secret`)).headers['retry-after']).toBe(expected)
+    expect((await fetchReply(`${origin}/secret`)).headers['retry-after']).toBe(expected)
   })
 
   test.each([
@@ -117,7 +117,7 @@ describe('Retry-After', () => {
   ])('is absent if %s', async (_, error) => {
     const { origin } = await failing(error)
 
-    expect((await ask(`${origin}/secret`)).headers).not.toHaveProperty('retry-after')
+    expect((await fetchReply(`${origin}/secret`)).headers).not.toHaveProperty('retry-after')
   })
 })
 
@@ -133,7 +133,7 @@ describe('an invalid request', () => {
   ])('%s gets problem details', async (_, requestLine, status) => {
     const reply = await sending(requestLine, 'host: x')
 
-    expect(problemIn(reply)).toMatchObject({ status, type: 'about:blank' })
+    expect(parseProblem(reply)).toMatchObject({ status, type: 'about:blank' })
   })
 
   test.each([
@@ -145,7 +145,7 @@ describe('an invalid request', () => {
   ])('%s gets problem details', async (_, lines, status) => {
     const reply = await sending(...lines)
 
-    expect(problemIn(reply)).toMatchObject({ status, type: 'about:blank' })
+    expect(parseProblem(reply)).toMatchObject({ status, type: 'about:blank' })
   })
 
   test.each([
@@ -168,7 +168,7 @@ describe('an invalid request', () => {
       '{"a":',
     )
 
-    expect(problemIn(reply)).toMatchObject({ status, type: 'about:blank' })
+    expect(parseProblem(reply)).toMatchObject({ status, type: 'about:blank' })
   })
 
   test('with too large a body gets problem details', async () => {
@@ -179,7 +179,7 @@ describe('an invalid request', () => {
       'content-length: 99999999',
     )
 
-    expect(problemIn(reply)).toMatchObject({ status: 413, type: 'about:blank' })
+    expect(parseProblem(reply)).toMatchObject({ status: 413, type: 'about:blank' })
   })
 
   test('that cannot be parsed ends the connection, even if the client does not close its side', async () => {
@@ -188,7 +188,7 @@ describe('an invalid request', () => {
 
     connection.send('garbage')
 
-    expect(problemIn(await connection.reply())).toMatchObject({ status: 400 })
+    expect(parseProblem(await connection.reply())).toMatchObject({ status: 400 })
     await expect.poll(() => connection.ended).toBe(true)
     expect(await bus.exit()).toBe(0)
   })

@@ -5,7 +5,7 @@ import { auditTrail } from '../../../src/handlers/audit-trail.ts'
 import { secretRoutes } from '../../../src/handlers/routes/secret.ts'
 import { requestIds } from '../../../src/handlers/server/request-id.ts'
 import { SecretNotFound } from '../../../src/secret.ts'
-import { ask, RawConnection, startHttp } from '../../support/http/http.ts'
+import { fetchReply, RawConnection, startHttp } from '../../support/http/http.ts'
 
 const generated = /^[\da-f]{16}-[\da-f]+$/
 
@@ -71,7 +71,7 @@ describe('the request id', () => {
   test('is passed through the bus, logged, and returned in the response', async () => {
     const { origin, ids, records } = await service()
 
-    const { headers } = await ask(`${origin}/secret`, { headers: { 'x-request-id': 'from-the-client' } })
+    const { headers } = await fetchReply(`${origin}/secret`, { headers: { 'x-request-id': 'from-the-client' } })
 
     expect(headers['x-request-id']).toBe('from-the-client')
     expect(ids).toEqual(['from-the-client'])
@@ -83,7 +83,7 @@ describe('the request id', () => {
   test('is generated if the client sends none, and is the same in all these places', async () => {
     const { origin, ids, records } = await service()
 
-    const { headers } = await ask(`${origin}/secret`)
+    const { headers } = await fetchReply(`${origin}/secret`)
 
     expect(headers['x-request-id']).toMatch(generated)
     expect(ids).toEqual([headers['x-request-id']])

@@ -1,14 +1,14 @@
 import { expect, onTestFinished, test } from 'vitest'
 import type { Limits } from '../../../src/handlers/server/limits.ts'
 import { certificateFiles, newCertificate } from '../../support/http/certificate.ts'
-import { problemIn, RawConnection } from '../../support/http/http.ts'
+import { parseProblem, RawConnection } from '../../support/http/http.ts'
 import {
-  type AttackedService,
   expectRecovery,
   get,
-  startAttacked,
-  statusOfVisit,
-} from '../../support/service/attacked-service.ts'
+  type LimitedService,
+  startLimitedService,
+  statusOnNewConnection,
+} from '../../support/service/limited-service.ts'
 
 interface Attack {
   /** Sent when the connection opens. */
@@ -18,7 +18,7 @@ interface Attack {
 }
 
 /** Opens a number of connections that send data in the same way. */
-async function attack(count: number, { port }: AttackedService, { start, more }: Attack): Promise<RawConnection[]> {
+async function attack(count: number, { port }: LimitedService, { start, more }: Attack): Promise<RawConnection[]> {
   const attackers = await Promise.all(Array.from({ length: count }, () => RawConnection.open(port)))
   for (const { socket } of attackers) {
     socket.write(start, 'latin1')
@@ -35,7 +35,7 @@ async function expectReplies(connection: RawConnection, statuses: readonly numbe
   for (const status of statuses) {
     const reply = await connection.reply()
     expect(reply.status, sent).toBe(status)
-    if (status >= 400) problemIn(reply)
+    if (status >= 400) parseProblem(reply)
   }
 }
 
@@ -54,7 +54,7 @@ const unread = text(...get('/secret', 'content-length: 9999'), '')
 test.each<[string, Partial<Limits>, number[], Record<string, Attack>]>([
   [
     'to send its first request',
-    { headTimeout: 300, connections: 1 }, // for `statusOfVisit`: incomplete requests must not take the slot
+    { headTimeout: 300, connections: 1 }, // for `statusOnNewConnection`: incomplete requests must not take the slot
     [408],
     {
       'nothing at all': { start: '' },
@@ -92,11 +92,11 @@ test.each<[string, Partial<Limits>, number[], Record<string, Attack>]>([
   ],
 ])('a client that is slow %s gets a 408 and is disconnected, while other clients are served', async (...row) => {
   const [_, limits, statuses, attacks] = row
-  const service = await startAttacked({ ...limits, checkInterval: 50 })
+  const service = await startLimitedService({ ...limits, checkInterval: 50 })
 
   const attackers = await Promise.all(Object.values(attacks).map((each) => attack(10, service, each)))
 
-  expect(await statusOfVisit(service)).toBe(200)
+  expect(await statusOnNewConnection(service)).toBe(200)
   for (const [index, sent] of Object.keys(attacks).entries()) {
     for (const attacker of attackers[index] ?? []) await expectReplies(attacker, statuses, sent)
   }
@@ -106,38 +106,38 @@ test.each<[string, Partial<Limits>, number[], Record<string, Attack>]>([
 })
 
 test('a client that is idle after its response is disconnected, while other clients are served', async () => {
-  const service = await startAttacked({ keepAliveTimeout: 50 })
+  const service = await startLimitedService({ keepAliveTimeout: 50 })
 
   const attackers = await attack(20, service, { start: text(...get('/secret'), '') })
 
   for (const attacker of attackers) expect(await attacker.reply()).toMatchObject({ status: 200 })
-  expect(await statusOfVisit(service)).toBe(200)
+  expect(await statusOnNewConnection(service)).toBe(200)
   await expectClosed(attackers)
   await expectRecovery(service)
 })
 
-test('a client that reads no responses is disconnected, while other clients are served', async () => {
-  const service = await startAttacked({ unreadTimeout: 700, checkInterval: 100 }, { secret: 'x'.repeat(400_000) })
+test('a client that does not read its responses is disconnected, while other clients are served', async () => {
+  const service = await startLimitedService({ unreadTimeout: 700, checkInterval: 100 }, { secret: 'x'.repeat(400_000) })
   const [attacker] = await attack(1, service, { start: '' })
   attacker?.socket.pause()
 
   attacker?.socket.write(text(...get('/secret/much'), '').repeat(30)) // 12 MB, more than the socket buffers hold
 
-  await expect.poll(() => service.asked.length).toBeGreaterThan(1)
-  expect(await statusOfVisit(service)).toBe(200)
+  await expect.poll(() => service.executed.length).toBeGreaterThan(1)
+  expect(await statusOnNewConnection(service)).toBe(200)
   expect(await service.connections()).toBeGreaterThan(0)
   await expectRecovery(service)
 })
 
 test('a client that does not complete the TLS handshake in time is disconnected', async () => {
   const { options } = await certificateFiles(await newCertificate())
-  const service = await startAttacked({ handshakeTimeout: 300 }, options)
+  const service = await startLimitedService({ handshakeTimeout: 300 }, options)
 
   const silent = await attack(10, service, { start: '' })
-  const dribbling = await attack(10, service, { start: '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', more: 'x' })
+  const dripping = await attack(10, service, { start: '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', more: 'x' })
 
   await expect.poll(service.connections).toBe(20)
   await expectClosed(await attack(10, service, { start: text(...get('/secret'), '') }))
-  await expectClosed([...silent, ...dribbling])
+  await expectClosed([...silent, ...dripping])
   await expect.poll(service.connections).toBe(0)
 })

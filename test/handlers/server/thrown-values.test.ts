@@ -1,4 +1,4 @@
-/** Whatever a route or provider throws, the client gets problem details and the log one line. */
+/** Any value that a route or provider throws gives the client problem details, and the log one line. */
 import { Readable } from 'node:stream'
 import { runInNewContext } from 'node:vm'
 import { describe, expect, test } from 'vitest'
@@ -7,7 +7,7 @@ import type { Subscriber } from '../../../src/bus/process/process-bus.ts'
 import { httpRoutes } from '../../../src/channels.ts'
 import { RequestError } from '../../../src/handlers/server/problem.ts'
 import { SourceFailure } from '../../../src/secret.ts'
-import { ask, problemIn, startHttp } from '../../support/http/http.ts'
+import { fetchReply, parseProblem, startHttp } from '../../support/http/http.ts'
 
 const raise = (thrown: unknown): never => {
   throw thrown
@@ -100,9 +100,9 @@ describe('a route that throws', () => {
     const ways = ['async', 'sync', 'rejected', 'asked', 'hooked', 'schema', 'serialized']
 
     for (const way of ways) {
-      const reply = await ask(`${origin}/${way}/1`, { headers: { 'x-request-id': way } })
+      const reply = await fetchReply(`${origin}/${way}/1`, { headers: { 'x-request-id': way } })
 
-      expect(problemIn(reply), way).toMatchObject({ status: 500, title: 'Internal Server Error' })
+      expect(parseProblem(reply), way).toMatchObject({ status: 500, title: 'Internal Server Error' })
     }
 
     const lines = records.filter(({ level }) => level === 'error')
@@ -119,7 +119,7 @@ describe('a route that throws', () => {
     const routes: Subscriber = (bus) => bus.subscribe(httpRoutes, (app) => void app.get('/', async () => answer()))
     const { origin, messages } = await startHttp({ routes })
 
-    expect(problemIn(await ask(origin))).toMatchObject({ status: 500 })
+    expect(parseProblem(await fetchReply(origin))).toMatchObject({ status: 500 })
     expect(messages('error')).toHaveLength(1)
   })
 })
@@ -127,8 +127,8 @@ describe('a route that throws', () => {
 describe('the status', () => {
   const of = async (thrown: unknown) => {
     const service = await failing(thrown)
-    const reply = await ask(`${service.origin}/async/1`)
-    return { reply, problem: problemIn(reply), errors: service.messages('error') }
+    const reply = await fetchReply(`${service.origin}/async/1`)
+    return { reply, problem: parseProblem(reply), errors: service.messages('error') }
   }
   const error = (properties: object) => Object.assign(new Error('classified'), properties)
   const withheld = 'The request was refused.'
@@ -156,7 +156,7 @@ describe('the status', () => {
   test.each([500, 501, 503, 507])('%i of an error is kept, but not its message, and logged', async (statusCode) => {
     const { problem, errors } = await of(error({ statusCode }))
 
-    expect(problem).toMatchObject({ status: statusCode, detail: 'Internal error. See the service log.' })
+    expect(problem).toMatchObject({ status: statusCode, detail: 'The service failed to handle the request.' })
     expect(errors).toEqual(['Failed to handle GET: classified'])
   })
 
@@ -196,9 +196,9 @@ describe('the status', () => {
         app.get('/refused', (_, reply) => void reply.code(404).send(new RequestError(405, 'Not so.')))
       })
     const { origin } = await startHttp({ routes })
-    const status = async (path: string) => problemIn(await ask(`${origin}${path}`))['status']
+    const status = async (path: string) => parseProblem(await fetchReply(`${origin}${path}`))['status']
 
-    expect(problemIn(await ask(`${origin}/conflict`))).toMatchObject({ status: 409, detail: withheld })
+    expect(parseProblem(await fetchReply(`${origin}/conflict`))).toMatchObject({ status: 409, detail: withheld })
     expect(await status('/created')).toBe(500)
     expect(await status('/unknown')).toBe(504)
     expect(await status('/refused')).toBe(405)
@@ -224,7 +224,7 @@ describe('the status', () => {
       })
     const { origin } = await startHttp({ routes })
 
-    expect((await ask(origin)).headers['retry-after']).toBe('77')
+    expect((await fetchReply(origin)).headers['retry-after']).toBe('77')
   })
 
   test.each([Number.NaN, Infinity, -Infinity, 0])('has a valid Retry-After for a delay of %s', async (retryAfter) => {
@@ -233,12 +233,15 @@ describe('the status', () => {
 })
 
 describe('the log', () => {
-  test.each(['OVERLOADED', 'BUS_EXITING', 'SOURCE_STARTING'])('has no line for a refusal: %s', async (code) => {
-    const { origin, messages } = await failing(Object.assign(new Error('x'), { code }))
+  test.each(['OVERLOADED', 'BUS_EXITING', 'SOURCE_STARTING'])(
+    'contains no line for a rejected request: %s',
+    async (code) => {
+      const { origin, messages } = await failing(Object.assign(new Error('x'), { code }))
 
-    expect((await ask(`${origin}/async/1`)).status).toBe(503)
-    expect(messages('error')).toEqual([])
-  })
+      expect((await fetchReply(`${origin}/async/1`)).status).toBe(503)
+      expect(messages('error')).toEqual([])
+    },
+  )
 
   test.each([
     ['a source', new SourceFailure('SOURCE_UNAVAILABLE', 'broken'), 502],
@@ -246,7 +249,7 @@ describe('the log', () => {
   ])('has a line for the failure of %s on a route without an audit line', async (_, thrown, status) => {
     const { origin, messages } = await failing(thrown)
 
-    expect((await ask(`${origin}/async/1`)).status).toBe(status)
+    expect((await fetchReply(`${origin}/async/1`)).status).toBe(status)
     expect(messages('error')).toHaveLength(1)
   })
 })
@@ -258,6 +261,6 @@ test('a stream that fails before its first byte is answered with a problem', asy
     })
   const { origin, messages } = await startHttp({ routes })
 
-  expect(problemIn(await ask(origin))).toMatchObject({ status: 500 })
+  expect(parseProblem(await fetchReply(origin))).toMatchObject({ status: 500 })
   expect(messages('error')).toEqual(['Failed to handle GET: broken'])
 })

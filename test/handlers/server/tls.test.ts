@@ -21,7 +21,7 @@ import {
   type TestCertificate,
 } from '../../support/http/certificate.ts'
 import { RawConnection, startHttp } from '../../support/http/http.ts'
-import { startedService } from '../../support/service/started-service.ts'
+import { startTestService } from '../../support/service/test-service.ts'
 
 const [first, second] = [await newCertificate(), await newCertificate()]
 const rsa = await newCertificate({ keyType: 'rsa' })
@@ -47,7 +47,7 @@ async function secured(
   return { ...service, files, write }
 }
 
-/** Fails if the output contains a line of a key or of its stand-in. */
+/** Fails if the output contains a line of a key or of its placeholder. */
 function expectNoKey(output: unknown): void {
   const all = inspect(output, { depth: 20, showHidden: true, maxStringLength: null })
   const lines = `${first.key}\n${second.key}`.split('\n').filter((line) => line !== '' && !line.startsWith('-----'))
@@ -150,7 +150,7 @@ describe.each([
   const suite = type === 'EC' ? 'ECDSA' : 'RSA'
   const old = { maxVersion: 'TLSv1.2', minVersion: 'TLSv1' } as const
 
-  test.each(['after the start', 'after a reload'])('refuses weak suites %s', async (when) => {
+  test.each(['after the start', 'after a reload'])('rejects weak cipher suites %s', async (when) => {
     const { bus, port } = await secured({}, {}, certificate)
     if (when === 'after a reload') await bus.graceful()
 
@@ -226,7 +226,7 @@ describe('a reload', () => {
     expect(await shownAt(port)).toBe(second.fingerprint256)
   })
 
-  test('warns of a certificate that has expired, like a start, and uses it', async () => {
+  test('warns of an expired certificate, as at startup, and uses it', async () => {
     const validity = { notBeforeDate: new Date('2020-01-01'), notAfterDate: new Date('2020-02-01') }
     const expired = await newCertificate(validity)
     const { bus, port, files, messages } = await secured({}, {}, expired)
@@ -238,7 +238,7 @@ describe('a reload', () => {
     expect(await shownAt(port)).toBe(expired.fingerprint256)
   })
 
-  test('that fails names the file only in the log, and reloads the other subscribers', async () => {
+  test('that fails names the file in the log only, and reloads the other subscribers', async () => {
     const { origin, port, files, messages } = await secured({
       tokens: tokens({ authToken: new Sensitive('token') }),
       authentication: authentication(),
@@ -253,7 +253,7 @@ describe('a reload', () => {
 
     expect(reply.status).toBe(500)
     expect(JSON.parse(reply.body)).toMatchObject({
-      failed: [{ listener: 'http-server', detail: 'Internal error. See the service log.' }],
+      failed: [{ listener: 'http-server', detail: 'The service failed to handle the request.' }],
       reloaded: [{ listener: 'tokens', result: { tokens: 1 } }],
     })
     expect(reply.body).not.toContain(files.tlsKey)
@@ -338,7 +338,7 @@ describe('a stop', () => {
     await expect.poll(() => connection.ended).toBe(true)
   })
 
-  test('answers a pending request, then closes its connection', async () => {
+  test('completes a pending request, then closes its connection', async () => {
     const received = Promise.withResolvers<void>()
     const released = Promise.withResolvers<void>()
     const slow: Subscriber = (bus) =>
@@ -364,7 +364,7 @@ describe('a stop', () => {
 })
 
 describe('a process', () => {
-  const start = (...args: string[]) => startedService(['--embedded', ...args])
+  const start = (...args: string[]) => startTestService(['--embedded', ...args])
 
   test('without its certificate file exits with 78 and a single error line, before it listens', async () => {
     const { options: files } = await certificateFiles(first)

@@ -6,7 +6,7 @@ import { httpRoutes } from '../../../src/channels.ts'
 import { authentication } from '../../../src/handlers/guards/authentication.ts'
 import { Sensitive } from '../../../src/secret.ts'
 import { tokens } from '../../../src/sources/tokens.ts'
-import { ask, problemIn, RawConnection, type RawReply, startHttp } from '../../support/http/http.ts'
+import { fetchReply, parseProblem, RawConnection, type RawReply, startHttp } from '../../support/http/http.ts'
 
 const adding =
   (add: (app: FastifyInstance) => unknown, priority = 50): Subscriber =>
@@ -75,11 +75,11 @@ describe('a method that the path does not support', () => {
 
     const reply = await send(request)
 
-    expect(problemIn(reply)).toMatchObject({ status: 405, type: 'about:blank', title: 'Method Not Allowed' })
+    expect(parseProblem(reply)).toMatchObject({ status: 405, type: 'about:blank', title: 'Method Not Allowed' })
     expect(reply.headers['allow']).toBe(allow)
   })
 
-  test('gets 405, whichever method it is', async () => {
+  test('gets 405, regardless of the method', async () => {
     const send = await start()
     const others = METHODS.filter((method) => !['GET', 'HEAD', 'OPTIONS', 'CONNECT'].includes(method))
 
@@ -91,7 +91,7 @@ describe('a method that the path does not support', () => {
   test('gets 405 to HEAD without a body', async () => {
     const { origin } = await startHttp({ routes })
 
-    const reply = await ask(`${origin}/post`, { method: 'HEAD' })
+    const reply = await fetchReply(`${origin}/post`, { method: 'HEAD' })
 
     expect([...allowed(reply), reply.body]).toEqual([405, 'OPTIONS, POST', ''])
   })
@@ -99,7 +99,7 @@ describe('a method that the path does not support', () => {
   test('gets 405 regardless of a version that no route has', async () => {
     const { origin } = await startHttp({ route: adding((app) => void app.get('/get', async () => 'got')) })
 
-    const reply = await ask(`${origin}/get`, { method: 'DELETE', headers: { 'accept-version': '9' } })
+    const reply = await fetchReply(`${origin}/get`, { method: 'DELETE', headers: { 'accept-version': '9' } })
 
     expect(allowed(reply)).toEqual([405, 'GET, HEAD, OPTIONS'])
   })
@@ -114,7 +114,7 @@ describe('a method that the path does not support', () => {
     expect((await send('GET /hosted', 'host: other')).status).toBe(404)
   })
 
-  test('gets 405 also where a plugin has its own 404', async () => {
+  test('gets 405 even where a plugin replaces the 404 response', async () => {
     const part = adding((app) =>
       app.register(
         async (scope) => {
@@ -144,7 +144,7 @@ describe('an unknown path', () => {
 
     const reply = await send(request)
 
-    expect(problemIn(reply)).toMatchObject({ status: 404, type: 'about:blank' })
+    expect(parseProblem(reply)).toMatchObject({ status: 404, type: 'about:blank' })
     expect(reply.headers).not.toHaveProperty('allow')
   })
 })
@@ -164,7 +164,7 @@ describe('OPTIONS', () => {
     expect(headers['x-request-id']).toBeDefined()
   })
 
-  test('gets its response also from an asynchronous hook', async () => {
+  test('gets the response of an asynchronous hook', async () => {
     const hook = adding((app) => void app.addHook('onSend', async (_request, reply) => void reply.header('x-own', '1')))
     const send = await start({ hook })
 
@@ -236,7 +236,7 @@ describe('without a valid token', () => {
     for (const lines of [[], ['authorization: Bearer other'], ['content-type: x/y', 'content-length: 99999']]) {
       const reply = await send(request, ...lines)
 
-      expect(problemIn(reply)).toMatchObject({ status: 401 })
+      expect(parseProblem(reply)).toMatchObject({ status: 401 })
       expect(reply.headers).not.toHaveProperty('allow')
     }
   })

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { startedService } from '../../support/service/started-service.ts'
+import { startTestService } from '../../support/service/test-service.ts'
 
 test('prints the channels of the configured service with its plugins, without starting it', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'plugin-'))
@@ -11,7 +11,7 @@ test('prints the channels of the configured service with its plugins, without st
   writeFileSync(file, 'export default ({ channels }) => (bus) => { bus.requester(channels.getSecret) }')
 
   const args = ['channels', '--format', 'json', '--auth-token-file', '/no/such/file', '--plugin', file]
-  const program = startedService(args) // neither a region nor credentials
+  const program = startTestService(args) // neither a region nor credentials
 
   expect(await program.exited).toBe(0)
   expect(program.stderr).toEqual([])
@@ -24,7 +24,7 @@ test('prints the channels of the configured service with its plugins, without st
 })
 
 test('prints only the named channels', async () => {
-  const program = startedService(['channels', 'health.*', '--format', 'json', 'secret.get'])
+  const program = startTestService(['channels', 'health.*', '--format', 'json', 'secret.get'])
 
   expect(await program.exited).toBe(0)
   const shown: { channel: string }[] = JSON.parse(program.stdout.join('\n'))
@@ -38,7 +38,7 @@ test.for<[string[], string]>([
   [['channels', '--format'], '--format requires a value'],
   [['serve', '--format', 'json'], 'Unknown argument: format'],
 ])('rejects %j in one line', async ([args, line]) => {
-  const program = startedService(args)
+  const program = startTestService(args)
 
   expect(await program.exited).toBe(64)
   expect(program.stderr).toEqual([`secret-bus: ${line}`])

@@ -46,7 +46,7 @@ describe('the command line', () => {
     })
   })
 
-  test.each(['true', 'false', '1', '0'])('takes %s after a flag for its value', async (value) => {
+  test.each(['true', 'false', '1', '0'])('accepts %s after a flag as its value', async (value) => {
     const { command, written } = await readCommandLine(['--inspector', value, 'channels'], '1.2.3')
 
     expect(command).toBe('channels')

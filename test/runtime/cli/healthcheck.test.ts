@@ -1,17 +1,17 @@
 import { describe, expect, test } from 'vitest'
 import { healthcheck } from '../../../src/runtime/cli/healthcheck.ts'
 import { certificateFiles, newCertificate } from '../../support/http/certificate.ts'
-import { saying, silent, startFaultyServer } from '../../support/http/faulty-server.ts'
-import { startedService } from '../../support/service/started-service.ts'
+import { neverRespond, respondWith, startFaultyServer } from '../../support/http/faulty-server.ts'
+import { startTestService } from '../../support/service/test-service.ts'
 
 const portOf = (address: string) => Number(new URL(address).port)
 
 describe('the healthcheck command', () => {
   test('reports a healthy service on a wildcard address, given the same environment variables', async () => {
     const env = { SECRET_BUS_HOST: '0.0.0.0', SECRET_BUS_AUTH_TOKEN: 'token', AWS_REGION: 'eu-central-1' }
-    const port = portOf(await startedService(['--port', '0'], env).address())
+    const port = portOf(await startTestService(['--port', '0'], env).address())
 
-    const check = startedService(['healthcheck', '--port', String(port)], env)
+    const check = startTestService(['healthcheck', '--port', String(port)], env)
 
     expect(await check.exited).toBe(0)
     expect(check.stdout).toEqual(['healthy'])
@@ -19,10 +19,10 @@ describe('the healthcheck command', () => {
   })
 
   test('reports the URL and the reason if the service is unreachable, and exits with 1', async () => {
-    const { endpoint, close } = await startFaultyServer(silent)
+    const { endpoint, close } = await startFaultyServer(neverRespond)
     await close()
 
-    const check = startedService(['healthcheck', '--port', String(portOf(endpoint))])
+    const check = startTestService(['healthcheck', '--port', String(portOf(endpoint))])
 
     expect(await check.exited).toBe(1)
     expect(check.stderr).toEqual([expect.stringContaining(`Unhealthy: ${endpoint}/health: connect ECONNREFUSED`)])
@@ -37,19 +37,19 @@ describe('healthcheck', () => {
   test('uses HTTPS if a certificate is configured, and ignores the name in it', async () => {
     const { tlsCert, tlsKey } = (await certificateFiles(await newCertificate())).options
     const args = ['--port', '0', '--region', 'eu-central-1', '--tls-cert', tlsCert, '--tls-key', tlsKey]
-    const address = await startedService(args).address()
+    const address = await startTestService(args).address()
 
     await expect(check(address, { tlsCert })).resolves.toBeUndefined()
   })
 
   test('rejects any other status', async () => {
-    const { endpoint } = await startFaultyServer(saying('', 503))
+    const { endpoint } = await startFaultyServer(respondWith('', 503))
 
     await expect(check(endpoint)).rejects.toThrow(/Unhealthy: .*: status 503$/)
   })
 
   test('rejects if the service does not respond in time', async () => {
-    const { endpoint } = await startFaultyServer(silent)
+    const { endpoint } = await startFaultyServer(neverRespond)
 
     await expect(check(endpoint)).rejects.toThrow(/Unhealthy: .*timeout/)
   })

@@ -242,7 +242,7 @@ describe('environment variables', () => {
     },
   )
 
-  test('with our prefix that are not options are ignored', async () => {
+  test('with the prefix SECRET_BUS_ that are not options are ignored', async () => {
     const env = {
       SECRET_BUS_PORT_5000_TCP: 'tcp://10.0.0.1:5000',
       SECRET_BUS_SERVICE_HOST: '10.0.0.1',
@@ -381,7 +381,7 @@ describe('the config file', () => {
     expect(await read({ line: { config: [file] } })).toHaveProperty('port', 7)
   })
 
-  test('has paths that are relative to its folder', async () => {
+  test('contains paths relative to its folder', async () => {
     const file = await configFile('{ "plugin": ["a.mjs", "/b.mjs"], "auth-token-file": "x/token", "table": "name" }')
 
     expect(await read({ line: { config: [file] } })).toMatchObject({

@@ -26,6 +26,6 @@ test.each(['p', 'foo', 'xy', 'constructor', '__proto__', '', 'a-completely-diffe
   },
 )
 
-test('a known name means no other one', () => {
+test('a known name has no suggestion', () => {
   expect(nearest('port', ['port'])).toBeUndefined()
 })

@@ -16,7 +16,7 @@ describe('the proxy for calls to AWS', () => {
     },
   )
 
-  test('is read from the variables, of which those in lower case take precedence', () => {
+  test('is read from variables; lower case takes precedence', () => {
     const environment = { HTTP_PROXY: 'http://a:1', HTTPS_PROXY: 'http://b:2', NO_PROXY: 'c,.d' }
     expect(read(environment)).toEqual({ http: 'http://a:1', https: 'http://b:2', except: 'c,.d' })
     expect(read({ ...environment, http_proxy: 'http://e', no_proxy: 'f' })).toEqual({
@@ -26,7 +26,7 @@ describe('the proxy for calls to AWS', () => {
     })
   })
 
-  test('may have no scheme', () => {
+  test('may omit the scheme', () => {
     expect(read({ HTTPS_PROXY: 'proxy.example:3128' })).toMatchObject({ https: 'http://proxy.example:3128' })
     expect(read({ HTTPS_PROXY: '10.0.0.1:3128' })).toMatchObject({ https: 'http://10.0.0.1:3128' })
   })

@@ -285,7 +285,7 @@ describe('a duration', () => {
     ])
   })
 
-  test('forever is only a lifetime', () => {
+  test('forever is only valid as a lifetime', () => {
     const parsed = [type.duration.parse('forever'), type.lifetime.parse('forever'), type.timeLimit.parse('forever')]
     expect(parsed).toEqual([undefined, Infinity, undefined])
   })

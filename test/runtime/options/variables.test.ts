@@ -14,7 +14,7 @@ const serviceLinks = {
 }
 
 describe('the warnings about variables', () => {
-  test('are none for options, empty variables and variables of other programs', () => {
+  test('omit options, empty variables and variables of other programs', () => {
     const environment = {
       SECRET_BUS_PORT: '5000',
       SECRET_BUS_AUTH_TOKEN: 'sentinel',
@@ -33,7 +33,7 @@ describe('the warnings about variables', () => {
     ])
   })
 
-  test('are none for the links of services with a longer name', () => {
+  test('omit the links of services with a longer name', () => {
     const links = Object.entries(serviceLinks).map(([name, value]) => [
       name.replace('SECRET_BUS', 'SECRET_BUS_CANARY'),
       value,

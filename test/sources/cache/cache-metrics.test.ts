@@ -4,8 +4,8 @@ import { collectMetrics, fetchSecret, getSecret } from '../../../src/channels.ts
 import { SecretNotFound, Sensitive, SourceFailure, type StoredSecret } from '../../../src/secret.ts'
 import { type SecretCacheOptions, secretCache } from '../../../src/sources/cache/secret-cache.ts'
 import { recordedBus } from '../../../src/testing/recorded-bus.ts'
-import { collected } from '../../support/collected.ts'
 import { ManualClock, settled } from '../../support/manual-clock.ts'
+import { metricValues } from '../../support/metric-values.ts'
 
 const defaults: SecretCacheOptions = {
   codeNames: ['thedoctor'],
@@ -35,14 +35,14 @@ function cache(options: Partial<SecretCacheOptions> = {}) {
     await settled()
   }
   /** Requests the secret and makes the source fail. */
-  const loadFailing = async (error: unknown) => {
+  const failLoad = async (error: unknown) => {
     const reply = get()
     fetches.at(-1)?.reject(error)
     await reply
     await settled()
   }
-  const values = (name: string) => collected(bus, `secret_bus_secret_${name}`)
-  return { bus, clock, get, load, loadFailing, values }
+  const values = (name: string) => metricValues(bus, `secret_bus_secret_${name}`)
+  return { bus, clock, get, load, failLoad, values }
 }
 
 const throttled = () => new SourceFailure('SOURCE_THROTTLED', 'slow down')
@@ -80,19 +80,19 @@ describe('secret_bus_secret_reads_total', () => {
   })
 
   test('counts reads by result', async () => {
-    const { clock, get, load, loadFailing, values } = cache()
+    const { clock, get, load, failLoad, values } = cache()
     void get() // a miss
     void get() // coalesced, like the next one
     await load()
     for (let hit = 0; hit < 3; hit += 1) await get()
     await clock.advance(60_000)
-    await loadFailing(throttled()) // stale
+    await failLoad(throttled()) // stale
     await get() // stale
     await clock.advance(30_000)
-    await loadFailing(throttled()) // a miss, because --max-stale is over
+    await failLoad(throttled()) // a miss, because --max-stale is over
     await get() // backoff
     await clock.advance(30_000)
-    await loadFailing(new SecretNotFound('thedoctor')) // a miss
+    await failLoad(new SecretNotFound('thedoctor')) // a miss
     for (let negative = 0; negative < 4; negative += 1) await get()
 
     expect(await values('reads_total')).toEqual({
@@ -151,9 +151,9 @@ describe('secret_bus_secret_fetches_total', () => {
     ['error', Object.assign(new Error('oops'), { code: 'UNKNOWN' })],
     ['error', undefined],
   ])('counts failures as %s, according to their code', async (outcome, error) => {
-    const { loadFailing, values } = cache()
+    const { failLoad, values } = cache()
 
-    await loadFailing(error)
+    await failLoad(error)
 
     expect(nonZero(await values('fetches_total'))).toEqual({ [`thedoctor ${outcome}`]: 1 })
   })
@@ -179,10 +179,10 @@ describe('secret_bus_secret_fetches_total', () => {
 
 describe('secret_bus_secret_age_seconds', () => {
   test('is absent without a value', async () => {
-    const { loadFailing, values } = cache()
+    const { failLoad, values } = cache()
     expect(await values('age_seconds')).toEqual({})
 
-    await loadFailing(throttled())
+    await failLoad(throttled())
 
     expect(await values('age_seconds')).toEqual({})
   })

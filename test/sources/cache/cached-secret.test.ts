@@ -44,12 +44,12 @@ function cached(options: Partial<CachePolicy> = {}) {
     return reply
   }
   /** Reads the secret and makes the fetch fail. */
-  const loadFailing = async (error: unknown) => {
+  const failLoad = async (error: unknown) => {
     const failure = get().catch((error) => error)
     await fail(error)
     return failure
   }
-  return { secret, clock, fetches, get, answer, fail, load, loadFailing }
+  return { secret, clock, fetches, get, answer, fail, load, failLoad }
 }
 
 const failure = (code: SourceFailureCode) => new SourceFailure(code, 'simulated failure')
@@ -88,9 +88,9 @@ describe('the TTL', () => {
     ['10% shorter', 0, 54_000],
     ['as configured', 0.5, 60_000],
     ['10% longer', almostOne, 66_000],
-  ])('may be %s due to jitter', async (_, chance, ttl) => {
+  ])('may be %s due to jitter', async (_, randomValue, ttl) => {
     const { clock, load, get } = cached({ cacheTtl: 60_000 })
-    clock.chance = chance
+    clock.randomValue = randomValue
     await load('first')
 
     await clock.advance(ttl - 1)
@@ -166,8 +166,8 @@ describe.each([
   })
 
   test('does not affect the backoff', async () => {
-    const { secret, clock, loadFailing, load } = cached()
-    await loadFailing(throttled())
+    const { secret, clock, failLoad, load } = cached()
+    await failLoad(throttled())
 
     clock.setWallClock(jump)
 
@@ -276,35 +276,35 @@ describe('a stale value', () => {
   )
 
   test('is dropped at the end of maxStale despite failed refreshes in between', async () => {
-    const { clock, load, loadFailing, get, fetches } = cached({ cacheTtl: 60_000, maxStale: 100_000 })
+    const { clock, load, failLoad, get, fetches } = cached({ cacheTtl: 60_000, maxStale: 100_000 })
     await load('first')
     await clock.advance(60_000)
-    await loadFailing(throttled())
+    await failLoad(throttled())
     await clock.advance(50_000)
-    await loadFailing(throttled())
+    await failLoad(throttled())
 
     await clock.advance(49_999)
     expect(await get()).toBe('first, stale')
     await clock.advance(1)
 
-    expect(await loadFailing(throttled())).toMatchObject({ code: 'SOURCE_THROTTLED' })
+    expect(await failLoad(throttled())).toMatchObject({ code: 'SOURCE_THROTTLED' })
     expect(fetches).toHaveLength(4)
   })
 
   test('is dropped maxStale after the actual end of the TTL, including jitter', async () => {
-    const { clock, load, get, loadFailing } = cached({ cacheTtl: 60_000, maxStale: 100_000 })
-    clock.chance = 0
+    const { clock, load, get, failLoad } = cached({ cacheTtl: 60_000, maxStale: 100_000 })
+    clock.randomValue = 0
     await load('first')
 
     await clock.advance(153_999)
     expect(await get()).toBe('first, stale')
     await clock.advance(1)
 
-    expect(await loadFailing(throttled())).toMatchObject({ code: 'SOURCE_THROTTLED' })
+    expect(await failLoad(throttled())).toMatchObject({ code: 'SOURCE_THROTTLED' })
   })
 
   test('is not kept longer because of a failed reload', async () => {
-    const { secret, clock, load, get, fail, loadFailing } = cached({ cacheTtl: 60_000, maxStale: 100_000 })
+    const { secret, clock, load, get, fail, failLoad } = cached({ cacheTtl: 60_000, maxStale: 100_000 })
     const failToReload = async () => {
       const reloaded = secret.reload().catch(() => {})
       await settled()
@@ -323,7 +323,7 @@ describe('a stale value', () => {
 
     await clock.advance(1)
 
-    expect(await loadFailing(throttled())).toMatchObject({ code: 'SOURCE_THROTTLED' })
+    expect(await failLoad(throttled())).toMatchObject({ code: 'SOURCE_THROTTLED' })
   })
 
   test('that is dropped during a refresh makes reads wait for that refresh', async () => {
@@ -341,14 +341,14 @@ describe('a stale value', () => {
   })
 
   test.each(refusals)('is not restored by a later timeout after the source %s', async (_, error) => {
-    const { clock, load, get, fail, loadFailing } = cached({ negativeTtl: 75 })
+    const { clock, load, get, fail, failLoad } = cached({ negativeTtl: 75 })
     await load('first')
     await clock.advance(60_000)
     await get()
     await fail(error)
     await clock.advance(75)
 
-    expect(await loadFailing(failure('SOURCE_TIMEOUT'))).toMatchObject({ code: 'SOURCE_TIMEOUT' })
+    expect(await failLoad(failure('SOURCE_TIMEOUT'))).toMatchObject({ code: 'SOURCE_TIMEOUT' })
 
     await expect(get()).rejects.toMatchObject({ code: 'SOURCE_TIMEOUT' })
   })
@@ -373,10 +373,10 @@ describe('a stale value', () => {
   })
 
   test('is served forever if maxStale is infinite', async () => {
-    const { clock, load, loadFailing, get } = cached({ cacheTtl: 60_000, maxStale: Infinity })
+    const { clock, load, failLoad, get } = cached({ cacheTtl: 60_000, maxStale: Infinity })
     await load('first')
     await clock.advance(100 * 365 * 86_400_000)
-    await loadFailing(throttled())
+    await failLoad(throttled())
 
     expect(await get()).toBe('first, stale')
   })
@@ -384,8 +384,8 @@ describe('a stale value', () => {
 
 describe('the backoff', () => {
   test('rejects reads immediately with the time until a retry', async () => {
-    const { clock, loadFailing, get, fetches } = cached()
-    await loadFailing(throttled()) // 75 ms, in the middle of the jitter range
+    const { clock, failLoad, get, fetches } = cached()
+    await failLoad(throttled()) // 75 ms, in the middle of the jitter range
 
     await expect(get()).rejects.toMatchObject({
       code: 'SOURCE_THROTTLED',
@@ -399,14 +399,14 @@ describe('the backoff', () => {
   })
 
   test('is reported to the read that caused the fetch, too', async () => {
-    const { loadFailing } = cached()
+    const { failLoad } = cached()
 
-    expect(await loadFailing(throttled())).toMatchObject({ code: 'SOURCE_THROTTLED', retryAfter: 75 })
+    expect(await failLoad(throttled())).toMatchObject({ code: 'SOURCE_THROTTLED', retryAfter: 75 })
   })
 
   test('is followed by another fetch', async () => {
-    const { clock, loadFailing, load } = cached()
-    await loadFailing(throttled())
+    const { clock, failLoad, load } = cached()
+    await failLoad(throttled())
     await clock.advance(75)
 
     expect(await load('first')).toBe('first, miss')
@@ -415,13 +415,13 @@ describe('the backoff', () => {
   test.each([
     ['maximum', almostOne, [100, 200, 400, 800, 1_600, 3_200, 6_400, 12_800, 25_600, 30_000, 30_000]],
     ['minimum', 0, [50, 100, 200, 400, 800, 1_600, 3_200, 6_400, 12_800, 15_000, 15_000]],
-  ])('doubles with every consecutive failure, here with %s jitter', async (_, chance, delays) => {
-    const { clock, loadFailing } = cached()
-    clock.chance = chance
+  ])('doubles with every consecutive failure, here with %s jitter', async (_, randomValue, delays) => {
+    const { clock, failLoad } = cached()
+    clock.randomValue = randomValue
     const actual: number[] = []
 
     for (const _ of delays) {
-      const { retryAfter } = (await loadFailing(throttled())) as SourceFailure
+      const { retryAfter } = (await failLoad(throttled())) as SourceFailure
       actual.push(Math.round(retryAfter ?? Number.NaN))
       await clock.advance(Math.ceil(retryAfter ?? 0))
     }
@@ -430,20 +430,20 @@ describe('the backoff', () => {
   })
 
   test('starts over after a success', async () => {
-    const { clock, loadFailing, load } = cached({ cacheTtl: 0 })
-    await loadFailing(throttled())
+    const { clock, failLoad, load } = cached({ cacheTtl: 0 })
+    await failLoad(throttled())
     await clock.advance(75)
-    await loadFailing(throttled())
+    await failLoad(throttled())
     await clock.advance(150)
     await load('first')
 
-    expect(await loadFailing(throttled())).toMatchObject({ retryAfter: 75 })
+    expect(await failLoad(throttled())).toMatchObject({ retryAfter: 75 })
   })
 
   test('is available as pausedFor', async () => {
-    const { secret, clock, loadFailing } = cached()
+    const { secret, clock, failLoad } = cached()
     const pauses = [secret.pausedFor]
-    await loadFailing(throttled())
+    await failLoad(throttled())
     for (const ms of [0, 70, 70]) {
       await clock.advance(ms)
       pauses.push(secret.pausedFor)
@@ -453,10 +453,10 @@ describe('the backoff', () => {
   })
 
   test('delays the refresh of a stale value', async () => {
-    const { clock, load, loadFailing, get, fetches } = cached({ cacheTtl: 60_000 })
+    const { clock, load, failLoad, get, fetches } = cached({ cacheTtl: 60_000 })
     await load('first')
     await clock.advance(60_000)
-    await loadFailing(throttled())
+    await failLoad(throttled())
 
     await clock.advance(74)
     expect(await get()).toBe('first, stale')
@@ -486,21 +486,21 @@ describe('the backoff', () => {
   })
 
   test('rejects with other errors unchanged', async () => {
-    const { loadFailing, get, fetches } = cached()
+    const { failLoad, get, fetches } = cached()
     const error = new Error('unknown')
 
-    expect(await loadFailing(error)).toBe(error)
+    expect(await failLoad(error)).toBe(error)
     expect(await get().catch((error) => error)).toBe(error)
     expect(fetches).toHaveLength(1)
   })
 })
 
-describe('the absence of a secret', () => {
+describe('a negative result', () => {
   const absent = () => new SecretNotFound('thedoctor')
 
   test('is cached for negativeTtl', async () => {
-    const { clock, loadFailing, get, load, fetches } = cached({ negativeTtl: 2_000 })
-    await loadFailing(absent())
+    const { clock, failLoad, get, load, fetches } = cached({ negativeTtl: 2_000 })
+    await failLoad(absent())
 
     await clock.advance(1_999)
     await expect(get()).rejects.toMatchObject({ code: 'SECRET_NOT_FOUND' })
@@ -511,9 +511,9 @@ describe('the absence of a secret', () => {
   })
 
   test('does not increase the delay until the next fetch', async () => {
-    const { clock, loadFailing, get, fetches } = cached({ negativeTtl: 2_000 })
+    const { clock, failLoad, get, fetches } = cached({ negativeTtl: 2_000 })
     for (let count = 0; count < 5; count += 1) {
-      await loadFailing(absent())
+      await failLoad(absent())
       await clock.advance(2_000)
     }
     expect(fetches).toHaveLength(5)
@@ -524,19 +524,19 @@ describe('the absence of a secret', () => {
   })
 
   test('resets the backoff', async () => {
-    const { clock, loadFailing } = cached({ negativeTtl: 2_000 })
-    await loadFailing(throttled())
+    const { clock, failLoad } = cached({ negativeTtl: 2_000 })
+    await failLoad(throttled())
     await clock.advance(75)
-    await loadFailing(absent())
+    await failLoad(absent())
     await clock.advance(2_000)
 
-    expect(await loadFailing(throttled())).toMatchObject({ retryAfter: 75 })
+    expect(await failLoad(throttled())).toMatchObject({ retryAfter: 75 })
   })
 
   test('is not cached if negativeTtl is 0', async () => {
-    const { loadFailing, fetches } = cached({ negativeTtl: 0 })
-    await loadFailing(absent())
-    await loadFailing(absent())
+    const { failLoad, fetches } = cached({ negativeTtl: 0 })
+    await failLoad(absent())
+    await failLoad(absent())
 
     expect(fetches).toHaveLength(2)
   })
@@ -558,8 +558,8 @@ describe('reload', () => {
   })
 
   test('fetches during the backoff', async () => {
-    const { secret, loadFailing, get, answer } = cached()
-    await loadFailing(throttled())
+    const { secret, failLoad, get, answer } = cached()
+    await failLoad(throttled())
 
     const reloaded = secret.reload()
     await settled()
@@ -663,11 +663,11 @@ describe('state', () => {
   })
 
   test('depends on the last fetch if caching is disabled', async () => {
-    const { secret, clock, load, loadFailing } = cached({ cacheTtl: 0 })
+    const { secret, clock, load, failLoad } = cached({ cacheTtl: 0 })
     const states = [secret.state]
     await load('first')
     states.push(secret.state)
-    await loadFailing(throttled())
+    await failLoad(throttled())
     states.push(secret.state)
     await clock.advance(75)
     await load('second')
@@ -677,13 +677,13 @@ describe('state', () => {
   })
 
   test('is loaded after the first successful fetch, despite later failures', async () => {
-    const { secret, clock, load, loadFailing } = cached({ cacheTtl: 0 })
-    await loadFailing(throttled())
+    const { secret, clock, load, failLoad } = cached({ cacheTtl: 0 })
+    await failLoad(throttled())
     expect(secret.loaded).toBe(false)
     await clock.advance(75)
 
     await load('first')
-    await loadFailing(failure('SOURCE_REFUSED'))
+    await failLoad(failure('SOURCE_REFUSED'))
 
     expect(secret.loaded).toBe(true)
   })
@@ -691,7 +691,7 @@ describe('state', () => {
 
 describe('reads', () => {
   test('are counted by result', async () => {
-    const { secret, clock, load, loadFailing, get } = cached({
+    const { secret, clock, load, failLoad, get } = cached({
       cacheTtl: 60_000,
       maxStale: 100_000,
       negativeTtl: 2_000,
@@ -701,12 +701,12 @@ describe('reads', () => {
     await get() // a hit
     await clock.advance(60_000)
     await get() // stale
-    await loadFailing(throttled()) // stale again
+    await failLoad(throttled()) // stale again
     await clock.advance(100_000)
-    await loadFailing(throttled()) // a miss
+    await failLoad(throttled()) // a miss
     await get().catch(() => {}) // backoff
     await clock.advance(150)
-    await loadFailing(new SecretNotFound('thedoctor')) // a miss
+    await failLoad(new SecretNotFound('thedoctor')) // a miss
     await get().catch(() => {}) // negative
 
     expect(secret.reads).toEqual({ hit: 1, stale: 2, miss: 3, coalesced: 1, negative: 1, backoff: 1 })
@@ -764,14 +764,14 @@ describe('age', () => {
   })
 
   test('is that of the old value while refreshing fails, and undefined once it is revoked', async () => {
-    const { secret, clock, load, loadFailing } = cached({ cacheTtl: 60_000 })
+    const { secret, clock, load, failLoad } = cached({ cacheTtl: 60_000 })
     await load('first')
     await clock.advance(61_000)
 
-    await loadFailing(throttled())
+    await failLoad(throttled())
     expect(secret.age).toBe(61_000)
     await clock.advance(75)
-    await loadFailing(failure('SOURCE_REFUSED'))
+    await failLoad(failure('SOURCE_REFUSED'))
 
     expect(secret.age).toBeUndefined()
   })

@@ -16,7 +16,7 @@ import {
 } from '../../support/dynamodb/metadata-server.ts'
 import { longTerm, region, startSignedReads, temporary } from '../../support/dynamodb/signed-reads.ts'
 import { hangingCommand } from '../../support/hanging-command.ts'
-import { failing, saying, startFaultyServer } from '../../support/http/faulty-server.ts'
+import { respondWith, respondWithError, startFaultyServer } from '../../support/http/faulty-server.ts'
 import { ManualClock } from '../../support/manual-clock.ts'
 import { temporaryFile } from '../../support/temporary-file.ts'
 
@@ -138,7 +138,7 @@ describe('a search that takes long', () => {
     return { pending, env: container.env(server.endpoint) }
   }
 
-  test('is logged after 5 s with what it waits for', async () => {
+  test('is logged after 5 s, with the provider that it waits for', async () => {
     const { pending, env } = await pendingContainer()
     const { read, clock, messages } = await client(env)
     const reads = [read(), read()]
@@ -154,7 +154,7 @@ describe('a search that takes long', () => {
     expect(messages().slice(1)).toEqual(['info: Using credentials from the container metadata'])
   })
 
-  test('fails after 20 s with what was tried, and the next read searches again', async () => {
+  test('fails after 20 s and lists the providers; the next read searches again', async () => {
     const { pending, env } = await pendingContainer()
     const { read, clock, messages, signatures } = await client(env)
     const first = read().catch(({ message }) => message)
@@ -186,7 +186,7 @@ describe('a search that takes long', () => {
 })
 
 describe('a search that finds nothing', () => {
-  test('says what was tried', async () => {
+  test('lists the providers', async () => {
     const { failure, messages } = await client({})
 
     expect(await failure()).toBe(
@@ -220,9 +220,9 @@ describe('a search that finds nothing', () => {
   })
 
   test.each([
-    ['container', container, failing('classified', 403, 'classified'), 'Server responded with status: 403'],
-    ['instance', instance, saying('classified', 404), /Error response received .* \(HTTP 404\)/],
-    ['instance', instance, saying('classified'), 'invalid response'],
+    ['container', container, respondWithError('classified', 403, 'classified'), 'Server responded with status: 403'],
+    ['instance', instance, respondWith('classified', 404), /Error response received .* \(HTTP 404\)/],
+    ['instance', instance, respondWith('classified'), 'invalid response'],
   ])('reports the response of the %s metadata without quoting it', async (name, metadata, answer, reason) => {
     const { endpoint } = await startFaultyServer(answer)
     const { failure } = await client(metadata.env(endpoint))
@@ -232,7 +232,7 @@ describe('a search that finds nothing', () => {
     expect(text).toMatch(reason)
   })
 
-  test('names the error of AWS that refuses a role', async () => {
+  test('reports the AWS error that denies a role', async () => {
     const denied =
       '<ErrorResponse><Error><Code>AccessDenied</Code><Message>Not authorized\n\nclassified</Message></Error></ErrorResponse>'
     const { endpoint } = await startFaultyServer((_, response) => {
@@ -249,7 +249,7 @@ describe('a search that finds nothing', () => {
 })
 
 describe('a credential process', () => {
-  test('is killed with what it has started when the search fails after 20 s', async () => {
+  test('is killed with its child processes when the search fails after 20 s', async () => {
     const { command, running } = await hangingCommand()
     const { read, clock } = await client(await fromCommand(command))
     const failed = read().catch(({ message }) => message)
@@ -261,7 +261,7 @@ describe('a credential process', () => {
     await expect.poll(running).toEqual([])
   })
 
-  test('is killed with what it has started when the source stops', async () => {
+  test('is killed with its child processes when the source stops', async () => {
     const { command, running } = await hangingCommand()
     const { read, stop, messages } = await client(await fromCommand(command))
     const failed = read().catch((error) => error)
@@ -292,7 +292,7 @@ describe('a credential process', () => {
     await expect.poll(running).toEqual([])
   })
 
-  test('that ends leaves nothing behind', async () => {
+  test('that ends leaves no processes behind', async () => {
     const { command, running } = await hangingCommand(`cat ${await temporaryFile(printed('AKIDPROCESS'))}`)
     const { read, signatures } = await client(await fromCommand(command))
 
@@ -303,7 +303,7 @@ describe('a credential process', () => {
   })
 })
 
-describe('renewing', () => {
+describe('renewing the credentials', () => {
   test('reads the shared files again', async () => {
     const keys = await temporaryFile(keyInFile('AKIDOLD'))
     const { read, renew, signatures } = await client({ AWS_SHARED_CREDENTIALS_FILE: keys })

@@ -20,10 +20,10 @@ import {
   temporary,
 } from '../../support/dynamodb/signed-reads.ts'
 import { hangingCommand } from '../../support/hanging-command.ts'
-import { failing, silent, startFaultyServer } from '../../support/http/faulty-server.ts'
-import { ask, problemIn, type RawReply } from '../../support/http/http.ts'
+import { neverRespond, respondWithError, startFaultyServer } from '../../support/http/faulty-server.ts'
+import { fetchReply, parseProblem, type RawReply } from '../../support/http/http.ts'
 import type { ServiceProcess } from '../../support/service/process.ts'
-import { startedService } from '../../support/service/started-service.ts'
+import { startTestService } from '../../support/service/test-service.ts'
 import { temporaryFile } from '../../support/temporary-file.ts'
 
 interface Service extends ServiceProcess, Pick<SignedReads, 'signatures'> {
@@ -35,9 +35,9 @@ async function start(env: NodeJS.ProcessEnv, ...args: string[]): Promise<Service
   const { endpoint, signatures } = await startSignedReads()
   const table = ['--dynamodb-endpoint', endpoint, '--request-timeout', '60s']
   const defaults = ['--cache-ttl', '0', '--log-level', 'trace']
-  const service = startedService([...defaults, ...table, ...args], { AWS_REGION: region, ...env })
+  const service = startTestService([...defaults, ...table, ...args], { AWS_REGION: region, ...env })
   const address = await service.address()
-  return { ...service, signatures, get: (path) => ask(`${address}${path}`) }
+  return { ...service, signatures, get: (path) => fetchReply(`${address}${path}`) }
 }
 
 /** Stops the service and returns parts of its log, after checking that its output has no confidential values. */
@@ -186,7 +186,7 @@ describe('credentials that expire soon', () => {
     const service = await start(metadata.env(server.endpoint))
     await expectSigner(service, 'AKIDFIRST')
 
-    server.answer = failing('classified', 500)
+    server.answer = respondWithError('classified', 500)
     const before = server.requests.length
     await service.get('/secret')
     await expect.poll(() => server.requests.length, { timeout: 10_000 }).toBeGreaterThan(before)
@@ -220,7 +220,7 @@ describe('a metadata service', () => {
     await service.line(/"level":"warn"/)
     expect(await service.get('/health')).toMatchObject({ status: 200 })
     // Polls, because the first response may be about a source that is still starting.
-    const problemType = async () => problemIn(await service.get('/secret'))['type']
+    const problemType = async () => parseProblem(await service.get('/secret'))['type']
     await expect.poll(problemType).toBe(`urn:secret-bus:problem:${problem}`)
 
     server.answer = metadata.answer(credentialsDocument('AKIDLATE'))
@@ -233,7 +233,7 @@ describe('a metadata service', () => {
     expect(credentials).toEqual([expect.objectContaining({ accessKeyId: 'AKIDLATE' })])
   }
 
-  const refusing = failing('classified', 403, 'classified')
+  const refusing = respondWithError('classified', 403, 'classified')
   const unreadable = '{"AccessKeyId":"AKIDLATE","SecretAccessKey":classified}'
   const slow = { timeout: 120_000 } // many processes start at once
 
@@ -243,7 +243,7 @@ describe('a metadata service', () => {
       expectRecovery(container, { fault: container.answer(unreadable) }),
       expectRecovery(instance, { fault: refusing }),
       expectRecovery(instance, { fault: instance.answer(unreadable) }),
-      expectRecovery(instance, { fault: silent }),
+      expectRecovery(instance, { fault: neverRespond }),
     ])
   })
 

@@ -11,7 +11,7 @@ import { recordedBus } from '../../../src/testing/recorded-bus.ts'
 import { credentials, startDynamodb, table } from '../../support/dynamodb/dynamodb.ts'
 import { certificateFiles, newCertificate } from '../../support/http/certificate.ts'
 import { startForwardProxy } from '../../support/http/forward-proxy.ts'
-import { listening } from '../../support/http/listening.ts'
+import { listen } from '../../support/http/listen.ts'
 import { temporaryFile } from '../../support/temporary-file.ts'
 
 /** A host that only the proxy can reach. */
@@ -45,7 +45,7 @@ async function secureEmulator() {
     })
     incoming.pipe(forwarded)
   })
-  const { endpoint, close } = await listening(server)
+  const { endpoint, close } = await listen(server)
   onTestFinished(close)
   const { options } = await certificateFiles(certificate)
   return { origin: endpoint.replace('http:', 'https:'), caBundle: options.tlsCert }
@@ -166,7 +166,7 @@ describe('AWS_CA_BUNDLE', () => {
     expect(await readWith({ dynamodbEndpoint: origin })).toMatchObject({ code: 'SOURCE_UNAVAILABLE' })
   })
 
-  test('fails the start with the file if that is missing', async () => {
+  test('makes the start fail and names the file if it is missing', async () => {
     await expect(readWith({ caBundle: '/no/such/bundle.pem' })).rejects.toMatchObject({
       exitCode: 78,
       message: expect.stringMatching(/^Failed to read AWS_CA_BUNDLE \/no\/such\/bundle\.pem: /),

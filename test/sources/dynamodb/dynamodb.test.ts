@@ -9,11 +9,11 @@ import { type Dynamodb, startDynamodb, table } from '../../support/dynamodb/dyna
 import { describeReading, read, source, startedSource, useCredentials } from '../../support/dynamodb/source.ts'
 import {
   type FaultyServer,
-  failing,
-  resetting,
-  saying,
-  silent,
-  stalling,
+  neverRespond,
+  resetConnection,
+  respondWith,
+  respondWithError,
+  stallResponse,
   startFaultyServer,
 } from '../../support/http/faulty-server.ts'
 
@@ -67,7 +67,7 @@ describe('a read', () => {
   })
 
   test.each(['{}', ' { }\n'])('fails with SecretNotFound if the response is %j without a request id', async (body) => {
-    expect(await failureOf(saying(body))).toMatchObject({ code: 'SECRET_NOT_FOUND' })
+    expect(await failureOf(respondWith(body))).toMatchObject({ code: 'SECRET_NOT_FOUND' })
   })
 })
 
@@ -89,7 +89,7 @@ describe('the lifecycle', () => {
   })
 
   test('the region option takes precedence over the environment', async () => {
-    const server = await startFaultyServer(failing('ValidationException'))
+    const server = await startFaultyServer(respondWithError('ValidationException'))
     const bus = await startedSource({ dynamodbEndpoint: server.endpoint, region: 'sa-east-1' })
 
     await expect(read(bus)).rejects.toThrow()
@@ -98,7 +98,7 @@ describe('the lifecycle', () => {
   })
 
   test('a located DynamoDB takes precedence over the options, with its region and credentials', async () => {
-    const server = await startFaultyServer(saying('{"Item":{"secret_code":{"S":"from elsewhere"}}}'))
+    const server = await startFaultyServer(respondWith('{"Item":{"secret_code":{"S":"from elsewhere"}}}'))
     const location: DynamodbLocation = {
       endpoint: server.endpoint,
       region: 'elsewhere',
@@ -114,7 +114,7 @@ describe('the lifecycle', () => {
   })
 
   test('the source closes its connections on stop and can start again', async () => {
-    const server = await startFaultyServer(saying('{"Item":{"secret_code":{"S":"x"}}}'))
+    const server = await startFaultyServer(respondWith('{"Item":{"secret_code":{"S":"x"}}}'))
     const bus = await startedSource({ dynamodbEndpoint: server.endpoint })
     await read(bus)
     expect(await server.connections()).toBe(1)
@@ -128,7 +128,7 @@ describe('the lifecycle', () => {
   })
 
   test('a failure to load the client fails the read, and the next one loads it again', async () => {
-    const server = await startFaultyServer(saying('{"Item":{"secret_code":{"S":"x"}}}'))
+    const server = await startFaultyServer(respondWith('{"Item":{"secret_code":{"S":"x"}}}'))
     const client = '../../../src/sources/dynamodb/table.ts'
     vi.doMock(client, () => Promise.reject(new Error('too many open files')))
     onTestFinished(() => {
@@ -146,7 +146,7 @@ describe('the lifecycle', () => {
   })
 
   test('a read in progress at the stop fails with SOURCE_UNAVAILABLE', async () => {
-    const server = await startFaultyServer(silent)
+    const server = await startFaultyServer(neverRespond)
     const bus = await startedSource({ dynamodbEndpoint: server.endpoint })
     const outcome = read(bus).catch((error) => error)
     await expect.poll(() => server.requests.length).toBe(1)
@@ -162,7 +162,7 @@ describe('300 concurrent reads', () => {
 
   test('use 50 connections at a time, and all succeed', async () => {
     const pending: (() => void)[] = []
-    const item = saying('{"Item":{"secret_code":{"S":"x"}}}')
+    const item = respondWith('{"Item":{"secret_code":{"S":"x"}}}')
     const server = await startFaultyServer((request, response) => pending.push(() => item(request, response)))
     const bus = await startedSource({ dynamodbEndpoint: server.endpoint, requestTimeout: 60_000 })
 
@@ -181,7 +181,7 @@ describe('300 concurrent reads', () => {
   })
 
   test('that are aborted while they wait are not sent', async () => {
-    const server = await startFaultyServer(silent)
+    const server = await startFaultyServer(neverRespond)
     const bus = await startedSource({ dynamodbEndpoint: server.endpoint, requestTimeout: 60_000 })
     const controller = new AbortController()
     const { signal } = controller
@@ -192,7 +192,7 @@ describe('300 concurrent reads', () => {
 
     expect((await outcomes).filter(({ status }) => status === 'rejected')).toHaveLength(300)
     await expect.poll(server.connections).toBe(0)
-    server.answer = saying('{"Item":{"secret_code":{"S":"x"}}}')
+    server.answer = respondWith('{"Item":{"secret_code":{"S":"x"}}}')
     await expect(read(bus)).resolves.toMatchObject({ codeName: 'thedoctor' })
     expect(server.requests).toHaveLength(51)
   })
@@ -200,7 +200,7 @@ describe('300 concurrent reads', () => {
 
 describe('time limits', () => {
   async function pendingRead(options: RequestCall) {
-    const server = await startFaultyServer(silent)
+    const server = await startFaultyServer(neverRespond)
     const bus = await startedSource({ dynamodbEndpoint: server.endpoint, requestTimeout: 60_000 })
     const outcome = bus.request(fetchSecret, { codeName: 'thedoctor' }, options).catch((error) => error)
     await expect.poll(() => server.requests.length).toBe(1)
@@ -226,11 +226,11 @@ describe('time limits', () => {
   })
 
   test('an attempt times out if it receives no headers', async () => {
-    expect(await failureOf(silent, { requestTimeout: 50 })).toMatchObject({ code: 'SOURCE_TIMEOUT' })
+    expect(await failureOf(neverRespond, { requestTimeout: 50 })).toMatchObject({ code: 'SOURCE_TIMEOUT' })
   })
 
   test('an attempt times out if the response stalls', async () => {
-    expect(await failureOf(stalling, { requestTimeout: 50 })).toMatchObject({ code: 'SOURCE_TIMEOUT' })
+    expect(await failureOf(stallResponse, { requestTimeout: 50 })).toMatchObject({ code: 'SOURCE_TIMEOUT' })
   })
 })
 
@@ -248,18 +248,18 @@ describe('failures', () => {
     ['InternalServerError', 500, 'SOURCE_UNAVAILABLE'],
     ['ServiceUnavailable', 503, 'SOURCE_UNAVAILABLE'],
   ])('%s with HTTP %i is reported as %s', async (name, status, code) => {
-    const error = await failureOf(failing(name, status))
+    const error = await failureOf(respondWithError(name, status))
 
     expect(error).toMatchObject({ name: 'SourceFailure', code, cause: expect.objectContaining({ name }) })
   })
 
   test('a connection reset is reported as SOURCE_UNAVAILABLE', async () => {
-    expect(await failureOf(resetting)).toMatchObject({ name: 'SourceFailure', code: 'SOURCE_UNAVAILABLE' })
+    expect(await failureOf(resetConnection)).toMatchObject({ name: 'SourceFailure', code: 'SOURCE_UNAVAILABLE' })
   })
 
   test('a connection closed in the middle of the response is reported as SOURCE_UNAVAILABLE', async () => {
     const answer: FaultyServer['answer'] = (request, response) => {
-      stalling(request, response)
+      stallResponse(request, response)
       setImmediate(() => request.socket.destroy())
     }
 
@@ -267,7 +267,7 @@ describe('failures', () => {
   })
 
   test('a refused connection is reported as SOURCE_UNAVAILABLE', async () => {
-    const server = await startFaultyServer(silent)
+    const server = await startFaultyServer(neverRespond)
     await server.close()
     const bus = await startedSource({ dynamodbEndpoint: server.endpoint })
 
@@ -300,14 +300,14 @@ describe('failures', () => {
     ['an invalid string', 200, '{"Item":{"secret_code":{"S":{"classified":true}}}}', 'SOURCE_REFUSED'],
     ['a null string', 200, '{"Item":{"secret_code":{"S":null}}}', 'SOURCE_REFUSED'],
   ])('a response that is %s is reported without quoting it', async (_, status, body, code) => {
-    const error = await failureOf(saying(body, status))
+    const error = await failureOf(respondWith(body, status))
 
     expect(error).toMatchObject({ name: 'SourceFailure', code })
     expect(inspect(error, { depth: 10, showHidden: true })).not.toContain('classified')
   })
 
   test('a read makes the configured number of attempts', async () => {
-    const server = await startFaultyServer(failing('InternalServerError', 500))
+    const server = await startFaultyServer(respondWithError('InternalServerError', 500))
     const bus = await startedSource({ dynamodbEndpoint: server.endpoint, maxAttempts: 3 })
 
     await expect(read(bus)).rejects.toMatchObject({ code: 'SOURCE_UNAVAILABLE' })
@@ -317,8 +317,8 @@ describe('failures', () => {
 
   test('a read succeeds if a later attempt does', async () => {
     const server = await startFaultyServer((request, response) => {
-      server.answer = saying('{"Item":{"secret_code":{"S":"at last"}}}')
-      failing('ThrottlingException')(request, response)
+      server.answer = respondWith('{"Item":{"secret_code":{"S":"at last"}}}')
+      respondWithError('ThrottlingException')(request, response)
     })
     const bus = await startedSource({ dynamodbEndpoint: server.endpoint, maxAttempts: 2 })
 
@@ -328,7 +328,7 @@ describe('failures', () => {
   })
 
   test('a permanent error is not retried', async () => {
-    const server = await startFaultyServer(failing('AccessDeniedException'))
+    const server = await startFaultyServer(respondWithError('AccessDeniedException'))
     const bus = await startedSource({ dynamodbEndpoint: server.endpoint, maxAttempts: 3 })
 
     await expect(read(bus)).rejects.toMatchObject({ code: 'SOURCE_REFUSED' })

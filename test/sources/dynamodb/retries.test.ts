@@ -5,15 +5,15 @@ import { fetchSecret } from '../../../src/channels.ts'
 import { dynamodb } from '../../../src/sources/dynamodb/dynamodb.ts'
 import { recordedBus } from '../../../src/testing/recorded-bus.ts'
 import { credentials, table } from '../../support/dynamodb/dynamodb.ts'
-import { failing, resetting, saying, startFaultyServer } from '../../support/http/faulty-server.ts'
-import { ask } from '../../support/http/http.ts'
-import { assembled } from '../../support/service/assembled.ts'
+import { resetConnection, respondWith, respondWithError, startFaultyServer } from '../../support/http/faulty-server.ts'
+import { fetchReply } from '../../support/http/http.ts'
+import { assembleService } from '../../support/service/assemble-service.ts'
 
-const failed = (message: string) => failing('InternalServerError', 500, message)
-const item = saying('{"Item":{"secret_code":{"S":"run"}}}')
+const failed = (message: string) => respondWithError('InternalServerError', 500, message)
+const item = respondWith('{"Item":{"secret_code":{"S":"run"}}}')
 
 /** Begins a response, then resets the connection. */
-const breakingOff: RequestListener = (_, response) => {
+const truncateResponse: RequestListener = (_, response) => {
   response.writeHead(200, { 'content-type': 'application/x-amz-json-1.0', 'content-length': 1_000 })
   response.write('{"Item":{"secret_code":{"S":"classified', () => response.socket?.resetAndDestroy())
 }
@@ -60,9 +60,9 @@ async function source(...answers: RequestListener[]) {
 
 describe('a failed attempt', () => {
   test.each<[string, RequestListener, string]>([
-    ['throttling', failing('ThrottlingException'), 'ThrottlingException: simulated failure'],
+    ['throttling', respondWithError('ThrottlingException'), 'ThrottlingException: simulated failure'],
     ['an internal error of DynamoDB', failed('oops'), 'InternalServerError: oops'],
-    ['a connection reset', resetting, 'ECONNRESET|other side closed'],
+    ['a connection reset', resetConnection, 'ECONNRESET|other side closed'],
   ])('due to %s is logged as a warning before the retry', async (_, answer, reason) => {
     const { read, retries, server } = await source(answer, item)
 
@@ -78,7 +78,7 @@ describe('a failed attempt', () => {
     expect(server.requests).toHaveLength(2)
   })
 
-  test('after another one is logged at debug', async () => {
+  test('is logged at debug if another attempt failed before it', async () => {
     const { read, retries } = await source(failed('first'), failed('second'), item)
 
     await read()
@@ -89,7 +89,7 @@ describe('a failed attempt', () => {
     ])
   })
 
-  test('is not logged if it is the last one', async () => {
+  test('is not logged if it is the last attempt', async () => {
     const { read, retries, server } = await source(failed('first'), failed('second'), failed('third'))
 
     await expect(read()).rejects.toMatchObject({ message: expect.stringContaining('third') })
@@ -112,7 +112,7 @@ describe('a failed attempt', () => {
 
   test('is not logged after the stop', async () => {
     vi.spyOn(Math, 'random').mockReturnValue(0.999) // the SDK waits for the longest delay
-    const { bus, read, retries, server } = await source(failing('ThrottlingException'), item)
+    const { bus, read, retries, server } = await source(respondWithError('ThrottlingException'), item)
     const outcome = read().catch((error) => error)
     await expect.poll(() => server.requests.length).toBe(1)
     await expect.poll(() => server.requests[0]?.complete).toBe(true)
@@ -124,9 +124,9 @@ describe('a failed attempt', () => {
   })
 
   test.each<[string, RequestListener]>([
-    ['that ends early', breakingOff],
-    ['that is not JSON', saying('<b>classified</b>', 500)],
-    ['with truncated JSON', saying('{"Item":{"secret_code":{"S":"classified', 503)],
+    ['that ends early', truncateResponse],
+    ['that is not JSON', respondWith('<b>classified</b>', 500)],
+    ['with truncated JSON', respondWith('{"Item":{"secret_code":{"S":"classified', 503)],
   ])('due to a response %s is logged without quoting it', async (_, answer) => {
     const { read, retries, records } = await source(answer, item)
 
@@ -146,7 +146,7 @@ test('a successful attempt is not logged', async () => {
 })
 
 test('a failure without a retry is not logged', async () => {
-  const { read, retries } = await source(failing('AccessDeniedException'))
+  const { read, retries } = await source(respondWithError('AccessDeniedException'))
 
   await expect(read()).rejects.toMatchObject({ code: 'SOURCE_REFUSED' })
 
@@ -155,11 +155,11 @@ test('a failure without a retry is not logged', async () => {
 
 test('the warning has the id of the waiting HTTP request', async () => {
   const { endpoint } = await serverWith(item, failed('x'), item)
-  const { bus, origin, logged } = await assembled({ 'dynamodb-endpoint': endpoint, 'cache-ttl': '0' })
+  const { bus, origin, logged } = await assembleService({ 'dynamodb-endpoint': endpoint, 'cache-ttl': '0' })
   await bus.start()
-  await expect.poll(async () => (await ask(`${origin()}/ready`)).status).toBe(200)
+  await expect.poll(async () => (await fetchReply(`${origin()}/ready`)).status).toBe(200)
 
-  const { status } = await ask(`${origin()}/secret`, { headers: { 'x-request-id': 'request-2' } })
+  const { status } = await fetchReply(`${origin()}/secret`, { headers: { 'x-request-id': 'request-2' } })
 
   expect(status).toBe(200)
   expect(logged().filter(({ level }) => Number(level) >= 40)).toMatchObject([

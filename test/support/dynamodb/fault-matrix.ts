@@ -1,6 +1,14 @@
 /** The outcome of each fault of DynamoDB, which the tests verify and `docs/RELIABILITY.md` shows as a table. */
-import { breakingOff, dripping, failing, hangingUp, resetting, silent, stalling } from '../http/faulty-server.ts'
-import { type Fault, forwarding, refusing, replying } from './faulty-dynamodb.ts'
+import {
+  closeConnection,
+  dripResponse,
+  neverRespond,
+  resetConnection,
+  respondWithError,
+  stallResponse,
+  truncateResponse,
+} from '../http/faulty-server.ts'
+import { connectionRefused, type Fault, forwardWith, replyWith } from './faulty-dynamodb.ts'
 
 /** The outcome of a read that fails. */
 export interface Outcome {
@@ -8,7 +16,7 @@ export interface Outcome {
   readonly status: 404 | 502 | 503 | 504
   /** Whether that response has a `Retry-After` header. */
   readonly retryAfter: boolean
-  /** Number of calls of DynamoDB. */
+  /** Number of DynamoDB calls. */
   readonly attempts: Attempts
   /** What ends the read. */
   readonly endsAfter: keyof typeof endTexts
@@ -22,7 +30,7 @@ export interface FaultRow extends Outcome {
   /** What DynamoDB does, in Markdown. */
   readonly fault: string
   /** The faults of this kind, by name. */
-  readonly variants: Readonly<Record<string, Fault | typeof refusing>>
+  readonly variants: Readonly<Record<string, Fault | typeof connectionRefused>>
 }
 
 export type Attempts = keyof typeof attemptTexts
@@ -65,7 +73,7 @@ function errors(...names: readonly (string | readonly [name: string, status: num
   return Object.fromEntries(
     names.map((entry) => {
       const [name, status] = typeof entry === 'string' ? [entry, 400] : entry
-      return [name, failing(name, status)]
+      return [name, respondWithError(name, status)]
     }),
   )
 }
@@ -93,8 +101,8 @@ export const faultMatrix: readonly FaultRow[] = [
         'TransactionInProgressException',
         ['another error with HTTP 429', 429],
       ),
-      'a page with HTTP 429': replying(page, 429),
-      'an empty response with HTTP 429': replying('', 429),
+      'a page with HTTP 429': replyWith(page, 429),
+      'an empty response with HTTP 429': replyWith('', 429),
     },
     ...throttled,
   },
@@ -108,10 +116,10 @@ export const faultMatrix: readonly FaultRow[] = [
     fault: 'fails with HTTP 500, 502, 503 or 504 and any body',
     variants: {
       ...errors(['InternalServerError', 500], ['InternalFailure', 500], ['ServiceUnavailable', 503]),
-      'a page with HTTP 502': replying(page, 502),
-      'a page with HTTP 504': replying(page, 504),
-      'an empty response with HTTP 503': replying('', 503),
-      'a truncated response with HTTP 500': replying('{"__type":"Inter', 500),
+      'a page with HTTP 502': replyWith(page, 502),
+      'a page with HTTP 504': replyWith(page, 504),
+      'an empty response with HTTP 503': replyWith('', 503),
+      'a truncated response with HTTP 500': replyWith('{"__type":"Inter', 500),
     },
     ...unavailable,
   },
@@ -152,14 +160,14 @@ export const faultMatrix: readonly FaultRow[] = [
   },
   {
     fault: 'denies access: `AccessDeniedException`',
-    variants: { ...errors('AccessDeniedException'), 'with HTTP 403': failing('AccessDeniedException', 403) },
+    variants: { ...errors('AccessDeniedException'), 'with HTTP 403': respondWithError('AccessDeniedException', 403) },
     ...refused,
   },
   {
-    fault: 'has no such table, or rejects the request for another reason',
+    fault: 'does not have the table, or rejects the request for another reason',
     variants: {
-      'no such table': forwarding({ TableName: 'no-such-table' }),
-      'another key': forwarding({ Key: { another_key: { S: 'thedoctor' } } }),
+      'no such table': forwardWith({ TableName: 'no-such-table' }),
+      'another key': forwardWith({ Key: { another_key: { S: 'thedoctor' } } }),
       ...errors('SerializationException'),
     },
     ...refused,
@@ -167,7 +175,7 @@ export const faultMatrix: readonly FaultRow[] = [
   {
     fault: 'has no such item',
     variants: {
-      'no such item': forwarding({ Key: { code_name: { S: 'no-such-item' } } }),
+      'no such item': forwardWith({ Key: { code_name: { S: 'no-such-item' } } }),
       'no request id': (_request, response) => response.end('{}'),
     },
     ...absent,
@@ -175,42 +183,42 @@ export const faultMatrix: readonly FaultRow[] = [
   {
     fault: 'has the item, but the attribute is missing or not a string',
     variants: {
-      'no attribute': forwarding({ ExpressionAttributeNames: { '#value': 'another_attribute' } }),
-      'a number': forwarding({ ExpressionAttributeNames: { '#value': 'number' } }),
+      'no attribute': forwardWith({ ExpressionAttributeNames: { '#value': 'another_attribute' } }),
+      'a number': forwardWith({ ExpressionAttributeNames: { '#value': 'number' } }),
     },
     ...refused,
   },
   {
     fault: 'returns an invalid response: truncated, empty, or from a proxy',
     variants: {
-      'a truncated response': replying(truncated),
-      'an empty response': replying(''),
-      'a page': replying(page),
-      'a page with HTTP 403': replying(page, 403),
-      'an empty response with HTTP 403': replying('', 403),
+      'a truncated response': replyWith(truncated),
+      'an empty response': replyWith(''),
+      'a page': replyWith(page),
+      'a page with HTTP 403': replyWith(page, 403),
+      'an empty response with HTTP 403': replyWith('', 403),
     },
     ...unavailable,
     attempts: 'one',
   },
   {
     fault: 'closes the connection in the middle of the response',
-    variants: { 'closes midway': breakingOff },
+    variants: { 'closes midway': truncateResponse },
     ...unavailable,
     attempts: 'one',
   },
   {
     fault: 'closes or resets the connection without a response',
-    variants: { closes: hangingUp, resets: resetting },
+    variants: { closes: closeConnection, resets: resetConnection },
     ...unavailable,
   },
-  { fault: 'refuses connections', variants: { refuses: refusing }, ...unavailable, attempts: 'none' },
+  { fault: 'refuses connections', variants: { refuses: connectionRefused }, ...unavailable, attempts: 'none' },
   {
     fault: 'does not respond, or never completes the response',
-    variants: { 'never responds': silent, 'stalls midway': stalling, 'never ends': dripping },
+    variants: { 'never responds': neverRespond, 'stalls midway': stallResponse, 'never ends': dripResponse },
     ...timedOut,
   },
   {
-    fault: 'reports a timeout while it read the request: HTTP 408',
+    fault: 'times out while reading the request: HTTP 408',
     variants: errors(['RequestTimeoutException', 408]),
     ...timedOut,
     attempts: 'all',
@@ -240,10 +248,10 @@ export function renderMatrix(): string {
     endTexts[row.endsAfter],
     `${withoutValue(row)}; not ready`,
     row.oldValue === 'kept'
-      ? 'old value; ready with a warning'
-      : `old value until the read ends, then ${withoutValue(row)}; ready with a warning`,
+      ? 'stale value; ready with a warning'
+      : `stale value until the read ends, then ${withoutValue(row)}; ready with a warning`,
     row.oldValue === 'kept'
-      ? 'fails, keeps the old value; ready'
+      ? 'fails, keeps the cached value; ready'
       : `fails, then ${withoutValue(row)}; ready with a warning`,
     pauseTexts[row.pause],
   ])

@@ -1,4 +1,4 @@
-/** A DynamoDB that fails on demand: a proxy in front of the emulator that forwards reads or injects faults. */
+/** A DynamoDB endpoint that fails on demand: a proxy in front of the emulator that forwards reads or injects faults. */
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { json } from 'node:stream/consumers'
@@ -20,13 +20,13 @@ export type Fault = (
   forward: (changes: Partial<GetItem>) => Promise<void>,
 ) => unknown
 
-/** The fault of a DynamoDB that refuses connections. It affects reads of all code names. */
-export const refusing = 'refusing'
+/** The fault that refuses connections. It affects reads of all code names. */
+export const connectionRefused = 'connection refused'
 
 export interface FaultyDynamodb {
   readonly endpoint: string
   /** Injects faults into reads of these code names from now on. */
-  injectFaults(faults: Readonly<Record<string, Fault | typeof refusing>>): Promise<void>
+  injectFaults(faults: Readonly<Record<string, Fault | typeof connectionRefused>>): Promise<void>
   /** Forwards all reads from now on. */
   clearFaults(): Promise<void>
   /** The number of attempts received so far for each read of this code name. */
@@ -42,7 +42,7 @@ export async function startFaultyDynamodb(emulator: string): Promise<FaultyDynam
     const codeName = body.Key['code_name']?.S ?? ''
     // The SDK sends the same id with all attempts of a read.
     received.push({ codeName, read: request.headers['amz-sdk-invocation-id'] })
-    const fault = faults.get(codeName) ?? forwarding({})
+    const fault = faults.get(codeName) ?? forwardWith({})
     await fault(request, response, async (changes) => {
       const { host: _, 'content-length': __, ...headers } = request.headers
       const reply = await send(emulator, { method: 'POST', headers, body: JSON.stringify({ ...body, ...changes }) })
@@ -52,8 +52,10 @@ export async function startFaultyDynamodb(emulator: string): Promise<FaultyDynam
   return {
     endpoint: server.endpoint,
     injectFaults: async (injected) => {
-      faults = new Map(Object.entries(injected).filter((entry): entry is [string, Fault] => entry[1] !== refusing))
-      if (Object.values(injected).includes(refusing)) await server.close()
+      faults = new Map(
+        Object.entries(injected).filter((entry): entry is [string, Fault] => entry[1] !== connectionRefused),
+      )
+      if (Object.values(injected).includes(connectionRefused)) await server.close()
     },
     clearFaults: async () => {
       faults = new Map()
@@ -67,13 +69,13 @@ export async function startFaultyDynamodb(emulator: string): Promise<FaultyDynam
 }
 
 /** Forwards the read with these changes. */
-export const forwarding =
+export const forwardWith =
   (changes: Partial<GetItem>): Fault =>
   (_request, _response, forward) =>
     forward(changes)
 
 /** Responds with this body and the headers of DynamoDB. */
-export const replying =
+export const replyWith =
   (body: string, status = 200): Fault =>
   (_request, response) => {
     response.writeHead(status, {

@@ -1,6 +1,6 @@
-/** A DynamoDB that accepts any signature, has one secret, and records how requests were signed. */
+/** A fake DynamoDB endpoint that accepts any signature, stores one secret, and records how requests are signed. */
 import type { IncomingMessage } from 'node:http'
-import { saying, startFaultyServer } from '../http/faulty-server.ts'
+import { respondWith, startFaultyServer } from '../http/faulty-server.ts'
 import { sessionTokenOf } from './metadata-server.ts'
 
 /** The part of the credentials that a signed request shows. */
@@ -22,7 +22,9 @@ export const storedSecret = 'allons-y'
 
 /** Starts the server; it is closed when the test finishes. */
 export async function startSignedReads(): Promise<SignedReads> {
-  const { endpoint, requests } = await startFaultyServer(saying(`{"Item":{"secret_code":{"S":"${storedSecret}"}}}`))
+  const { endpoint, requests } = await startFaultyServer(
+    respondWith(`{"Item":{"secret_code":{"S":"${storedSecret}"}}}`),
+  )
   return { endpoint, signatures: () => requests.map(signatureOf) }
 }
 

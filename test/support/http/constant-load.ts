@@ -17,8 +17,8 @@ export interface ConstantLoad {
 /** Delay between the requests of a client, in milliseconds. */
 const requestInterval = 20
 
-/** Every n-th request goes to `/health`. */
-const healthEvery = 20
+/** One of this many requests goes to `/health`. */
+const healthRequestEvery = 20
 
 const healthy = /^200 \{"status":"healthy",/
 
@@ -30,7 +30,7 @@ const healthy = /^200 \{"status":"healthy",/
 export function constantLoad(origin: string, clients: number, value: string): ConstantLoad {
   const pool = new Pool(origin, { connections: clients, pipelining: 1 })
   const secret = `200 {"secret_code":"${value}"}`
-  const began = performance.now()
+  const startedAt = performance.now()
   const failures: string[] = []
   let running = true
 
@@ -41,13 +41,13 @@ export function constantLoad(origin: string, clients: number, value: string): Co
   }
   const client = async () => {
     for (let count = 1; running; count += 1) {
-      const path = count % healthEvery === 0 ? '/health' : '/secret'
+      const path = count % healthRequestEvery === 0 ? '/health' : '/secret'
       const { phase } = load
       try {
         await send(path)
         load.answered += 1
       } catch (error) {
-        failures.push(`${Math.round(performance.now() - began)} ms, ${phase}: ${path}: ${error}`)
+        failures.push(`${Math.round(performance.now() - startedAt)} ms, ${phase}: ${path}: ${error}`)
       }
       await setTimeout(requestInterval)
     }

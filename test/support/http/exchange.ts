@@ -5,14 +5,14 @@ import { connect } from 'node:net'
 export interface Sent {
   readonly bytes: Buffer
   /** Half-close the connection right after sending, because the server may wait for the rest of the request. */
-  readonly hangsUp?: boolean
+  readonly halfClose?: boolean
 }
 
 /** Inactivity timeout in milliseconds, for a server that neither responds nor closes the connection. */
 const inactivityTimeout = 30_000
 
 /** @returns the received text; empty if the server closed the connection without a response */
-export async function exchange(port: number, { bytes, hangsUp = false }: Sent): Promise<string> {
+export async function exchange(port: number, { bytes, halfClose = false }: Sent): Promise<string> {
   const socket = connect({ host: '127.0.0.1', port })
   let received = ''
   socket.setEncoding('utf8').on('data', (text: string) => {
@@ -22,7 +22,7 @@ export async function exchange(port: number, { bytes, hangsUp = false }: Sent): 
   socket.on('error', () => {}) // a reset is treated like a normal end
   socket.setTimeout(inactivityTimeout, () => socket.destroy())
   socket.write(bytes)
-  if (hangsUp) socket.end()
+  if (halfClose) socket.end()
   await once(socket, 'close')
   return received
 }

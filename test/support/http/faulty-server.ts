@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type RequestListener } from 'node:h
 import { text } from 'node:stream/consumers'
 import { promisify } from 'node:util'
 import { onTestFinished } from 'vitest'
-import { listening } from './listening.ts'
+import { listen } from './listen.ts'
 
 export interface FaultyServer {
   readonly endpoint: string
@@ -26,7 +26,7 @@ export async function startFaultyServer(answer: RequestListener): Promise<Faulty
     faulty.requests.push(request)
     faulty.answer(request, response)
   })
-  const { endpoint, close } = await listening(server)
+  const { endpoint, close } = await listen(server)
   onTestFinished(close)
   const faulty: FaultyServer = {
     endpoint,
@@ -44,7 +44,7 @@ export async function startFaultyServer(answer: RequestListener): Promise<Faulty
 }
 
 /** Responds with the body. */
-export const saying =
+export const respondWith =
   (body: string, status = 200): RequestListener =>
   async (request, response) => {
     await text(request)
@@ -52,37 +52,37 @@ export const saying =
   }
 
 /** Responds with an error in the format of DynamoDB, with the name of the error in the body. */
-export const failing = (name: string, status = 400, message = 'simulated failure'): RequestListener =>
-  saying(JSON.stringify({ __type: `com.amazonaws.dynamodb.v20120810#${name}`, message }), status)
+export const respondWithError = (name: string, status = 400, message = 'simulated failure'): RequestListener =>
+  respondWith(JSON.stringify({ __type: `com.amazonaws.dynamodb.v20120810#${name}`, message }), status)
 
 /** Never responds. */
-export const silent: RequestListener = () => {}
+export const neverRespond: RequestListener = () => {}
 
 /** Starts a response and never finishes it. */
-export const stalling: RequestListener = (_, response) => {
+export const stallResponse: RequestListener = (_, response) => {
   response.writeHead(200, { 'content-type': 'application/x-amz-json-1.0', 'content-length': 1_000 })
   response.write('{"Item":')
 }
 
 /** Starts a response, continues it a byte at a time, and never finishes it. */
-export const dripping: RequestListener = (_, response) => {
+export const dripResponse: RequestListener = (_, response) => {
   response.writeHead(200, { 'content-type': 'application/x-amz-json-1.0' })
   const drip = setInterval(() => response.write(' '), 20)
   response.on('close', () => clearInterval(drip))
 }
 
 /** Starts a response and closes the connection before its end. */
-export const breakingOff: RequestListener = (request, response) => {
-  stalling(request, response)
+export const truncateResponse: RequestListener = (request, response) => {
+  stallResponse(request, response)
   setImmediate(() => request.socket.destroy())
 }
 
 /** Closes the connection without a response. */
-export const hangingUp: RequestListener = ({ socket }) => {
+export const closeConnection: RequestListener = ({ socket }) => {
   socket.end()
 }
 
 /** Resets the connection. */
-export const resetting: RequestListener = ({ socket }) => {
+export const resetConnection: RequestListener = ({ socket }) => {
   socket.resetAndDestroy()
 }

@@ -1,12 +1,12 @@
-/** An HTTP proxy that tunnels every connection to one server, whatever host the client asks for. */
+/** An HTTP proxy that tunnels every connection to one server, regardless of the requested host. */
 import { createServer } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { onTestFinished } from 'vitest'
-import { listening } from './listening.ts'
+import { listen } from './listen.ts'
 
 export interface ForwardProxy {
   readonly endpoint: string
-  /** The hosts and ports that clients asked for. */
+  /** The hosts and ports that clients requested. */
   readonly targets: readonly string[]
   /** The credentials that clients sent. */
   readonly authorizations: readonly (string | undefined)[]
@@ -14,7 +14,7 @@ export interface ForwardProxy {
 
 /**
  * Starts the proxy, which ends with the test.
- * @param origin the server that all tunnels lead to; `undefined` refuses them with 407
+ * @param origin the server that all tunnels lead to; `undefined` rejects them with 407
  */
 export async function startForwardProxy(origin: string | undefined): Promise<ForwardProxy> {
   const targets: string[] = []
@@ -35,7 +35,7 @@ export async function startForwardProxy(origin: string | undefined): Promise<For
     }
     return undefined
   })
-  const { endpoint, close } = await listening(server)
+  const { endpoint, close } = await listen(server)
   onTestFinished(async () => {
     for (const socket of sockets) socket.destroy()
     await close()

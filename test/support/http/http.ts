@@ -1,4 +1,4 @@
-/** An HTTP server on a bus, and a client that gives access to every byte. */
+/** An HTTP server on a bus, and a client on a raw socket. */
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { expect, onTestFinished } from 'vitest'
@@ -92,7 +92,7 @@ export class RawConnection {
 }
 
 /** Parses a response as problem details. Fails unless it has the form common to all errors of the service. */
-export function problemIn({ status, headers, body }: RawReply): Record<string, unknown> {
+export function parseProblem({ status, headers, body }: RawReply): Record<string, unknown> {
   expect(headers['content-type']).toMatch(/^application\/problem\+json(;|$)/)
   expect(headers['cache-control']).toBe('no-store')
   const problem = JSON.parse(body)
@@ -103,13 +103,13 @@ export function problemIn({ status, headers, body }: RawReply): Record<string, u
 }
 
 /** Sends a request and reads the whole response. */
-export async function ask(url: string, init: RequestInit = {}): Promise<RawReply> {
+export async function fetchReply(url: string, init: RequestInit = {}): Promise<RawReply> {
   const response = await fetch(url, init)
   return { status: response.status, headers: Object.fromEntries(response.headers), body: await response.text() }
 }
 
 /** Whether the port accepts a connection. */
-export async function accepts(port: number): Promise<boolean> {
+export async function acceptsConnections(port: number): Promise<boolean> {
   const socket = connect(port, '127.0.0.1')
   try {
     await once(socket, 'connect')

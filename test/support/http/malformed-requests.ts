@@ -6,31 +6,31 @@ export interface Target {
   readonly paths: readonly string[]
   /** A valid token. */
   readonly token: string
-  /** Texts to insert in places where they do not belong. */
-  readonly strays: readonly string[]
+  /** Secrets to insert where they do not belong. */
+  readonly secrets: readonly string[]
 }
 
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'CONNECT', 'QUERY', 'STEAL']
 
 /** Generates the requests; the same ones on every call. */
-export function malformedRequests({ paths, token, strays }: Target): Sent[] {
+export function malformedRequests({ paths, token, secrets }: Target): Sent[] {
   const access = `authorization: Bearer ${token}`
   const whole = [
     ...methods.flatMap((method) => paths.map((path) => request(`${method} ${path}`, access))),
-    ...strays.flatMap((stray) => [
-      ...strayUrls(stray).flatMap((url) => [request(`GET ${url}`, access), request(`GET ${url}`)]),
-      ...strayHeaders(stray).flatMap((header) => [
+    ...secrets.flatMap((secret) => [
+      ...urlsWith(secret).flatMap((url) => [request(`GET ${url}`, access), request(`GET ${url}`)]),
+      ...headersWith(secret).flatMap((header) => [
         request('GET /secret', access, header),
         request('GET /secret', header),
         request('POST /-/reload', header),
       ]),
-      ...strayBodies(stray).flatMap((body) => [`POST /-/reload ${body}`, `POST /secret ${body}`]),
-      ...garbage(stray),
+      ...bodiesWith(secret).flatMap((body) => [`POST /-/reload ${body}`, `POST /secret ${body}`]),
+      ...garbage(secret),
     ]),
   ]
   return [
     ...whole.map((text) => ({ bytes: Buffer.from(text) })),
-    ...strays.flatMap(unfinished).map((text) => ({ bytes: Buffer.from(text), hangsUp: true })),
+    ...secrets.flatMap(unfinished).map((text) => ({ bytes: Buffer.from(text), halfClose: true })),
     ...mutations(request('GET /secret/thedoctor?a=b', access)).map((bytes) => ({ bytes })),
   ]
 }
@@ -39,14 +39,14 @@ function request(target: string, ...headers: string[]): string {
   return `${target} HTTP/1.1\r\n${['host: x', 'connection: close', ...headers].join('\r\n')}\r\n\r\n`
 }
 
-/** The text in valid and invalid URLs. It never replaces a code name, because code names are logged on purpose. */
-function strayUrls(stray: string): string[] {
-  const encoded = encodeURIComponent(stray)
+/** Valid and invalid URLs with the secret. It never replaces a code name, because code names are logged on purpose. */
+function urlsWith(secret: string): string[] {
+  const encoded = encodeURIComponent(secret)
   return [
     `/secret?token=${encoded}`,
     `/secret?${encoded}`,
     `/secret/thedoctor?access_token=${encoded}&a[]=1&__proto__=2`,
-    `/health?${stray.replaceAll(/[^!-~]/g, '')}`,
+    `/health?${secret.replaceAll(/[^!-~]/g, '')}`,
     `/secret#${encoded}`,
     `/${encoded}`,
     `/health/${encoded}`,
@@ -60,12 +60,12 @@ function strayUrls(stray: string): string[] {
     `/../../${encoded}`,
     `/secret;${encoded}`,
     `/-/${encoded}`,
-    stray,
+    secret,
   ]
 }
 
-function strayHeaders(stray: string): string[] {
-  const encoded = encodeURIComponent(stray)
+function headersWith(secret: string): string[] {
+  const encoded = encodeURIComponent(secret)
   return [
     ...[
       'cookie: session=',
@@ -91,59 +91,59 @@ function strayHeaders(stray: string): string[] {
       'authorization: Basic ',
       'authorization: Bearer wrong',
       'authorization: Bearer two parts ',
-    ].map((header) => header + stray),
+    ].map((header) => header + secret),
     `x-${encoded}: 1`,
-    `${stray}: 1`,
-    `x-folded: a\r\n ${stray}`,
-    `x-long: ${stray.repeat(700)}`,
-    `transfer-encoding: ${stray}`,
-    `content-length: ${stray}`,
+    `${secret}: 1`,
+    `x-folded: a\r\n ${secret}`,
+    `x-long: ${secret.repeat(700)}`,
+    `transfer-encoding: ${secret}`,
+    `content-length: ${secret}`,
   ]
 }
 
 /** The rest of a request, from the HTTP version in the request line on. */
-function strayBodies(stray: string): string[] {
+function bodiesWith(secret: string): string[] {
   const sized = (type: string, body: string) =>
     ` HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: ${type}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
   return [
-    sized('application/json', JSON.stringify({ stray })),
-    sized('application/json', `{"stray":"${stray}`),
-    sized('text/plain', stray),
-    sized('application/x-www-form-urlencoded', `stray=${encodeURIComponent(stray)}`),
-    sized(`application/${stray}`, 'x'),
-    sized('application/json', JSON.stringify({ stray: stray.repeat(1_000) })),
-    ` HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n${stray}\r\n`,
-    ` HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\ncontent-length: 10\r\n\r\n${stray}`,
+    sized('application/json', JSON.stringify({ secret })),
+    sized('application/json', `{"secret":"${secret}`),
+    sized('text/plain', secret),
+    sized('application/x-www-form-urlencoded', `secret=${encodeURIComponent(secret)}`),
+    sized(`application/${secret}`, 'x'),
+    sized('application/json', JSON.stringify({ secret: secret.repeat(1_000) })),
+    ` HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n${secret}\r\n`,
+    ` HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\ncontent-length: 10\r\n\r\n${secret}`,
   ].map((rest) => rest.slice(1))
 }
 
-function garbage(stray: string): string[] {
+function garbage(secret: string): string[] {
   return [
-    stray,
-    `${stray}\r\n\r\n`,
-    `${stray} /secret HTTP/1.1\r\nhost: x\r\n\r\n`,
-    `GET ${stray} HTTP/1.1\r\nhost: x\r\n\r\n`,
-    `GET /secret ${stray}\r\nhost: x\r\n\r\n`,
-    `GET /secret HTTP/9.9\r\nx: ${stray}\r\n\r\n`,
-    `GET /secret HTTP/1.1\r\nx: ${stray}\r\n\r\n`,
-    `GET /secret HTTP/1.1\r\nhost: x\r\nx: ${stray}\n\nx`,
-    `GET /secret HTTP/1.1\r\nhost: x\r\nx: \0${stray}\r\n\r\n`,
-    `GET /secret HTTP/1.1\r\nhost: x\r\n${'x: y\r\n'.repeat(2_500)}x: ${stray}\r\n\r\n`,
-    `GET /${'x'.repeat(17_000)}${stray} HTTP/1.1\r\nhost: x\r\n\r\n`,
-    `PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n${stray}`,
-    `\u0016\u0003\u0001\u0002\0\u0001\0\u0001\u00fc\u0003\u0003${stray}`,
-    `POST /secret HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\nabc${stray}`,
-    `GET /secret HTTP/1.1\r\nhost: x\r\n\r\n${stray}`,
+    secret,
+    `${secret}\r\n\r\n`,
+    `${secret} /secret HTTP/1.1\r\nhost: x\r\n\r\n`,
+    `GET ${secret} HTTP/1.1\r\nhost: x\r\n\r\n`,
+    `GET /secret ${secret}\r\nhost: x\r\n\r\n`,
+    `GET /secret HTTP/9.9\r\nx: ${secret}\r\n\r\n`,
+    `GET /secret HTTP/1.1\r\nx: ${secret}\r\n\r\n`,
+    `GET /secret HTTP/1.1\r\nhost: x\r\nx: ${secret}\n\nx`,
+    `GET /secret HTTP/1.1\r\nhost: x\r\nx: \0${secret}\r\n\r\n`,
+    `GET /secret HTTP/1.1\r\nhost: x\r\n${'x: y\r\n'.repeat(2_500)}x: ${secret}\r\n\r\n`,
+    `GET /${'x'.repeat(17_000)}${secret} HTTP/1.1\r\nhost: x\r\n\r\n`,
+    `PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n${secret}`,
+    `\u0016\u0003\u0001\u0002\0\u0001\0\u0001\u00fc\u0003\u0003${secret}`,
+    `POST /secret HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\nabc${secret}`,
+    `GET /secret HTTP/1.1\r\nhost: x\r\n\r\n${secret}`,
   ]
 }
 
 /** Incomplete requests. */
-function unfinished(stray: string): string[] {
+function unfinished(secret: string): string[] {
   return [
-    `GET /secret HTTP/1.1\r\nhost: x\r\nx: ${stray}`,
-    `GET /secret?${encodeURIComponent(stray)}`,
-    `POST /-/reload HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n${stray}`,
-    `POST /secret HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n100\r\n${stray}`,
+    `GET /secret HTTP/1.1\r\nhost: x\r\nx: ${secret}`,
+    `GET /secret?${encodeURIComponent(secret)}`,
+    `POST /-/reload HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n${secret}`,
+    `POST /secret HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n100\r\n${secret}`,
   ]
 }
 

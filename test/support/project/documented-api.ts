@@ -9,7 +9,7 @@ type Examples = Readonly<Record<string, { readonly value: unknown }>>
 
 interface Operation {
   readonly operationId: string
-  /** Empty for open operations, absent for guarded ones. */
+  /** Empty for public operations, absent for authenticated ones. */
   readonly security?: readonly object[]
   readonly parameters: readonly { readonly name?: string; readonly example?: unknown }[]
   readonly responses: Readonly<Record<string, Response>>

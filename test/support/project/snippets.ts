@@ -29,7 +29,7 @@ export function snippetsIn(document: string, text: string): Snippet[] {
   })
 }
 
-/** Writes the blocks that are files into the folder. */
+/** Writes the blocks that have a file name to the folder. */
 export function writeFiles(folder: string, snippets: readonly Snippet[]): void {
   for (const { file, code } of snippets) {
     if (file === undefined) continue

@@ -1,4 +1,4 @@
-/** Sentinels: secret values that prove a leak if they occur in any output of a program, and the search for them. */
+/** Sentinels (canary values): secrets that prove a leak if any output of a program contains them, and the search for them. */
 
 export interface Sentinel {
   readonly name: string
@@ -9,46 +9,47 @@ export interface Sentinel {
 
 /** An occurrence of a sentinel in an output. */
 export interface Leak {
-  readonly outlet: string
+  /** The name of the output. */
+  readonly output: string
   readonly sentinel: string
   readonly form: string
   /** The surrounding text. */
   readonly excerpt: string
 }
 
-/** The outputs of a program, by the name of the outlet. */
-export class Outlets {
+/** The texts that a program has written to each of its outputs, by the name of the output. */
+export class Outputs {
   readonly #texts = new Map<string, string[]>()
 
   get names(): string[] {
     return [...this.#texts.keys()]
   }
 
-  /** The outputs of an outlet, in order. */
-  texts(outlet: string): readonly string[] {
-    return this.#texts.get(outlet) ?? []
+  /** The texts of an output, in order. */
+  texts(output: string): readonly string[] {
+    return this.#texts.get(output) ?? []
   }
 
-  add(outlet: string, text: string): void {
-    const texts = this.#texts.get(outlet)
+  add(output: string, text: string): void {
+    const texts = this.#texts.get(output)
     if (texts) texts.push(text)
-    else this.#texts.set(outlet, [text])
+    else this.#texts.set(output, [text])
   }
 
   leaks(...sentinels: Sentinel[]): Leak[] {
-    return [...this.#texts].flatMap(([outlet, texts]) => {
+    return [...this.#texts].flatMap(([output, texts]) => {
       const text = texts.join('\n')
-      return leaksIn(text, ...sentinels).map((leak) => ({ outlet, ...leak }))
+      return leaksIn(text, ...sentinels).map((leak) => ({ output, ...leak }))
     })
   }
 }
 
-export function leaksIn(text: string, ...sentinels: Sentinel[]): Omit<Leak, 'outlet'>[] {
-  const squeezed = squeeze(text)
+export function leaksIn(text: string, ...sentinels: Sentinel[]): Omit<Leak, 'output'>[] {
+  const stripped = removeWhitespace(text)
   return sentinels.flatMap(({ name, forms }) =>
     [...forms].flatMap(([form, needle]) => {
-      const at = squeezed.indexOf(needle)
-      return at < 0 ? [] : [{ sentinel: name, form, excerpt: squeezed.slice(Math.max(0, at - 60), at + 60) }]
+      const at = stripped.indexOf(needle)
+      return at < 0 ? [] : [{ sentinel: name, form, excerpt: stripped.slice(Math.max(0, at - 60), at + 60) }]
     }),
   )
 }
@@ -111,7 +112,7 @@ function formsOf(unit: string, value: string): ReadonlyMap<string, string> {
 
 /** Removes duplicates: many encodings of plain ASCII are the same. */
 function distinct(forms: (readonly [string, string])[]): ReadonlyMap<string, string> {
-  const byNeedle = new Map(forms.toReversed().map(([form, text]) => [squeeze(text), form]))
+  const byNeedle = new Map(forms.toReversed().map(([form, text]) => [removeWhitespace(text), form]))
   return new Map([...byNeedle].map(([needle, form]) => [form, needle]))
 }
 
@@ -125,6 +126,6 @@ function byteForms(bytes: Buffer): [string, string][] {
 }
 
 /** Removes white space and null characters, so that wrapped or padded values are found. */
-function squeeze(text: string): string {
+function removeWhitespace(text: string): string {
   return text.replaceAll(/[\s\0]+/g, '')
 }

@@ -1,4 +1,4 @@
-/** The service with sentinels for all its secrets, and everything that it outputs. */
+/** The service with a sentinel for each of its secrets, and a record of everything that it outputs. */
 import { PassThrough } from 'node:stream'
 import { onTestFinished, vi } from 'vitest'
 import { lifecycle } from '../../../src/bus/process/lifecycle.ts'
@@ -6,11 +6,11 @@ import { log } from '../../../src/bus/process/log.ts'
 import type { ProcessBus } from '../../../src/bus/process/process-bus.ts'
 import { checkHealth, collectMetrics, fetchSecret, getSecret, secretAccessed } from '../../../src/channels.ts'
 import { createLogger } from '../../../src/runtime/logger.ts'
-import type { SpillingDynamodb } from '../dynamodb/spilling-dynamodb.ts'
+import type { LeakyDynamodb } from '../dynamodb/leaky-dynamodb.ts'
 import { exchangeAll, type Sent } from '../http/exchange.ts'
-import { assembled } from './assembled.ts'
-import { Outlets, sentinel } from './sentinels.ts'
-import { shown } from './ways-to-show.ts'
+import { assembleService } from './assemble-service.ts'
+import { allRepresentations } from './representations.ts'
+import { Outputs, sentinel } from './sentinels.ts'
 
 export const secret = sentinel('the secret', 'Qz"ü日7')
 export const token = sentinel('the bearer token', 'tK~9.w')
@@ -25,7 +25,7 @@ export const credentials = {
 }
 
 /** The location of the secret, which responses must not reveal. */
-export const place = {
+export const tableLocation = {
   table: 'table-Vw3k',
   'key-attribute': 'key-Hj5m',
   'value-attribute': 'value-Rt2b',
@@ -34,27 +34,27 @@ export const place = {
 
 export interface WatchedService {
   readonly bus: ProcessBus
-  readonly outlets: Outlets
+  readonly outputs: Outputs
   /** Sends each request on its own connection. Resolves to the number of authorized responses with the secret. */
   send(requests: readonly Sent[]): Promise<number>
-  /** Adds everything that the bus exposes to the outlets. */
-  lookInside(): Promise<void>
+  /** Adds everything that the bus exposes, the log and the requests to DynamoDB to `outputs`. */
+  captureBusOutputs(): Promise<void>
 }
 
 /** Assembles the service with this DynamoDB as its source; the caller starts it. */
-export async function watchedService(
-  dynamodb: SpillingDynamodb,
+export async function assembleWatchedService(
+  dynamodb: LeakyDynamodb,
   codeNames: readonly string[],
 ): Promise<WatchedService> {
   for (const [name, value] of Object.entries(credentials)) vi.stubEnv(name, value)
   onTestFinished(() => void vi.unstubAllEnvs())
-  const { bus, lines, origin } = await assembled(
+  const { bus, lines, origin } = await assembleService(
     {
-      ...place,
+      ...tableLocation,
       'code-name': codeNames,
       'dynamodb-endpoint': dynamodb.endpoint,
       'max-attempts': '2',
-      // Generous, so that a busy machine does not cause timeouts.
+      // Generous, so that a loaded machine does not cause timeouts.
       'request-timeout': '1m',
       'fetch-timeout': '1m',
       'cache-ttl': '1s',
@@ -62,52 +62,53 @@ export async function watchedService(
     },
     { SECRET_BUS_AUTH_TOKEN: token.value },
   )
-  const outlets = new Outlets()
-  const errors = await watch(bus, outlets)
+  const outputs = new Outputs()
+  const errors = await watch(bus, outputs)
 
   const send = async (requests: readonly Sent[]) => {
     const replies = await exchangeAll(Number(new URL(origin()).port), requests)
     const checked = replies.map((reply, index) => withoutAuthorizedSecret(requests[index], reply))
-    for (const text of checked) outlets.add('reply', text)
+    for (const text of checked) outputs.add('reply', text)
     return checked.filter((text, index) => text !== replies[index]).length
   }
 
-  const lookInside = async () => {
+  const captureBusOutputs = async () => {
     for (const channel of [getSecret, fetchSecret]) {
       const answers = await Promise.allSettled(codeNames.map((codeName) => bus.request(channel, { codeName })))
-      for (const answer of answers) outlets.add(channel.name, shown('value' in answer ? answer.value : answer.reason))
+      for (const answer of answers)
+        outputs.add(channel.name, allRepresentations('value' in answer ? answer.value : answer.reason))
     }
-    for (const error of errors.values()) outlets.add('errors', shown(error))
-    outlets.add('health.check', shown(await bus.publish(checkHealth)))
-    outlets.add('metrics.collect', JSON.stringify(await bus.publish(collectMetrics)))
-    outlets.add('topology', JSON.stringify(bus.topology()))
-    outlets.add('bus', shown(bus))
-    for (const line of lines) outlets.add('plain log', line)
-    for (const body of dynamodb.bodies) outlets.add('request to the source', body)
+    for (const error of errors.values()) outputs.add('errors', allRepresentations(error))
+    outputs.add('health.check', allRepresentations(await bus.publish(checkHealth)))
+    outputs.add('metrics.collect', JSON.stringify(await bus.publish(collectMetrics)))
+    outputs.add('topology', JSON.stringify(bus.topology()))
+    outputs.add('bus', allRepresentations(bus))
+    for (const line of lines) outputs.add('plain log', line)
+    for (const body of dynamodb.bodies) outputs.add('request to the source', body)
     for (const { headers } of dynamodb.requests) {
       const { 'x-amz-security-token': _, ...others } = headers // AWS requires the session token in this header
-      outlets.add('request to the source', JSON.stringify(others))
+      outputs.add('request to the source', JSON.stringify(others))
     }
   }
 
-  return { bus, outlets, send, lookInside }
+  return { bus, outputs, send, captureBusOutputs }
 }
 
 /**
- * Adds the activity and the log of the bus to the outlets. Returns the errors, one per message, which are searched in
+ * Adds the activity and the log of the bus to the outputs. Returns the errors, one per message, which are searched in
  * all representations later.
  */
-async function watch(bus: ProcessBus, outlets: Outlets): Promise<ReadonlyMap<string, Error>> {
+async function watch(bus: ProcessBus, outputs: Outputs): Promise<ReadonlyMap<string, Error>> {
   const errors = new Map<string, Error>()
-  const record = (outlet: string, data: object) => {
-    outlets.add(outlet, JSON.stringify(data))
+  const record = (output: string, data: object) => {
+    outputs.add(output, JSON.stringify(data))
     for (const part of Object.values(data)) if (part instanceof Error) errors.set(part.message, part)
   }
   bus.subscribe(lifecycle.log, (line) => record('lifecycle.log', { ...line, ...line.fields }))
   bus.subscribe(secretAccessed, (access) => record('secret.accessed', access))
   bus.tap((activity) => record('tap', activity))
   for (const logFormat of ['json', 'pretty'] as const) {
-    const output = new PassThrough({ encoding: 'utf8' }).on('data', (text) => outlets.add(`${logFormat} log`, text))
+    const output = new PassThrough({ encoding: 'utf8' }).on('data', (text) => outputs.add(`${logFormat} log`, text))
     bus.use(`${logFormat}-log`, log(await createLogger({ logLevel: 'trace', logFormat }, false, output)))
   }
   return errors

@@ -1,10 +1,10 @@
-/** Answers data that is not a valid request. Node provides no response object for it, only the socket. */
+/** Responds to data that is not a valid request. Node.js provides no response object for it, only the socket. */
 import { randomUUID } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { problemOf, RequestError } from '../problem.ts'
 
-/** Response statuses by Node's error code. Other codes mean 400. */
+/** Response statuses by the error code of Node.js. Other codes mean 400. */
 const statuses: ReadonlyMap<string | undefined, number> = new Map([
   ['HPE_HEADER_OVERFLOW', 431],
   ['ERR_HTTP_REQUEST_TIMEOUT', 408],
@@ -16,14 +16,14 @@ const handshakeError = /^(ERR_SSL|ERR_TLS|EPROTO)/
 /** Time for the client to read the response, in milliseconds. The connection is then closed, even if data arrives. */
 const lingerTimeout = 1_000
 
-/** The pending response of a connection. Internal to Node, whose default handler of these errors uses it as well. */
+/** The pending response of a connection. Internal to Node.js, whose default handler of these errors uses it as well. */
 interface Serving {
   readonly _httpMessage?: ServerResponse | null
 }
 
 /** Sends problem details (RFC 9457) and closes the connection. */
 export function refuseConnection(error: NodeJS.ErrnoException, socket: Socket & Serving): void {
-  if (socket.writableEnded) return // already refused
+  if (socket.writableEnded) return // already rejected
   if (!socket.writable || handshakeError.test(error.code ?? '')) {
     socket.destroy()
     return

@@ -1,7 +1,7 @@
 /**
  * Tracks the open connections of an HTTP server, so that those without a pending response do not delay a shutdown.
- * Node's own `closeIdleConnections` keeps connections that have sent nothing or half a request, and cuts off responses
- * that are being sent.
+ * The built-in `closeIdleConnections` keeps connections that have sent nothing or part of a request, and cuts off
+ * responses that are being sent.
  */
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
@@ -14,7 +14,7 @@ import { Pipeline } from './pipeline.ts'
  */
 export function closeConnectionsGracefully(server: Server, limits: Limits): void {
   const { inactivityTimeout, unreadTimeout, checkInterval } = limits
-  // Keyed by the client address, because a TLS connection has two sockets: the plain one and then the decrypting one.
+  // Keyed by the client address, because a TLS connection has two sockets: first the TCP socket, then the TLS socket.
   const connections = new Map<string, Socket>()
 
   const add = (socket: Socket) => {
@@ -27,7 +27,7 @@ export function closeConnectionsGracefully(server: Server, limits: Limits): void
   server.on('connection', add)
   server.on('secureConnection', add)
 
-  // Checking periodically costs less than a timer per response, which Node would set.
+  // Checking periodically costs less than a timer per response, which Node.js would set.
   const check = setInterval(() => {
     const now = performance.now()
     for (const socket of connections.values()) {
@@ -39,7 +39,7 @@ export function closeConnectionsGracefully(server: Server, limits: Limits): void
   }, checkInterval).unref()
   server.once('close', () => clearInterval(check))
 
-  // Node calls this when the server stops listening. Pipelines close the other connections.
+  // Node.js calls this when the server stops listening. Pipelines close the other connections.
   server.closeIdleConnections = () => {
     for (const socket of connections.values())
       if (!Pipeline.of(socket)?.responses.some(({ req }) => req.complete)) socket.destroySoon()

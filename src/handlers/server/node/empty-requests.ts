@@ -1,6 +1,6 @@
 /**
- * Support for `optimizeEmptyRequests` (https://nodejs.org/api/http.html): for a request without a body, Node then sets
- * up no stream. These functions supply the stream behaviour that Fastify relies on.
+ * Support for `optimizeEmptyRequests` (https://nodejs.org/api/http.html): for a request without a body, Node.js
+ * then creates no stream. These functions provide the stream behavior that Fastify relies on.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 
@@ -19,7 +19,7 @@ export function removeUnusedContentType(request: IncomingMessage): void {
  * response has been sent or can no longer be sent.
  */
 export function emitRequestEnd({ req: request, writableFinished }: ServerResponse): void {
-  if (!isEmpty(request)) return // Node emits them
+  if (!isEmpty(request)) return // Node.js emits them
   if (!writableFinished) {
     request.aborted = true
     request.emit('aborted')

@@ -1,6 +1,6 @@
 /**
- * Node's HTTP modules. An `import` reads every export, including the `WebSocket` getter, which loads undici, HTTP/2 and
- * more, and delays the start.
+ * The HTTP modules of Node.js. A static `import` evaluates every export, including the `WebSocket` getter, which loads
+ * undici, HTTP/2 and more, and delays the start.
  */
 export const { createServer, IncomingMessage, ServerResponse, STATUS_CODES } = process.getBuiltinModule('node:http')
 export const { createServer: createSecureServer } = process.getBuiltinModule('node:https')

@@ -1,4 +1,4 @@
-/** Creates the Node server that Fastify runs on, with the limits applied: HTTPS with a certificate, otherwise HTTP. */
+/** Creates the Node.js server that Fastify runs on, with the limits: HTTPS with a certificate, otherwise HTTP. */
 import type { IncomingMessage, RequestListener, Server } from 'node:http'
 import type { Certificate } from '../certificate.ts'
 import type { Limits } from '../limits.ts'
@@ -20,7 +20,7 @@ export function nodeServer(
   const pending = new PendingReplies(limits.pendingBytes)
   const dispatch = boundedPipelines(handle, limits, pending, () => !server.listening)
   const listener = (request: IncomingMessage, response: WatchedResponse) => {
-    // On a kept connection, Node reads a body that no handler reads to the end, regardless of its length.
+    // On a keep-alive connection, Node.js drains an unread body, regardless of its length.
     const { 'content-length': length, 'transfer-encoding': coding } = request.headers
     if (coding !== undefined || Number(length) > limits.body) response.shouldKeepAlive = false
     removeUnusedContentType(request)

@@ -13,12 +13,12 @@ export class PendingReplies {
   readonly #limit: number
   readonly #bodies = new Map<Uint8Array, number>()
 
-  /** @param limit the memory in bytes above which new requests are refused */
+  /** @param limit the memory in bytes above which new requests are rejected */
   constructor(limit: number) {
     this.#limit = limit
   }
 
-  /** Finds what `attachTo` has attached to the server. */
+  /** Returns the instance that `attachTo` has attached to the server. */
   static of(server: CountingServer): PendingReplies | undefined {
     return server[pendingReplies]
   }
@@ -31,7 +31,7 @@ export class PendingReplies {
     return this.bytes >= this.#limit
   }
 
-  /** Whether so much is taken that connections may not pipeline. The other half is for clients that do not. */
+  /** Whether connections must not pipeline. The other half of the memory is for clients that do not. */
   get isOverHalf(): boolean {
     return this.bytes >= this.#limit / 2
   }

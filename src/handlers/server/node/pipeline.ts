@@ -1,7 +1,7 @@
 /**
- * Bounds the requests that a connection pipelines (https://www.rfc-editor.org/rfc/rfc9112#section-9.3.2). Node parses
- * everything that it has read, up to some thousand requests at once. Answering them all would keep a reply to each in
- * memory, so a request waits while the replies before it fill the connection.
+ * Bounds the requests that a connection pipelines (https://www.rfc-editor.org/rfc/rfc9112#section-9.3.2). Node.js
+ * parses everything that it has read, up to some thousand requests at once. Answering them all would keep a reply to
+ * each in memory, so a request waits while the replies before it fill the connection.
  */
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
@@ -16,31 +16,31 @@ const pipeline = Symbol('pipeline')
 
 interface Connection extends Socket {
   [pipeline]?: Pipeline
-  /** Internal to Node. */
+  /** Internal to Node.js. */
   readonly parser?: { onIncoming: () => number } | null
 }
 
-/** The memory of a request and its response without the reply, in bytes: measured, with what V8 collects late. */
+/** The memory of a request and its response without the reply, in bytes; measured, including garbage. */
 const requestSize = 8 * 1024
 
-/** Time for waiting requests before other connections have their turn, in milliseconds. */
+/** Time for waiting requests before the event loop handles other connections, in milliseconds. */
 const turn = 10
 
 /** The unanswered requests of a connection. */
 export class Pipeline {
   /** Oldest first. */
   readonly responses: WatchedResponse[] = []
-  /** The youngest ones, which have not been handled yet. */
+  /** The newest ones, which have not been handled yet. */
   readonly waiting: (() => void)[] = []
   #taken = 0
   #since = 0
 
-  /** Finds the pipeline of a connection that has sent a request. */
+  /** Returns the pipeline of a connection that has sent a request. */
   static of(socket: Connection): Pipeline | undefined {
     return socket[pipeline]
   }
 
-  /** Finds or creates the pipeline of a connection. */
+  /** Returns or creates the pipeline of a connection. */
   static at(socket: Connection): Pipeline {
     socket[pipeline] ??= new Pipeline()
     return socket[pipeline]
@@ -66,7 +66,7 @@ export class Pipeline {
 }
 
 /**
- * Creates a listener that hands the requests of each connection to `handle`, as far as the limits allow.
+ * Creates a listener that passes the requests of each connection to `handle`, within the limits.
  * @param isClosing whether a connection closes after its current response
  */
 export function boundedPipelines(
@@ -109,7 +109,7 @@ export function boundedPipelines(
 
   return (request, response) => {
     const { socket } = request
-    if (socket.destroyed) return // Node still parses what it has read
+    if (socket.destroyed) return // Node.js still parses what it has read
     const connection = Pipeline.at(socket)
     const { responses, waiting } = connection
     responses.push(response)
@@ -119,13 +119,13 @@ export function boundedPipelines(
     else if (pending.isOverHalf) abandon(socket)
     else if (waiting.length === 0 && connection.bytes <= pipelinedBytes) handle(request, response)
     else {
-      // After Node has parsed what it has read, because it resumes the connection with each request.
+      // After Node.js has parsed what it has read, because it resumes the connection with each request.
       if (waiting.push(() => handle(request, response)) === 1) process.nextTick(() => socket.pause())
     }
   }
 }
 
-/** Closes a connection, and drops the rest of what Node has read. Creating a response to each would cost more memory. */
+/** Closes a connection and drops its unparsed requests. Creating a response to each would cost more memory. */
 function abandon(socket: Connection): void {
   if (socket.parser) socket.parser.onIncoming = () => 0
   socket.destroy()

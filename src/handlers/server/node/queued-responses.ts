@@ -1,6 +1,6 @@
 /**
  * Emits `close` on responses that were queued behind others on a connection that has closed. Node.js before 24.16, 25 and
- * 26.0 do not, so that their requests would stay pending for ever: https://github.com/nodejs/node/pull/62534
+ * 26.0 do not, so that their requests would stay pending forever: https://github.com/nodejs/node/pull/62534
  */
 import type { Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
@@ -25,7 +25,7 @@ export function closeQueuedResponses(server: Server): void {
   }
 
   server.on('request', ({ socket }: { socket: Connection }, response) => {
-    if (response.socket) return // Node closes it with the connection
+    if (response.socket) return // Node.js closes it with the connection
     if (!socket[queued]) socket.once('close', onSocketClose)
     socket[queued] ??= new Set()
     socket[queued].add(response)

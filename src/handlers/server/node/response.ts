@@ -1,4 +1,4 @@
-/** The response class of the HTTP server: a Node `ServerResponse` with the data for metrics and the audit trail. */
+/** The response class of the HTTP server: a Node.js `ServerResponse` with the data for metrics and the audit trail. */
 import type { IncomingMessage, OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import { isLoopbackHost } from '../host.ts'
@@ -46,12 +46,12 @@ export function serverResponse(
       addHeader(this, given, 'x-content-type-options', 'nosniff')
       if (isSecure && !isLoopbackHost(this.req.headers.host ?? 'localhost'))
         addHeader(this, given, 'strict-transport-security', strictTransport)
-      return super.writeHead(status, reason as string, headers) // Node accepts both arguments as optional
+      return super.writeHead(status, reason as string, headers) // Node.js accepts both arguments as optional
     }
 
     override write(chunk: unknown, encoding?: BufferEncoding | Callback, callback?: Callback): boolean {
       if (this.body) return false // after `end`
-      const isBelowMark = super.write(chunk, encoding as BufferEncoding, callback) // Node accepts a callback, too
+      const isBelowMark = super.write(chunk, encoding as BufferEncoding, callback) // Node.js accepts a callback, too
       this.#count()
       return isBelowMark
     }
@@ -59,7 +59,7 @@ export function serverResponse(
     override end(chunk?: unknown, encoding?: BufferEncoding | Callback, callback?: Callback): this {
       if (this.body) return this // a second call
       if (isLarge(chunk) && !this.writableEnded) return this.#endInPieces(chunk, encoding, callback)
-      super.end(chunk, encoding as BufferEncoding, callback) // Node accepts a callback, too
+      super.end(chunk, encoding as BufferEncoding, callback) // Node.js accepts a callback, too
       this.#count()
       return this
     }
@@ -81,7 +81,7 @@ export function serverResponse(
       return this
     }
 
-    /** Writes one piece, and the next one when the connection has taken it and other connections had their turn. */
+    /** Writes one piece, and the next one after it has been sent and other connections have been handled. */
     #sendFrom(start: number, body: Uint8Array): void {
       const end = start + pieceSize
       if (end >= body.byteLength) super.end(body.subarray(start))
@@ -102,7 +102,7 @@ function isLarge(chunk: unknown): chunk is string | Uint8Array {
   return (typeof chunk === 'string' || chunk instanceof Uint8Array) && chunk.length > pieceSize
 }
 
-/** Adds a header unless a route has. To the given ones if possible, because Node is slower if it has to merge them. */
+/** Adds a header unless a route has set it: to the given ones if possible, because Node.js merges headers slowly. */
 function addHeader(response: ServerResponse, given: Headers | undefined, name: string, value: string): void {
   if (response.hasHeader(name)) return
   if (given === undefined || Array.isArray(given)) response.setHeader(name, value)
@@ -118,10 +118,10 @@ export function finalStatus({ writableFinished, statusCode }: ServerResponse): n
 }
 
 /**
- * Lets V8 learn the size of request and response objects before the first request.
+ * Makes V8 determine the size of request and response objects before the first request.
  *
  * V8 sizes the objects of a class by the first seven instances (https://v8.dev/blog/slack-tracking) that survive a
- * garbage collection. If one runs between the first requests, as during start-up, V8 may see none of them and make all
+ * garbage collection. If one runs between the first requests, as during startup, V8 may see none of them and make all
  * later objects too small: their fields move to dictionaries, and a request costs up to twice as much until the process
  * ends. Creating eight at once, with the fields of an answered request, and keeping them until the last one exists
  * prevents this.

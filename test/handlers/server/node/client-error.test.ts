@@ -1,6 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import { problemIn, RawConnection } from '../../../support/http/http.ts'
-import { expectRecovery, get, startAttacked, statusOfVisit } from '../../../support/service/attacked-service.ts'
+import { parseProblem, RawConnection } from '../../../support/http/http.ts'
+import {
+  expectRecovery,
+  get,
+  startLimitedService,
+  statusOnNewConnection,
+} from '../../../support/service/limited-service.ts'
 
 const post = (...headers: string[]) => ['POST /secret HTTP/1.1', 'host: x', ...headers]
 const chunked = 'transfer-encoding: chunked'
@@ -33,16 +38,16 @@ describe('data that is not valid HTTP', () => {
     ['chunks and a length with GET', get('/secret', chunked, 'content-length: 4', '', '0')],
     ['a coding after chunked', post(`${chunked}, identity`, '', '0')],
   ])('such as %s gets problem details, and later data is ignored', async (_, lines) => {
-    const service = await startAttacked()
+    const service = await startLimitedService()
     const connection = await RawConnection.open(service.port)
 
     connection.send(...lines, '', ...get('/secret/next'))
 
     const reply = await connection.reply()
-    expect(problemIn(reply)).toMatchObject({ status: 400 })
+    expect(parseProblem(reply)).toMatchObject({ status: 400 })
     expect(reply.headers).toMatchObject({ connection: 'close' })
     await expect(connection.reply()).rejects.toThrow('The connection ended after ""')
-    expect(service.asked).toEqual([])
+    expect(service.executed).toEqual([])
     await expectRecovery(service)
   })
 
@@ -52,56 +57,56 @@ describe('data that is not valid HTTP', () => {
     ['an endless chunk extension', `1;${'x'.repeat(20_000)}`],
     ['an endless trailer', `0\r\nx: ${'x'.repeat(20_000)}`],
   ])('such as %s ends the connection, and later data is ignored', async (_, body) => {
-    const service = await startAttacked()
+    const service = await startLimitedService()
     const connection = await RawConnection.open(service.port)
 
     connection.send(...get('/secret', chunked), '', body, '', ...get('/secret/next'))
 
-    expect(problemIn(await connection.reply())).toMatchObject({ status: expect.toBeOneOf([400, 431]) })
+    expect(parseProblem(await connection.reply())).toMatchObject({ status: expect.toBeOneOf([400, 431]) })
     await expect.poll(() => connection.ended).toBe(true)
-    expect(service.asked).not.toContain('next')
+    expect(service.executed).not.toContain('next')
     await expectRecovery(service)
   })
 
   test('after a pending request does not prevent its response', async () => {
-    const service = await startAttacked()
+    const service = await startLimitedService()
     const connection = await RawConnection.open(service.port)
     connection.send(...get('/secret/slow'), '', 'noise', '', ...get('/secret/next'))
-    await expect.poll(() => service.asked).toEqual(['slow'])
+    await expect.poll(() => service.executed).toEqual(['slow'])
     connection.send('more noise')
-    expect(await statusOfVisit(service)).toBe(200)
+    expect(await statusOnNewConnection(service)).toBe(200)
 
-    service.letGo()
+    service.release()
 
     expect(await connection.reply()).toMatchObject({ status: 200, headers: { connection: 'close' } })
     await expect.poll(() => connection.ended).toBe(true)
-    expect(service.asked).toEqual(['slow', 'thedoctor'])
+    expect(service.executed).toEqual(['slow', 'thedoctor'])
     await expectRecovery(service)
   })
 
   test('gets problem details even while the client is still sending', async () => {
-    const service = await startAttacked()
+    const service = await startLimitedService()
     const connection = await RawConnection.open(service.port)
     const errors: Error[] = []
     connection.socket.on('error', (error) => errors.push(error))
 
     connection.socket.write('\x16'.repeat(1_000_000))
 
-    expect(problemIn(await connection.reply())).toMatchObject({ status: 400 })
+    expect(parseProblem(await connection.reply())).toMatchObject({ status: 400 })
     await expect.poll(() => connection.socket.closed).toBe(true)
     expect(errors).toEqual([])
     await expectRecovery(service)
   })
 
   test('is not read forever', async () => {
-    const service = await startAttacked()
+    const service = await startLimitedService()
     const { socket } = await RawConnection.open(service.port, { allowHalfOpen: true })
     const flood = () => socket.writable && socket.write('\x16'.repeat(1_000), flood)
 
     flood()
 
     await expect.poll(service.connections).toBe(1)
-    expect(await statusOfVisit(service)).toBe(200)
+    expect(await statusOnNewConnection(service)).toBe(200)
     await expectRecovery(service)
   })
 })
@@ -111,13 +116,13 @@ describe('valid HTTP that the service does not support', () => {
     ['a tunnel', ['CONNECT x:443 HTTP/1.1', 'host: x']],
     ['a tunnel to a route', ['CONNECT /secret HTTP/1.1', 'host: x']],
   ])('such as %s ends the connection', async (_, lines) => {
-    const service = await startAttacked()
+    const service = await startLimitedService()
     const connection = await RawConnection.open(service.port)
 
     connection.send(...lines, '', ...get('/secret/next'))
 
     await expect(connection.reply()).rejects.toThrow('The connection ended after ""')
-    expect(service.asked).toEqual([])
+    expect(service.executed).toEqual([])
     await expectRecovery(service)
   })
 
@@ -127,13 +132,13 @@ describe('valid HTTP that the service does not support', () => {
     ['HTTP/2 in the syntax of HTTP/1', ['GET /secret HTTP/2.0', 'host: x']],
     ['two Host headers', get('/secret', 'host: y')],
   ])('such as %s gets problem details', async (_, lines) => {
-    const service = await startAttacked()
+    const service = await startLimitedService()
     const connection = await RawConnection.open(service.port)
 
     connection.send(...lines)
 
-    expect(problemIn(await connection.reply())).toMatchObject({ status: 400 })
-    expect(service.asked).toEqual([])
+    expect(parseProblem(await connection.reply())).toMatchObject({ status: 400 })
+    expect(service.executed).toEqual([])
     connection.socket.destroy()
     await expectRecovery(service)
   })
@@ -146,7 +151,7 @@ describe('valid HTTP that the service does not support', () => {
     ],
     ['an expectation', ['expect: the-impossible']],
   ])('such as %s is ignored', async (_, headers) => {
-    const service = await startAttacked()
+    const service = await startLimitedService()
     const connection = await RawConnection.open(service.port)
 
     connection.send(...get('/secret', ...headers))
@@ -159,13 +164,13 @@ describe('valid HTTP that the service does not support', () => {
   })
 
   test('such as TRACE gets problem details without an echo of the request', async () => {
-    const service = await startAttacked()
+    const service = await startLimitedService()
     const connection = await RawConnection.open(service.port)
 
     connection.send('TRACE /secret HTTP/1.1', 'host: x', 'cookie: session')
 
     const reply = await connection.reply()
-    expect(problemIn(reply)).toMatchObject({ status: 405 })
+    expect(parseProblem(reply)).toMatchObject({ status: 405 })
     expect(reply.body).not.toContain('session')
     connection.socket.destroy()
     await expectRecovery(service)

@@ -2,7 +2,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import type { Subscriber } from '../../../../src/bus/process/process-bus.ts'
 import { httpRoutes } from '../../../../src/channels.ts'
 import { RawConnection, startHttp } from '../../../support/http/http.ts'
-import { get, startAttacked } from '../../../support/service/attacked-service.ts'
+import { get, startLimitedService } from '../../../support/service/limited-service.ts'
 
 /** Collects the process warnings of Node. */
 function collectWarnings(): Error[] {
@@ -16,7 +16,7 @@ function collectWarnings(): Error[] {
 }
 
 test('a response that is being sent when the process stops is completed', async () => {
-  const service = await startAttacked({}, { secret: 'x'.repeat(12_000_000) }) // more than the socket buffers hold
+  const service = await startLimitedService({}, { secret: 'x'.repeat(12_000_000) }) // more than the socket buffers hold
   let hasEnded = () => false
   service.server.on('request', (_, response) => {
     hasEnded = () => response.writableEnded
@@ -34,9 +34,9 @@ test('a response that is being sent when the process stops is completed', async 
   expect(await exited).toBe(0)
 })
 
-test('a client that reads no responses delays a stop only until the unread timeout, without a leak', async () => {
+test('a client that does not read its responses delays a stop at most by the unread timeout, without a leak', async () => {
   const warnings = collectWarnings()
-  const service = await startAttacked({ unreadTimeout: 300, checkInterval: 100 }, { secret: 'x'.repeat(400_000) })
+  const service = await startLimitedService({ unreadTimeout: 300, checkInterval: 100 }, { secret: 'x'.repeat(400_000) })
   let arrived = 0
   let closed = 0
   service.server.on('request', (_, response) => {

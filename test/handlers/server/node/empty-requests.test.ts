@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import { expect, test } from 'vitest'
 import type { Subscriber } from '../../../../src/bus/process/process-bus.ts'
 import { httpRoutes } from '../../../../src/channels.ts'
-import { ask, RawConnection, startHttp } from '../../../support/http/http.ts'
+import { fetchReply, RawConnection, startHttp } from '../../../support/http/http.ts'
 
 /** Starts a service with routes that record events. */
 async function service(addRoutes: (app: FastifyInstance, record: (event: string) => void) => void) {
@@ -47,8 +47,8 @@ test.each(['', 'a body'])('notifies a route once when a request with the body %j
     })
   })
 
-  expect(await ask(`${origin}/answers`, body ? { method: 'POST', body } : {})).toMatchObject({ status: 200 })
-  expect(await ask(`${origin}/health`)).toMatchObject({ status: 404 }) // by then all events have been emitted
+  expect(await fetchReply(`${origin}/answers`, body ? { method: 'POST', body } : {})).toMatchObject({ status: 200 })
+  expect(await fetchReply(`${origin}/health`)).toMatchObject({ status: 404 }) // by then all events have been emitted
 
   expect(events).toEqual(['close, aborted: false'])
 })

@@ -5,18 +5,18 @@ import { httpRoutes } from '../../../../src/channels.ts'
 import { loadShedding } from '../../../../src/handlers/guards/load-shedding.ts'
 import { defaultLimits, type Limits } from '../../../../src/handlers/server/limits.ts'
 import { PendingReplies } from '../../../../src/handlers/server/node/pending-replies.ts'
-import { ask, RawConnection, startHttp } from '../../../support/http/http.ts'
-import { get } from '../../../support/service/attacked-service.ts'
+import { fetchReply, RawConnection, startHttp } from '../../../support/http/http.ts'
+import { get } from '../../../support/service/limited-service.ts'
 
 const large = 400_000
 const huge = 12_000_000 // more than the socket buffers hold
 
-/** Starts a server with routes that reply with the same buffer, with a text of their own, or when told. */
+/** Starts a server with routes that reply with the same buffer, with a text of their own, or after `release`. */
 async function start(given: Partial<Limits> = {}) {
   const limits = { ...defaultLimits, eventLoopDelay: Infinity, ...given }
   const shared = Buffer.alloc(large, 'x')
   const handled: string[] = []
-  const { promise: go, resolve: letGo } = Promise.withResolvers<void>()
+  const { promise: go, resolve: release } = Promise.withResolvers<void>()
   let pending: PendingReplies | undefined
   const routes: Subscriber = (bus) =>
     bus.subscribe(httpRoutes, (app) => {
@@ -31,8 +31,8 @@ async function start(given: Partial<Limits> = {}) {
       app.get('/raw', (_, reply) => void reply.hijack().raw.end('y'.repeat(large)))
     })
   const service = await startHttp({ 'load-shedding': loadShedding(limits), routes }, { limits })
-  onTestFinished(() => letGo())
-  return { ...service, handled, letGo, pendingBytes: () => pending?.bytes ?? NaN }
+  onTestFinished(() => release())
+  return { ...service, handled, release, pendingBytes: () => pending?.bytes ?? NaN }
 }
 
 /** Opens a connection that sends the request `count` times at once and reads nothing. */
@@ -59,14 +59,14 @@ const settled = async (value: () => number): Promise<number> => {
 }
 
 describe('requests of one connection', () => {
-  test('are handled only as far as the client takes the replies', async () => {
+  test('are handled only as fast as the client reads the responses', async () => {
     const service = await start()
 
     const socket = await unread(service.port, '/own', 1_000) // 400 MB
 
     expect(await settled(() => service.handled.length)).toBeLessThan(100)
     expect(service.pendingBytes()).toBeLessThan(1_000 * 8_192 + 20 * large)
-    expect(await ask(`${service.origin}/small`)).toMatchObject({ status: 200 })
+    expect(await fetchReply(`${service.origin}/small`)).toMatchObject({ status: 200 })
     socket.destroy()
     await expect.poll(service.pendingBytes).toBe(0)
   })
@@ -98,7 +98,7 @@ describe('requests of one connection', () => {
     expect(service.handled).toHaveLength(handled)
   })
 
-  test('end it when half of the memory for all is taken, while others are served', async () => {
+  test('close it when their replies fill half of the memory for all connections, while others are served', async () => {
     const service = await start({ pendingBytes: 4_000_000 })
     const first = await unread(service.port, '/slow', 200)
     expect(await settled(service.pendingBytes)).toBeGreaterThan(1_000_000)
@@ -111,7 +111,7 @@ describe('requests of one connection', () => {
 
     await expect.poll(() => closed).toBe(true)
     expect(first.destroyed).toBe(false)
-    expect(await ask(`${service.origin}/number/1`)).toMatchObject({ status: 200 })
+    expect(await fetchReply(`${service.origin}/number/1`)).toMatchObject({ status: 200 })
   })
 })
 
@@ -130,10 +130,10 @@ describe('a large reply', () => {
     expect(await connection.reply()).toMatchObject({ body: 'small' })
   })
 
-  test('to HEAD has the length of that to GET and no body', async () => {
+  test('to HEAD has the length of the reply to GET and no body', async () => {
     const { origin } = await start()
 
-    const { headers, body } = await ask(`${origin}/shared`, { method: 'HEAD' })
+    const { headers, body } = await fetchReply(`${origin}/shared`, { method: 'HEAD' })
 
     expect(headers).toMatchObject({ 'content-length': String(large) })
     expect(body).toBe('')
@@ -145,20 +145,20 @@ describe('a large reply', () => {
     for (let count = 0; count < 20; count += 1) await unread(service.port, '/shared', 20)
 
     expect(await settled(service.pendingBytes)).toBeLessThan(large + 20 * 20 * 8_192 + 20 * 100_000)
-    expect(await ask(`${service.origin}/shared`)).toMatchObject({ status: 200 })
+    expect(await fetchReply(`${service.origin}/shared`)).toMatchObject({ status: 200 })
   })
 })
 
-test('requests get 503 when unread replies take the memory for all, except on open routes', async () => {
+test('requests get 503, except on public routes, when unread replies fill the memory for all connections', async () => {
   const service = await start({ pendingBytes: 1_000_000, unreadTimeout: 700, checkInterval: 100 })
 
   const sockets = [await unread(service.port, '/huge', 1), await unread(service.port, '/huge', 1)]
 
   await expect.poll(service.pendingBytes).toBeGreaterThan(1_000_000)
-  expect(await ask(`${service.origin}/small`)).toMatchObject({ status: 200 })
-  expect(await ask(`${service.origin}/number/1`)).toMatchObject({ status: 503 })
+  expect(await fetchReply(`${service.origin}/small`)).toMatchObject({ status: 200 })
+  expect(await fetchReply(`${service.origin}/number/1`)).toMatchObject({ status: 503 })
   expect(service.pendingBytes()).toBeLessThan(2 * huge) // the second was refused, or closed when it was ready
   await expect.poll(service.pendingBytes).toBe(0)
   expect(sockets.map(({ destroyed }) => destroyed)).toEqual([false, false]) // still open at their end
-  expect(await ask(`${service.origin}/number/1`)).toMatchObject({ status: 200 })
+  expect(await fetchReply(`${service.origin}/number/1`)).toMatchObject({ status: 200 })
 })

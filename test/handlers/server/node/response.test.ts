@@ -3,7 +3,7 @@ import { runInNewContext } from 'node:vm'
 import { expect, test } from 'vitest'
 import type { Subscriber } from '../../../../src/bus/process/process-bus.ts'
 import { httpRoutes } from '../../../../src/channels.ts'
-import { ask, startHttp } from '../../../support/http/http.ts'
+import { fetchReply, startHttp } from '../../../support/http/http.ts'
 
 setFlagsFromString('--allow-natives-syntax')
 setFlagsFromString('--expose-gc')
@@ -23,7 +23,7 @@ test('requests and responses keep fast properties if garbage is collected betwee
   const { origin } = await startHttp({ routes })
 
   for (let count = 0; count < 20; count += 1) {
-    expect(await ask(`${origin}/check`, { headers: { connection: 'close' } })).toMatchObject({ status: 200 })
+    expect(await fetchReply(`${origin}/check`, { headers: { connection: 'close' } })).toMatchObject({ status: 200 })
     collectGarbage()
   }
 

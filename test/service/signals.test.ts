@@ -5,16 +5,17 @@ import { join } from 'node:path'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { credentials } from '../support/dynamodb/dynamodb.ts'
 import { constantLoad } from '../support/http/constant-load.ts'
-import { saying, silent, startFaultyServer } from '../support/http/faulty-server.ts'
-import { accepts, ask, RawConnection } from '../support/http/http.ts'
+import { neverRespond, respondWith, startFaultyServer } from '../support/http/faulty-server.ts'
+import { acceptsConnections, fetchReply, RawConnection } from '../support/http/http.ts'
 import type { ServiceProcess } from '../support/service/process.ts'
-import { startedService } from '../support/service/started-service.ts'
+import { startTestService } from '../support/service/test-service.ts'
 
-/** Generous, because the machine may be busy. */
+/** Generous, for a loaded machine. */
 const poll = { timeout: 30_000 }
 vi.setConfig({ testTimeout: 60_000 })
 
-const start = (args: readonly string[], env: NodeJS.ProcessEnv = {}) => startedService(args, { ...credentials, ...env })
+const start = (args: readonly string[], env: NodeJS.ProcessEnv = {}) =>
+  startTestService(args, { ...credentials, ...env })
 
 const messages = ({ stdout }: ServiceProcess, ...levels: string[]): string[] =>
   stdout
@@ -29,7 +30,7 @@ async function send(port: number, path: string): Promise<RawConnection> {
   return connection
 }
 
-const answering = saying('{"Item":{"secret_code":{"S":"run"}}}')
+const respondWithSecret = respondWith('{"Item":{"secret_code":{"S":"run"}}}')
 
 /** Options that make the service wait for DynamoDB longer than any test takes. */
 const longTimeouts = ['--request-timeout', '60s', '--fetch-timeout', '60s']
@@ -39,7 +40,7 @@ function delayedListener() {
   const { promise: released, resolve: release } = Promise.withResolvers<void>()
   const listener: RequestListener = async (request, response) => {
     await released
-    answering(request, response)
+    respondWithSecret(request, response)
   }
   return { listener, release }
 }
@@ -48,10 +49,10 @@ describe('a process that receives SIGTERM while a request waits for DynamoDB', (
   /** Starts a ready service with one request that waits until `release` is called, and one idle connection. */
   async function startSlow(...args: string[]) {
     const { listener, release } = delayedListener()
-    const dynamodb = await startFaultyServer(answering)
+    const dynamodb = await startFaultyServer(respondWithSecret)
     const service = start(['--dynamodb-endpoint', dynamodb.endpoint, '--cache-ttl', '0', ...longTimeouts, ...args])
     const address = await service.address()
-    await expect.poll(async () => (await ask(`${address}/ready`)).status, poll).toBe(200)
+    await expect.poll(async () => (await fetchReply(`${address}/ready`)).status, poll).toBe(200)
     dynamodb.answer = listener
     const port = Number(new URL(address).port)
     const waiting = await send(port, '/secret')
@@ -78,7 +79,7 @@ describe('a process that receives SIGTERM while a request waits for DynamoDB', (
     expect(messages(service)).not.toContain('Bus STOPPED')
     expect(await service.exited).toBe(0)
     await expect.poll(() => idle.ended, poll).toBe(true)
-    expect(await accepts(port)).toBe(false)
+    expect(await acceptsConnections(port)).toBe(false)
     expect(messages(service, 'warn', 'error', 'fatal')).toEqual([])
   })
 
@@ -87,7 +88,7 @@ describe('a process that receives SIGTERM while a request waits for DynamoDB', (
 
     service.child.kill('SIGTERM')
 
-    await expect.poll(() => accepts(port), poll).toBe(false)
+    await expect.poll(() => acceptsConnections(port), poll).toBe(false)
     await expect.poll(() => idle.ended, poll).toBe(true)
     expect(service.child.exitCode).toBeNull()
     release()
@@ -96,14 +97,14 @@ describe('a process that receives SIGTERM while a request waits for DynamoDB', (
     expect(messages(service, 'warn', 'error', 'fatal')).toEqual([])
   })
 
-  test('closes the connection at the shutdown timeout, names the pending listener and exits with 70', async () => {
+  test('closes the connection at the shutdown timeout, logs the pending listener and exits with 70', async () => {
     const { service, waiting } = await startSlow('--drain', '100ms', '--shutdown-timeout', '400ms')
-    const signalledAt = performance.now()
+    const signaledAt = performance.now()
 
     service.child.kill('SIGTERM')
 
     expect(await service.exited).toBe(70)
-    expect(performance.now() - signalledAt).toBeLessThan(10_000)
+    expect(performance.now() - signaledAt).toBeLessThan(10_000)
     expect(messages(service, 'error', 'fatal')).toEqual([
       'http-server failed on lifecycle.stop: Shutdown timed out after 500 ms',
     ])
@@ -138,7 +139,7 @@ describe('a process that receives SIGTERM while a request waits for DynamoDB', (
 
 describe('a process that receives SIGTERM while it is starting', () => {
   test('stops in order after the current start listener, never opens its port and exits with 70', async () => {
-    const [metadata, dynamodb] = [await startFaultyServer(silent), await startFaultyServer(silent)]
+    const [metadata, dynamodb] = [await startFaultyServer(neverRespond), await startFaultyServer(neverRespond)]
     const args = ['--dynamodb-endpoint', dynamodb.endpoint, '--drain', '60s', '--shutdown-timeout', '60s']
     const service = start(args, { ECS_CONTAINER_METADATA_URI_V4: metadata.endpoint })
     await expect.poll(() => metadata.requests.length, poll).toBe(1)
@@ -152,8 +153,8 @@ describe('a process that receives SIGTERM while it is starting', () => {
 })
 
 describe('a process that is killed', () => {
-  test('leaves no files behind, and its successor on the same port serves the same secret', async () => {
-    const dynamodb = await startFaultyServer(answering)
+  test('leaves no files behind, and its replacement on the same port serves the same secret', async () => {
+    const dynamodb = await startFaultyServer(respondWithSecret)
     const folder = await mkdtemp(join(tmpdir(), 'secret-bus-'))
     onTestFinished(() => rm(folder, { recursive: true }))
     const changeDirectory = `process.chdir(${JSON.stringify(folder)})`
@@ -173,10 +174,10 @@ describe('a process that is killed', () => {
 
     expect(await killed.exited).toBe('SIGKILL')
     expect(await readdir(folder)).toEqual([])
-    const successor = start([...args, '--port', new URL(address).port], env)
-    await successor.address()
-    load.phase = 'the successor serves'
-    expect(await ask(`${address}/secret`)).toMatchObject({ status: 200, body: '{"secret_code":"run"}' })
+    const replacement = start([...args, '--port', new URL(address).port], env)
+    await replacement.address()
+    load.phase = 'the replacement serves'
+    expect(await fetchReply(`${address}/secret`)).toMatchObject({ status: 200, body: '{"secret_code":"run"}' })
     const before = load.answered
     await expect.poll(() => load.answered, poll).toBeGreaterThan(before + 50)
     await load.stop()
@@ -188,7 +189,7 @@ describe('a process that is killed', () => {
 describe('a process that receives many SIGHUPs', () => {
   test('fails no request and fetches at most once per reload', async () => {
     const { listener, release } = delayedListener()
-    const dynamodb = await startFaultyServer(answering)
+    const dynamodb = await startFaultyServer(respondWithSecret)
     const service = start(['--dynamodb-endpoint', dynamodb.endpoint, ...longTimeouts])
     const address = await service.address()
     const load = constantLoad(address, 8, 'run')
@@ -199,7 +200,7 @@ describe('a process that receives many SIGHUPs', () => {
 
     for (let sent = 0; sent < signals; sent += 1) {
       service.child.kill('SIGHUP')
-      await ask(`${address}/health`) // otherwise the system may merge several signals into one
+      await fetchReply(`${address}/health`) // otherwise the system may merge several signals into one
     }
 
     await expect.poll(() => dynamodb.requests.length, poll).toBe(2)

@@ -1,4 +1,4 @@
-/** The HTTP server and its limits, for tests that attack it: the executed requests and the open connections. */
+/** The HTTP server with limits, its executed requests and its open connections. */
 import type { Server } from 'node:http'
 import { promisify } from 'node:util'
 import { expect, onTestFinished } from 'vitest'
@@ -13,31 +13,31 @@ import { Sensitive } from '../../../src/secret.ts'
 import { identity } from '../../../src/sources/identity.ts'
 import { type HttpService, RawConnection, startHttp } from '../http/http.ts'
 
-export interface AttackedService extends HttpService {
+export interface LimitedService extends HttpService {
   readonly server: Server
-  /** The requested code names. A request that is listed here has been executed. */
-  readonly asked: string[]
-  /** Answers all pending requests for the secret `slow`; later ones are answered immediately. */
-  letGo(): void
+  /** The code names of the executed requests. */
+  readonly executed: string[]
+  /** Completes all pending requests for the secret `slow`; later ones complete immediately. */
+  release(): void
   /** The number of open connections of the server. */
   connections(): Promise<number>
 }
 
 /**
- * @param limits limits that differ from the defaults; the event loop delay is unlimited unless given, so that a busy
+ * @param limits overrides of the default limits; the event loop delay is unlimited unless given, so that a busy
  *   machine does not affect the test
  * @param options.secret the value of every secret
  */
-export async function startAttacked(
+export async function startLimitedService(
   { eventLoopDelay = Infinity, ...others }: Partial<Limits> = {},
   { secret = 'x', ...options }: { readonly secret?: string } & CertificateOptions = {},
-): Promise<AttackedService> {
+): Promise<LimitedService> {
   const limits = { ...defaultLimits, ...others, eventLoopDelay }
-  const asked: string[] = []
-  const { promise: go, resolve: letGo } = Promise.withResolvers<void>()
+  const executed: string[] = []
+  const { promise: go, resolve: release } = Promise.withResolvers<void>()
   const source: Subscriber = (bus) =>
     bus.provide(getSecret, async ({ codeName }) => {
-      asked.push(codeName)
+      executed.push(codeName)
       if (codeName === 'slow') await go
       const freshness = { result: 'hit', expiresAt: Infinity } as const
       return { codeName, value: new Sensitive(secret), fetchedAt: Date.now(), freshness }
@@ -54,17 +54,17 @@ export async function startAttacked(
     },
     { limits, ...options },
   )
-  onTestFinished(() => letGo())
+  onTestFinished(() => release())
   const running = await server
   const connections = () => promisify(running.getConnections).call(running)
-  return { ...service, server: running, asked, letGo, connections }
+  return { ...service, server: running, executed, release, connections }
 }
 
 /** The lines of a valid request. */
 export const get = (path: string, ...headers: string[]) => [`GET ${path} HTTP/1.1`, 'host: x', ...headers]
 
 /** Requests one secret on a new connection, closes it, and returns the status of the response. */
-export async function statusOfVisit({ port }: HttpService): Promise<number> {
+export async function statusOnNewConnection({ port }: HttpService): Promise<number> {
   const client = await RawConnection.open(port)
   client.send(...get('/secret', 'connection: close'))
   const { status } = await client.reply()
@@ -73,7 +73,7 @@ export async function statusOfVisit({ port }: HttpService): Promise<number> {
 }
 
 /** Fails unless the server soon closes all connections and then serves a new one. */
-export async function expectRecovery(service: AttackedService): Promise<void> {
+export async function expectRecovery(service: LimitedService): Promise<void> {
   await expect.poll(service.connections, { interval: 10, timeout: 10_000 }).toBe(0)
-  expect(await statusOfVisit(service)).toBe(200)
+  expect(await statusOnNewConnection(service)).toBe(200)
 }

@@ -2,8 +2,8 @@
 import { onTestFinished } from 'vitest'
 import { type ServiceProcess, startService } from './process.ts'
 
-/** Starts the service like `startService`, on a free port by default, and kills it when the test has finished. */
-export function startedService(
+/** Calls `startService`, with a free port by default, and kills the process when the test has finished. */
+export function startTestService(
   args: readonly string[],
   env: NodeJS.ProcessEnv = {},
   program?: string,

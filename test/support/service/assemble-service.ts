@@ -1,11 +1,11 @@
-/** The service in this process, assembled as `main.ts` does, with its log. */
+/** The service in this process, assembled like in `main.ts`, with its log. */
 import { pino } from 'pino'
 import { onTestFinished } from 'vitest'
 import type { ProcessBus } from '../../../src/bus/process/process-bus.ts'
 import { readOptions } from '../../../src/runtime/options/load.ts'
 import { service } from '../../../src/service.ts'
 
-export interface Assembled {
+export interface AssembledService {
   readonly bus: ProcessBus
   /** The log lines so far. */
   readonly lines: readonly string[]
@@ -28,12 +28,12 @@ export const ownPackage = {
  * Assembles the service, on a free port by default. It exits when the test has finished.
  * @param flags the options by flag; an array stands for a repeated option
  */
-export async function assembled(
+export async function assembleService(
   flags: Readonly<Record<string, string | readonly string[]>> = {},
   environment: Readonly<Record<string, string>> = {},
-): Promise<Assembled> {
-  const given = Object.entries({ port: '0', ...flags }).map(([flag, value]) => [flag, [value].flat()] as const)
-  const options = await readOptions(new Map(given), environment)
+): Promise<AssembledService> {
+  const rawFlags = Object.entries({ port: '0', ...flags }).map(([flag, value]) => [flag, [value].flat()] as const)
+  const options = await readOptions(new Map(rawFlags), environment)
   const lines: string[] = []
   const logger = pino({ level: options.logLevel }, { write: (line: string) => lines.push(line) })
   const bus = service(options, { logger, process, package: ownPackage })

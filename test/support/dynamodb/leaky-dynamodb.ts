@@ -1,9 +1,9 @@
-/** A DynamoDB that leaks a secret: its responses have the value in places where the service does not look for it. */
+/** A fake DynamoDB endpoint that leaks a secret: its responses contain the value where the service does not expect it. */
 import type { IncomingMessage } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { startFaultyServer } from '../http/faulty-server.ts'
 
-export interface SpillingDynamodb {
+export interface LeakyDynamodb {
   readonly endpoint: string
   /** Code names whose first read leaks; one per kind of leak. */
   readonly cold: readonly string[]
@@ -17,8 +17,8 @@ export interface SpillingDynamodb {
 const warmPrefix = 'valid, then '
 
 /** @param valueAttribute the attribute that the service reads */
-export async function startSpillingDynamodb(value: string, valueAttribute: string): Promise<SpillingDynamodb> {
-  const replies = new Map([...spillingReplies(value, valueAttribute), ...brokenReplies(value)])
+export async function startLeakyDynamodb(value: string, valueAttribute: string): Promise<LeakyDynamodb> {
+  const replies = new Map([...leakyReplies(value, valueAttribute), ...brokenReplies(value)])
   const valid = reply(200, JSON.stringify({ Item: { [valueAttribute]: { S: value } } }))
   const read = new Set<string>()
   const bodies: string[] = []
@@ -39,7 +39,7 @@ export async function startSpillingDynamodb(value: string, valueAttribute: strin
 export const deniedTo = 'arn:aws:sts::210987654321:assumed-role/doctor'
 
 /** Valid HTTP responses, by kind of leak. */
-function spillingReplies(value: string, valueAttribute: string): [string, string][] {
+function leakyReplies(value: string, valueAttribute: string): [string, string][] {
   const quoted = JSON.stringify(value)
   const base64 = JSON.stringify(Buffer.from(value).toString('base64'))
   const attribute = (content: string) => `{"Item":{${JSON.stringify(valueAttribute)}:${content}}}`
@@ -86,8 +86,8 @@ function spillingReplies(value: string, valueAttribute: string): [string, string
   return [
     ...succeeded,
     ...failed,
-    ['a header', reply(200, attribute('{"S":"harmless"}'), `x-spilled: ${encodeURIComponent(value)}\r\n`)],
-    ['a header of an error response', reply(400, denied, `x-spilled: ${encodeURIComponent(value)}\r\n`)],
+    ['a header', reply(200, attribute('{"S":"harmless"}'), `x-leaked: ${encodeURIComponent(value)}\r\n`)],
+    ['a header of an error response', reply(400, denied, `x-leaked: ${encodeURIComponent(value)}\r\n`)],
     ['an error with extra members', reply(400, inBody)],
     ['a server error with extra members', reply(500, inBody)],
     [
