@@ -48,7 +48,7 @@ function watchEventLoop(app: FastifyInstance, { eventLoopDelay }: Limits): () =>
   histogram.enable()
   let delay = 0
   const timer = setInterval(() => {
-    delay = histogram.mean / 1e6 - sampleInterval
+    delay = histogram.count > 0 ? histogram.mean / 1e6 - sampleInterval : Infinity // no sample: it was blocked
     histogram.reset()
   }, meanInterval).unref()
   app.addHook('onClose', async () => {

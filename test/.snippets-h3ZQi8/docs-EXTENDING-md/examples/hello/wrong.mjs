@@ -1,0 +1,3 @@
+export default ({ channels }) => (bus) => {
+  bus.provide(channels.getSecret, () => 'mine')
+}
