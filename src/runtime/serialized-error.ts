@@ -14,6 +14,8 @@ const withoutStack: ReadonlySet<unknown> = new Set([
   'OVERLOADED',
   'USAGE',
   'UNUSABLE_FILE',
+  'NO_REGION',
+  'NO_EMULATOR',
   'BUS_CHANNEL_FAILURES',
   'BUS_LISTENER_TIMEOUT',
   'BUS_REQUEST_TIMEOUT',
@@ -21,6 +23,9 @@ const withoutStack: ReadonlySet<unknown> = new Set([
   'BUS_EXITING',
   'BUS_SHUTDOWN_TIMEOUT',
 ])
+
+/** Errors of this type are bugs, also as the cause of an expected error. */
+const bugs: ReadonlySet<unknown> = new Set(['TypeError', 'RangeError', 'ReferenceError', 'SyntaxError'])
 
 /** The maximum depth of a chain of causes, which may be circular. */
 const maxDepth = 5
@@ -38,8 +43,8 @@ export function serializedError(error: unknown): object {
     left -= 1
     const message = messageOf(thrown)
     const code = codeOf(thrown)
-    // A cause with a code, such as a missing file, explains an expected error; one without a code is unexpected.
-    const short = withoutStack.has(code) || (expected && code !== undefined)
+    // A cause, such as a missing file, explains an expected error, unless it is a bug.
+    const short = withoutStack.has(code) || (expected && (code !== undefined || !bugs.has(propertyOf(thrown, 'name'))))
     const nested = (value: unknown) =>
       value === undefined || depth === maxDepth || left <= 0 ? undefined : serialize(value, depth + 1, short)
     const reasons = reasonsOf(thrown).map(nested).filter(Boolean)

@@ -39,7 +39,9 @@ export const httpServer =
       // Resolved to one address, because Fastify starts a second server if `localhost` has two.
       const { address: host } = await lookup(options.host, { order: 'ipv4first' })
       if (bus.exiting) return // an open port would only delay the exit, because it has to drain
-      await app.listen({ host, port: options.port, backlog: limits.backlog })
+      await app.listen({ host, port: options.port, backlog: limits.backlog }).catch((cause) => {
+        throw Object.assign(cause, { stack: undefined }) // the message is sufficient, as for every mistake of a user
+      })
       const address = app.listeningOrigin.replace('http', certificate ? 'https' : 'http')
       const { openConnections } = limits
       bus.log('info', `Listening on ${address}`, { address, openConnections })

@@ -158,7 +158,10 @@ describe('POST /-/reload', () => {
     const listener = vi.fn()
     const { reload } = await reloadable({ listener })
 
-    expect((await reload({ method })).status).toBe(404)
+    const { status, headers } = await reload({ method })
+
+    expect(status).toBe(method === 'OPTIONS' ? 204 : 405)
+    expect(headers['allow']).toBe('OPTIONS, POST')
 
     expect(listener).not.toHaveBeenCalled()
   })

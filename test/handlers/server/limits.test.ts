@@ -70,19 +70,30 @@ describe('a body', () => {
   const chunked = 'transfer-encoding: chunked'
 
   test.each([
-    ['on a route', 'POST /secret HTTP/1.1', [json, 'content-length: 101'], ''],
+    ['on a route', 'POST /body HTTP/1.1', [json, 'content-length: 101'], ''],
     ['on a route that reads no body', 'GET /secret HTTP/1.1', ['content-length: 101'], ''],
     ['on a public route', 'GET /health HTTP/1.1', ['content-length: 101'], ''],
-    ['without a media type', 'POST /secret HTTP/1.1', ['content-length: 101'], ''],
-    ['on an unknown path', 'PUT /nothing HTTP/1.1', [json, 'content-length: 101'], ''],
-    ['in one chunk', 'POST /secret HTTP/1.1', [json, chunked], `65\r\n${'x'.repeat(101)}`],
-    ['in many chunks', 'DELETE /secret HTTP/1.1', [json, chunked], '1\r\nx\r\n'.repeat(101)],
+    ['without a media type', 'POST /body HTTP/1.1', ['content-length: 101'], ''],
+    ['in one chunk', 'POST /body HTTP/1.1', [json, chunked], `65\r\n${'x'.repeat(101)}`],
+    ['in many chunks', 'DELETE /body HTTP/1.1', [json, chunked], '1\r\nx\r\n'.repeat(101)],
   ])('longer than the limit is rejected %s', async (_, requestLine, headers, body) => {
     const service = await startLimitedService({ body: 100 })
 
     const reply = await lastReply(service, requestLine, 'host: x', ...headers, '', body)
 
     expect(parseProblem(reply)).toMatchObject({ status: 413 })
+    await expectRecovery(service)
+  })
+
+  test.each([
+    ['an unknown path', 'PUT /nothing HTTP/1.1', 404],
+    ['a method that the path does not support', 'POST /secret HTTP/1.1', 405],
+  ])('does not change the status of %s', async (_, requestLine, status) => {
+    const service = await startLimitedService({ body: 100 })
+
+    const reply = await lastReply(service, requestLine, 'host: x', json, 'content-length: 101', '', '')
+
+    expect(parseProblem(reply)).toMatchObject({ status })
     await expectRecovery(service)
   })
 

@@ -48,7 +48,7 @@ async function expectClosed(connections: readonly RawConnection[]): Promise<void
 const text = (...lines: string[]) => lines.map((line) => `${line}\r\n`).join('')
 
 const first = text(...get('/secret/first'), '')
-const post = (header: string) => text('POST /secret HTTP/1.1', 'host: x', 'content-type: application/json', header, '')
+const post = (header: string) => text('POST /body HTTP/1.1', 'host: x', 'content-type: application/json', header, '')
 const unread = text(...get('/secret', 'content-length: 9999'), '')
 
 test.each<[string, Partial<Limits>, number[], Record<string, Attack>]>([

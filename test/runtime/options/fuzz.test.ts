@@ -38,7 +38,7 @@ const json = (entries: readonly (readonly [key: string, value: unknown])[]) =>
 
 const texts = [
   ...'true 0 1 007 10 65535 65536 1e3 0x10 -1 0ms 1.5s 1.0005s 24d 25d forever'.split(' '),
-  ...'::1 localhost /a/file eu-west-1 http://localhost:1 debug json a_table null {} [1]'.split(' '),
+  ...'::1 localhost /a/file eu-west-1 http://localhost:1 debug json drop a_table null {} [1]'.split(' '),
   ...`日本 -x --port = "a" 'a' -- - serve constructor __proto__ toString`.split(' '),
   ...['a b', 'two\nlines', 'half \ud800'],
 ]

@@ -48,6 +48,11 @@ export async function startLimitedService(
       source,
       identity: identity({ own: { container: 'x', project: 'x' } }),
       server: (bus) => bus.subscribe(httpRoutes, (app) => serve(app.server)),
+      'body-route': (bus) =>
+        bus.subscribe(httpRoutes, (app) => {
+          // The only route that reads a body.
+          app.route({ method: ['POST', 'DELETE'], url: '/body', handler: async () => 'read' })
+        }),
       'load-shedding': loadShedding(limits),
       'health-routes': healthRoutes(),
       'secret-routes': secretRoutes({ codeNames: ['thedoctor'] }),

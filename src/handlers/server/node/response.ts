@@ -51,6 +51,7 @@ export function serverResponse(
 
     override write(chunk: unknown, encoding?: BufferEncoding | Callback, callback?: Callback): boolean {
       if (this.body) return false // after `end`
+      this.#flushHeadAfterContinue()
       const isBelowMark = super.write(chunk, encoding as BufferEncoding, callback) // Node.js accepts a callback, too
       this.#count()
       return isBelowMark
@@ -59,9 +60,18 @@ export function serverResponse(
     override end(chunk?: unknown, encoding?: BufferEncoding | Callback, callback?: Callback): this {
       if (this.body) return this // a second call
       if (isLarge(chunk) && !this.writableEnded) return this.#endInPieces(chunk, encoding, callback)
+      if (chunk !== undefined) this.#flushHeadAfterContinue()
       super.end(chunk, encoding as BufferEncoding, callback) // Node.js accepts a callback, too
       this.#count()
       return this
+    }
+
+    /**
+     * While a response is queued, Node.js puts its head in front of everything else if the body is binary, also of a
+     * pending `100 Continue`, which would then become a part of the body.
+     */
+    #flushHeadAfterContinue(): void {
+      if (!this.socket && this.unread === 0 && this.writableLength > 0) super.write('')
     }
 
     #endInPieces(chunk: string | Uint8Array, encoding?: BufferEncoding | Callback, callback?: Callback): this {

@@ -1,3 +1,0 @@
-export default ({ channels }) => (bus) => {
-  bus.provide(channels.getSecret, () => 'mine')
-}
