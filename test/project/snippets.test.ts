@@ -50,8 +50,8 @@ const elsewhere: Readonly<Record<string, readonly [file: string, text: string]>>
   'npm test': ['.ci/run', '\nnpm test '],
   'npm run test:system': ['.ci/run', '\nnpm run test:system '],
   'npx vitest run examples/hello': ['vitest.config.ts', "'examples/**/*.test.ts'"], // the test of the document is collected below
-  'npm run build': ['package.json', '"prepack": "npm run build"'], // test/project/package.test.ts packs the package
-  'AWS_PROFILE=mine npm start -- --region eu-central-1': ['test/project/bundle.test.ts', 'dist/main.js'],
+  'npm run build': ['package.json', '"prepack": "npm run build"'], // test/system/package.test.ts packs the package
+  'AWS_PROFILE=mine npm start -- --region eu-central-1': ['test/system/bundle.test.ts', 'dist/main.js'],
   'cp .env.example .env': ['test/system/compose.test.ts', "'cp', ['.env.example', '.env']"],
 }
 

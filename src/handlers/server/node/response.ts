@@ -17,6 +17,8 @@ export class WatchedResponse<
   unread = 0
   /** A body that is sent in pieces. */
   body: Uint8Array | undefined = undefined
+  /** The bytes of that body that have been written. */
+  sent = 0
 }
 
 type Headers = OutgoingHttpHeaders | OutgoingHttpHeader[]
@@ -85,17 +87,34 @@ export function serverResponse(
       Object.defineProperty(this, 'writableEnded', { value: true })
       if (done) this.once('finish', done)
       if (!this.headersSent && !this.hasHeader('transfer-encoding')) this.setHeader('content-length', body.byteLength)
+      const flush = () => this.#flush(body)
+      const { socket } = this.req
+      // Before Node.js, which ends a connection as soon as the client has ended it.
+      socket.prependListener('end', flush)
+      this.once('close', () => socket.off('end', flush))
       // While an earlier response of the connection is being sent, only the head is written.
-      if (this.socket) this.#sendFrom(0, body)
-      else super.write('', (error) => error ?? this.#sendFrom(0, body))
+      if (this.socket) this.#sendPiece(body)
+      else super.write('', (error) => error ?? this.#sendPiece(body))
       return this
     }
 
-    /** Writes one piece, and the next one after it has been sent and other connections have been handled. */
-    #sendFrom(start: number, body: Uint8Array): void {
-      const end = start + pieceSize
-      if (end >= body.byteLength) super.end(body.subarray(start))
-      else super.write(body.subarray(start, end), (error) => error ?? setImmediate(() => this.#sendFrom(end, body)))
+    /** Writes one piece, and the next one when the connection has taken it and other connections had their turn. */
+    #sendPiece(body: Uint8Array): void {
+      const start = this.sent
+      if (start >= body.byteLength) return // flushed
+      this.sent = start + pieceSize
+      if (this.sent >= body.byteLength) super.end(body.subarray(start))
+      else super.write(body.subarray(start, this.sent), (error) => error ?? setImmediate(() => this.#sendPiece(body)))
+      this.#count()
+    }
+
+    /** Writes the rest at once, unless other connections already take much memory. */
+    #flush(body: Uint8Array): void {
+      const start = this.sent
+      if (!this.socket || start >= body.byteLength) return
+      if (pending.isOverHalf) return void this.socket.destroy()
+      this.sent = body.byteLength
+      super.end(body.subarray(start))
       this.#count()
     }
 

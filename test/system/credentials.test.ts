@@ -9,7 +9,7 @@ import {
   type Metadata,
   secretAccessKey,
   sessionTokenOf,
-} from '../../support/dynamodb/metadata-server.ts'
+} from '../support/dynamodb/metadata-server.ts'
 import {
   longTerm,
   region,
@@ -18,13 +18,13 @@ import {
   startSignedReads,
   storedSecret,
   temporary,
-} from '../../support/dynamodb/signed-reads.ts'
-import { hangingCommand } from '../../support/hanging-command.ts'
-import { neverRespond, respondWithError, startFaultyServer } from '../../support/http/faulty-server.ts'
-import { fetchReply, parseProblem, type RawReply } from '../../support/http/http.ts'
-import type { ServiceProcess } from '../../support/service/process.ts'
-import { startTestService } from '../../support/service/test-service.ts'
-import { temporaryFile } from '../../support/temporary-file.ts'
+} from '../support/dynamodb/signed-reads.ts'
+import { hangingCommand } from '../support/hanging-command.ts'
+import { neverRespond, respondWithError, startFaultyServer } from '../support/http/faulty-server.ts'
+import { fetchReply, parseProblem, type RawReply } from '../support/http/http.ts'
+import type { ServiceProcess } from '../support/service/process.ts'
+import { startTestService } from '../support/service/test-service.ts'
+import { temporaryFile } from '../support/temporary-file.ts'
 
 interface Service extends ServiceProcess, Pick<SignedReads, 'signatures'> {
   get(path: string): Promise<RawReply>
