@@ -3,13 +3,13 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { codeOf, messageOf } from '../../bus/errors.ts'
 import type { ProcessBus } from '../../bus/process/process-bus.ts'
 import { propertyOf } from '../../bus/thrown.ts'
-import type { Certificate } from './certificate.ts'
 import { isValidHost } from './host.ts'
 import type { Limits } from './limits.ts'
 import { refuseConnection } from './node/client-error.ts'
 import { nodeServer } from './node/node-server.ts'
 import { RequestError, replyWithProblem } from './problem.ts'
 import { requestIds } from './request-id.ts'
+import type { Certificate } from './tls/certificate.ts'
 import { replyToUnserved } from './unserved.ts'
 
 declare module 'fastify' {

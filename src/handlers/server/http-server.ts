@@ -7,8 +7,8 @@ import { lifecycle } from '../../bus/process/lifecycle.ts'
 import type { Subscriber } from '../../bus/process/process-bus.ts'
 import { checkHealth, httpListening, httpRoutes } from '../../channels.ts'
 import { newApp } from './app.ts'
-import { type CertificateOptions, readCertificate } from './certificate.ts'
 import { defaultLimits } from './limits.ts'
+import { type CertificateOptions, readCertificate } from './tls/certificate.ts'
 
 export interface HttpServerOptions extends CertificateOptions {
   readonly host: string

@@ -5,13 +5,13 @@ import { Duplex } from 'node:stream'
 import { type ConnectionOptions, connect } from 'node:tls'
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
-import type { Subscriber } from '../../../src/bus/process/process-bus.ts'
-import { httpRoutes } from '../../../src/channels.ts'
-import { authentication } from '../../../src/handlers/guards/authentication.ts'
-import { adminRoutes } from '../../../src/handlers/routes/admin.ts'
-import type { Limits } from '../../../src/handlers/server/limits.ts'
-import { Sensitive } from '../../../src/secret.ts'
-import { tokens } from '../../../src/sources/tokens.ts'
+import type { Subscriber } from '../../../../src/bus/process/process-bus.ts'
+import { httpRoutes } from '../../../../src/channels.ts'
+import { authentication } from '../../../../src/handlers/guards/authentication.ts'
+import { adminRoutes } from '../../../../src/handlers/routes/admin.ts'
+import type { Limits } from '../../../../src/handlers/server/limits.ts'
+import { Sensitive } from '../../../../src/secret.ts'
+import { tokens } from '../../../../src/sources/tokens.ts'
 import {
   certificateFiles,
   clientOf,
@@ -19,9 +19,9 @@ import {
   shakeHands,
   shownAt,
   type TestCertificate,
-} from '../../support/http/certificate.ts'
-import { RawConnection, startHttp } from '../../support/http/http.ts'
-import { startTestService } from '../../support/service/test-service.ts'
+} from '../../../support/http/certificate.ts'
+import { RawConnection, startHttp } from '../../../support/http/http.ts'
+import { startTestService } from '../../../support/service/test-service.ts'
 
 const [first, second] = [await newCertificate(), await newCertificate()]
 const rsa = await newCertificate({ keyType: 'rsa' })

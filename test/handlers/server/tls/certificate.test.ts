@@ -1,10 +1,10 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { createServer } from 'node:https'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { readCertificate } from '../../../src/handlers/server/certificate.ts'
-import { certificateFiles, newCertificate, shownAt, type TestCertificate } from '../../support/http/certificate.ts'
-import { listen } from '../../support/http/listen.ts'
-import { temporaryFile } from '../../support/temporary-file.ts'
+import { readCertificate } from '../../../../src/handlers/server/tls/certificate.ts'
+import { certificateFiles, newCertificate, shownAt, type TestCertificate } from '../../../support/http/certificate.ts'
+import { listen } from '../../../support/http/listen.ts'
+import { temporaryFile } from '../../../support/temporary-file.ts'
 
 const [own, rsa] = [await newCertificate(), await newCertificate({ keyType: 'rsa' })]
 const passphrase = 'open sesame'

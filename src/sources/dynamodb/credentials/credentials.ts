@@ -1,10 +1,10 @@
 /** Finds the credentials like the SDK's default chain, and reports their source, slow searches and failures. */
 import { CredentialsProviderError } from '@smithy/core/config'
-import { messageOf } from '../../bus/errors.ts'
-import type { ProcessBus } from '../../bus/process/process-bus.ts'
-import { SingleFlight } from '../../bus/process/single-flight.ts'
-import { SourceFailure } from '../../secret.ts'
-import { type Clock, systemClock } from '../clock.ts'
+import { messageOf } from '../../../bus/errors.ts'
+import type { ProcessBus } from '../../../bus/process/process-bus.ts'
+import { SingleFlight } from '../../../bus/process/single-flight.ts'
+import { SourceFailure } from '../../../secret.ts'
+import { type Clock, systemClock } from '../../clock.ts'
 import { withCredentialProcesses } from './credential-process.ts'
 import {
   type Caller,

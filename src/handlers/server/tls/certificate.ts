@@ -1,9 +1,9 @@
 /** Reads the TLS certificate of the server and its private key, and checks that clients can connect with them. */
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
 import type { SecureContextOptions } from 'node:tls'
-import { messageOf } from '../../bus/errors.ts'
-import { UnusableFile } from '../../errors.ts'
-import { readOptionFile } from '../../runtime/options/files.ts'
+import { messageOf } from '../../../bus/errors.ts'
+import { UnusableFile } from '../../../errors.ts'
+import { readOptionFile } from '../../../runtime/options/files.ts'
 import { blocksIn, describeContent, isEncrypted } from './pem.ts'
 import { cipherSuites, tryHandshake } from './tls.ts'
 

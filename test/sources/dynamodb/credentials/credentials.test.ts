@@ -5,20 +5,20 @@ import type { ServerResponse } from 'node:http'
 import { inspect } from 'node:util'
 import { DynamoDBClient, GetItemCommand } from '@aws-sdk/client-dynamodb'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
-import { credentials, kindOf } from '../../../src/sources/dynamodb/credentials.ts'
-import { recordedBus } from '../../../src/testing/recorded-bus.ts'
+import { credentials, kindOf } from '../../../../src/sources/dynamodb/credentials/credentials.ts'
+import { recordedBus } from '../../../../src/testing/recorded-bus.ts'
 import {
   container,
   credentialsDocument,
   instance,
   secretAccessKey,
   webIdentityAnswer,
-} from '../../support/dynamodb/metadata-server.ts'
-import { longTerm, region, startSignedReads, temporary } from '../../support/dynamodb/signed-reads.ts'
-import { hangingCommand } from '../../support/hanging-command.ts'
-import { respondWith, respondWithError, startFaultyServer } from '../../support/http/faulty-server.ts'
-import { ManualClock } from '../../support/manual-clock.ts'
-import { temporaryFile } from '../../support/temporary-file.ts'
+} from '../../../support/dynamodb/metadata-server.ts'
+import { longTerm, region, startSignedReads, temporary } from '../../../support/dynamodb/signed-reads.ts'
+import { hangingCommand } from '../../../support/hanging-command.ts'
+import { respondWith, respondWithError, startFaultyServer } from '../../../support/http/faulty-server.ts'
+import { ManualClock } from '../../../support/manual-clock.ts'
+import { temporaryFile } from '../../../support/temporary-file.ts'
 
 /** A client that finds its credentials in this environment. */
 async function client(env: NodeJS.ProcessEnv) {
@@ -276,7 +276,7 @@ describe('a credential process', () => {
 
   test('is killed when this process exits without stopping', async () => {
     const { command, running } = await hangingCommand()
-    const module = new URL('../../../src/sources/dynamodb/credential-process.ts', import.meta.url)
+    const module = new URL('../../../../src/sources/dynamodb/credentials/credential-process.ts', import.meta.url)
     const code = `
       import { externalDataInterceptor } from '@smithy/core/config'
       import { withCredentialProcesses } from '${module}'

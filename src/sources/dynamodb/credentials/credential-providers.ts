@@ -1,7 +1,7 @@
 /** The providers of the SDK's default chain, as a list, because the chain does not report why each of them failed. */
 import type { fromIni } from '@aws-sdk/credential-provider-ini'
 import { CredentialsProviderError, loadConfig } from '@smithy/core/config'
-import { messageOf } from '../../bus/errors.ts'
+import { messageOf } from '../../../bus/errors.ts'
 
 type SdkProvider = ReturnType<typeof fromIni>
 
