@@ -1,3 +1,5 @@
+import { connect } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { expect, test } from 'vitest'
@@ -28,4 +30,41 @@ test('requests and responses keep fast properties if garbage is collected betwee
   }
 
   expect(slow).toEqual([])
+})
+
+/** Sends a text and collects what the server sends; ends the connection with the first data if asked to. */
+async function received(port: number, sent: string, { endsEarly = false } = {}): Promise<string> {
+  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+  socket.write(sent)
+  if (endsEarly) socket.once('data', () => socket.end())
+  const result = await text(socket)
+  socket.destroy()
+  return result
+}
+
+const bytes =
+  (size: number): Subscriber =>
+  (bus) =>
+    bus.subscribe(httpRoutes, (app) => {
+      app.get('/bytes', async () => Buffer.alloc(size, 'x'))
+    })
+
+test('the interim response to a queued request precedes the head of the final one', async () => {
+  const { port } = await startHttp({ bytes: bytes(10) })
+  const request = 'GET /bytes HTTP/1.1\r\nHost: x\r\n'
+
+  const sent = `${request}\r\n${request}Expect: 100-continue\r\nConnection: close\r\n\r\n`
+
+  expect(await received(port, sent)).toMatch(
+    /x{10}HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 OK\r\n[^x]*x-[^]*x{10}$/,
+  )
+})
+
+test('a long response is complete if the client ends the connection while it is being sent', async () => {
+  const size = 1_000_000
+  const { port } = await startHttp({ bytes: bytes(size) })
+
+  const response = await received(port, 'GET /bytes HTTP/1.1\r\nHost: x\r\n\r\n', { endsEarly: true })
+
+  expect(response.slice(response.indexOf('\r\n\r\n') + 4)).toHaveLength(size)
 })
