@@ -55,9 +55,7 @@ test('the interim response to a queued request precedes the head of the final on
 
   const sent = `${request}\r\n${request}Expect: 100-continue\r\nConnection: close\r\n\r\n`
 
-  expect(await received(port, sent)).toMatch(
-    /x{10}HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 OK\r\n[\s\S]*x{10}$/,
-  )
+  expect(await received(port, sent)).toMatch(/x{10}HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 OK\r\n[\s\S]*x{10}$/)
 })
 
 test('a long response is complete if the client ends the connection while it is being sent', async () => {
