@@ -25,7 +25,7 @@ interface Plan {
 }
 
 const fullPlan: Plan = {
-  bus: { rounds: 7, ms: 200 },
+  bus: { rounds: 10, ms: 150 },
   http: { processes: 5, rounds: 4, connections: [1, 32, 256], seconds: 1, warmUp: 3 },
   start: { rounds: 15 },
   memory: { few: 10_000, many: 1_000_000, connections: 10_000, rest: 3_000 },

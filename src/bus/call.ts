@@ -1,5 +1,5 @@
-/** Enforces the time limits of one call: timeout, deadline and abort signal. */
-import { Nesting } from './nesting.ts'
+/** Enforces the limits of one call: timeout, deadline, abort signal and nesting. */
+import { CallCycle } from './errors.ts'
 
 /** The context that a caller passes along with a payload or query. */
 export interface Call {
@@ -39,13 +39,21 @@ interface End {
 /** The longest delay that `setTimeout` supports, about 24 days. A longer timeout counts as no limit. */
 const longestDelay = 2 ** 31 - 1
 
-/** Enforces the time limits of one call. */
+/** The number of nested calls up to which a channel may occur several times. */
+export const nestingLimit = 64
+
+/** Enforces the limits of one call. */
 export class LimitedCall implements CallContext {
   readonly id: string | undefined
   readonly #given: Call | undefined
   readonly #timeout: number
   readonly #channel: string
-  #nesting: Nesting | undefined
+  /** The call whose listener or provider makes this one. */
+  readonly #parent: LimitedCall | undefined
+  readonly #root: LimitedCall
+  readonly #depth: number
+  /** Set on the outermost call only. */
+  #cycle: CallCycle | undefined
   #deadline: number | undefined
   #controller: AbortController | undefined
   #end: End | undefined
@@ -54,20 +62,23 @@ export class LimitedCall implements CallContext {
    * @param given the caller's context
    * @param timeout time limit in milliseconds, in addition to those of `given`; `Infinity` means no limit
    * @param channel the channel's name
-   * @param nesting the position of this call, if it is nested
+   * @param parent the call whose listener or provider makes this one
+   * @throws CallCycle if the nesting limit is exceeded and the channel already occurs among the parents
    */
-  constructor(given: Call | undefined, timeout: number, channel: string, nesting?: Nesting) {
+  constructor(given: Call | undefined, timeout: number, channel: string, parent?: LimitedCall) {
     this.id = given?.id
     this.#given = given
     this.#timeout = timeout
     this.#channel = channel
-    this.#nesting = nesting
-  }
-
-  /** The position of this call, for the calls nested in it. */
-  get nesting(): Nesting {
-    this.#nesting ??= new Nesting(this.#channel)
-    return this.#nesting
+    this.#parent = parent
+    if (parent === undefined) {
+      this.#root = this
+      this.#depth = 1
+    } else {
+      this.#root = parent.#root
+      this.#depth = parent.#depth + 1
+      parent.#rejectCycle(channel)
+    }
   }
 
   get deadline(): number {
@@ -104,10 +115,10 @@ export class LimitedCall implements CallContext {
 
   /** Settles with the answer, or rejects as soon as the call ends, even if the callee ignores its signal. */
   #race<Output>(answer: Promise<Output>, timeoutError: (ms: number) => Error): Promise<Output> {
-    this.#deadline = this.deadline // fixed when the call starts, not when first read
     const ms = Math.max(0, Math.min(this.#timeout, this.#inheritedTime()))
     const signal = this.#given?.signal
     if (ms > longestDelay && !signal) return answer
+    this.#deadline = this.deadline // fixed when the call starts, not when first read
     return new Promise((resolve, reject) => {
       const terminate = (reason: unknown) => {
         release()
@@ -125,6 +136,26 @@ export class LimitedCall implements CallContext {
       if (signal?.aborted) abort()
       void answer.then(resolve, reject).then(release)
     })
+  }
+
+  /**
+   * Rejects a cyclic call. After a cycle has been found, calls of its channels within the same outermost call fail
+   * immediately. Otherwise, two calls per level would add up to 2^64.
+   */
+  #rejectCycle(channel: string): void {
+    const root = this.#root
+    if (this.#depth >= nestingLimit && !root.#cycle) root.#cycle = this.#cycleTo(channel)
+    if (root.#cycle?.channels.includes(channel)) throw root.#cycle
+  }
+
+  /** The cycle that a call on the channel would close. */
+  #cycleTo(channel: string): CallCycle | undefined {
+    const channels = [channel]
+    for (let call: LimitedCall | undefined = this; call !== undefined; call = call.#parent) {
+      channels.unshift(call.#channel)
+      if (call.#channel === channel) return new CallCycle(channels, nestingLimit)
+    }
+    return undefined
   }
 
   /** The time left until the caller's deadline, in milliseconds. */

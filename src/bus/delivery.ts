@@ -2,7 +2,6 @@
 import { after, type Call, isPromise, LimitedCall } from './call.ts'
 import type { Channel, EventChannel } from './channel.ts'
 import { codeOf, messageOf } from './errors.ts'
-import { Nesting } from './nesting.ts'
 import type { Collector } from './outcomes.ts'
 import { PendingCalls } from './pending-calls.ts'
 import type { LogLevel } from './process/lifecycle.ts'
@@ -17,9 +16,8 @@ type Log = (level: LogLevel, message: string, fields: object) => void
 export class Delivery {
   readonly taps: Taps
   readonly #log: Log
-  /** The channel and position of the running call, until its listener or provider returns. */
-  #channel: string | undefined
-  #nesting: Nesting | undefined
+  /** The call that is running, until its listener or provider returns; undefined outside of calls. */
+  #running: LimitedCall | undefined
 
   constructor(log: Log) {
     this.#log = log
@@ -40,7 +38,7 @@ export class Delivery {
     collector: Collector<Output, Result>,
   ): Promise<Result> {
     // The publisher is still running now, but no longer when a later listener is called.
-    const publisher = this.#running()
+    const publisher = this.#running
     const run = (listener: Subscription<Payload, Output>) =>
       this.callListener(channel, listener, payload, call, publisher)
     const started = channel.concurrent ? listeners.map((listener) => start(() => run(listener))) : undefined
@@ -61,7 +59,7 @@ export class Delivery {
     listener: Subscription<Payload, Output>,
     payload: Payload,
     call: Call | undefined,
-    publisher = this.#running(),
+    publisher = this.#running,
   ): Answer<Output> {
     try {
       const answer = this.call(channel, listener, payload, call, listener.timeout, publisher)
@@ -111,31 +109,19 @@ export class Delivery {
     input: Input,
     given: Call | undefined,
     timeout: number,
-    caller = this.#running(),
+    caller = this.#running,
   ): Answer<Output> {
     callee.pending.check(channel.name, callee.name)
-    const outer = given instanceof LimitedCall ? given.nesting : caller
-    const nesting = outer?.nest(channel.name)
-    const call = new LimitedCall(given, timeout, channel.name, nesting)
-    const outerChannel = this.#channel
-    const outerNesting = this.#nesting
-    this.#channel = channel.name
-    this.#nesting = nesting
+    const call = new LimitedCall(given, timeout, channel.name, given instanceof LimitedCall ? given : caller)
+    const outer = this.#running
+    this.#running = call
     try {
       const answer =
         this.taps.size === 0 ? call.run(callee, input) : this.taps.observe(channel.name, call, callee, input)
       return answer instanceof Promise ? callee.pending.add(answer) : answer
     } finally {
-      this.#channel = outerChannel
-      this.#nesting = outerNesting
+      this.#running = outer
     }
-  }
-
-  /** The position of the call whose listener or provider makes this one synchronously; undefined outside of calls. */
-  #running(): Nesting | undefined {
-    if (this.#channel === undefined) return undefined
-    this.#nesting ??= new Nesting(this.#channel)
-    return this.#nesting
   }
 }
 
