@@ -3,8 +3,8 @@ import { log } from '../src/bus/process/log.ts'
 import { ProcessBus } from '../src/bus/process/process-bus.ts'
 import { signals } from '../src/bus/process/signals.ts'
 import { createLogger } from '../src/runtime/logger.ts'
-import { readOptions } from '../src/runtime/options/load.ts'
 import { embeddedDynamodb } from '../src/sources/dynamodb/embedded-dynamodb.ts'
+import { readOptions } from '../test/support/service/options.ts'
 
 // Table, attributes and code names come from the same environment variables as for the service.
 const options = await readOptions(new Map(), process.env)

@@ -6,9 +6,9 @@ import type { Secret, SecretQuery, Sensitive, StoredSecret } from './secret.ts'
 /** Identifies a running instance to operators. */
 export interface Identity {
   /** Link to the container image, or its name. */
-  readonly container: string
+  readonly container?: string | undefined
   /** Link to the repository. */
-  readonly project: string
+  readonly project?: string | undefined
 }
 
 /** The health of one component, after draft-inadarei-api-health-check-06. */
@@ -81,6 +81,21 @@ export interface Distribution extends MetricInfo {
   })[]
 }
 
+/** A problem type: what a client receives for an error with a certain `code` (RFC 9457). */
+export interface ProblemDeclaration {
+  /** The HTTP status, from 400 to 599. */
+  readonly status: number
+  readonly title: string
+  /** Sent to the client, instead of the message of the error. */
+  readonly detail: string
+  /** The last part of `type`; by default the code in lower case with dashes. */
+  readonly slug?: string
+  /** Whether the reply may have `Retry-After`, from the `retryAfter` of the error in milliseconds. */
+  readonly retryAfter?: boolean
+  /** JSON schemas of additional members by name. Their values are the properties of the error with these names. */
+  readonly members?: Readonly<Record<string, object>>
+}
+
 /** Time after which a listener that delays the start is named in the log, in milliseconds. */
 const warnAfter = 10_000
 
@@ -101,6 +116,11 @@ export const collectMetrics = event<void, Metric[]>('metrics.collect', { concurr
 
 /** Returns whether a bearer token is valid. Requested by the authentication guard for each HTTP request. */
 export const checkToken = request<{ readonly token: Sensitive }, boolean>('token.check', { timeout: 5_000 })
+
+/** Published once when the HTTP server starts, before `http.routes`. Listeners return problem types by error code. */
+export const declareProblems = event<void, Readonly<Record<string, ProblemDeclaration>>>('problems.declare', {
+  warnAfter,
+})
 
 /** Published when the HTTP server starts, before it listens. Listeners register their routes. */
 export const httpRoutes = event<FastifyInstance>('http.routes', { warnAfter })

@@ -29,12 +29,42 @@ export {
 export type { SettledOutput } from './bus/outcomes.ts'
 export { type LogLevel, type LogRecord, lifecycle, type State } from './bus/process/lifecycle.ts'
 export { log } from './bus/process/log.ts'
-export { ProcessBus, type Subscriber } from './bus/process/process-bus.ts'
+export { mandatory, ProcessBus, type Subscriber } from './bus/process/process-bus.ts'
+export type { Manifest, ServiceInfo } from './bus/process/service-info.ts'
 export { signals } from './bus/process/signals.ts'
 export type { Activity, Observer } from './bus/taps.ts'
 export { type TopologyFormat, topologyFormats } from './bus/topology/formats.ts'
 export type { ChannelInfo, Handler, Topology } from './bus/topology/topology.ts'
 export * as channels from './channels.ts'
-export { RequestError } from './handlers/server/problem.ts'
-export type { Plugin, PluginContext } from './runtime/plugins.ts'
+export { type HttpOptions, http } from './handlers/http.ts'
+export type { RouteDocumentation } from './handlers/openapi/route-documentation.ts'
+export { RequestError } from './handlers/server/request-error.ts'
+export {
+  type Command,
+  defineService,
+  type Service,
+  type ServiceContext,
+  type ServiceDefinition,
+  type ServiceOptions,
+} from './runtime/define-service.ts'
+export type { Option, OptionRecord, OptionValues } from './runtime/options/option.ts'
+export {
+  choice,
+  duration,
+  file,
+  flag,
+  host,
+  integer,
+  lifetime,
+  matching,
+  type OptionType,
+  port,
+  secret,
+  text,
+  timeLimit,
+  url,
+} from './runtime/options/types.ts'
+export { readPackage } from './runtime/package.ts'
+export type { Plugin, PluginContext } from './runtime/plugins/plugin.ts'
+export { run } from './runtime/run.ts'
 export * from './secret.ts'

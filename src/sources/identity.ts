@@ -1,15 +1,13 @@
 /** Provides `identity.get`: the image and repository links in `/health`. */
 import { messageOf } from '../bus/errors.ts'
 import type { Subscriber } from '../bus/process/process-bus.ts'
-import { getIdentity, type Identity } from '../channels.ts'
+import { getIdentity } from '../channels.ts'
 
 export interface IdentityOptions {
   /** Link to the image; by default the one in the ECS metadata, otherwise the one in package.json. */
   readonly container?: string | undefined
   /** Link to the repository; by default the one in package.json. */
   readonly project?: string | undefined
-  /** The links in package.json. */
-  readonly own: Identity
   /** Task metadata endpoint, version 4, which ECS passes in `ECS_CONTAINER_METADATA_URI_V4`. */
   readonly ecsMetadataUri?: string | undefined
 }
@@ -18,7 +16,7 @@ export interface IdentityOptions {
 const metadataTimeout = 1_000
 
 export const identity =
-  ({ container, project, own, ecsMetadataUri }: IdentityOptions): Subscriber =>
+  ({ container, project, ecsMetadataUri }: IdentityOptions): Subscriber =>
   (bus) => {
     const imageOnEcs = async (uri: string) => {
       try {
@@ -30,8 +28,8 @@ export const identity =
     }
 
     bus.provide(getIdentity, async () => ({
-      container: container ?? (ecsMetadataUri && (await imageOnEcs(ecsMetadataUri))) ?? own.container,
-      project: project ?? own.project,
+      container: container ?? (ecsMetadataUri && (await imageOnEcs(ecsMetadataUri))) ?? bus.service.container,
+      project: project ?? bus.service.homepage,
     }))
   }
 

@@ -24,7 +24,7 @@ export const tokens =
     // Hashes have equal lengths, as `timingSafeEqual` requires, and do not reveal the tokens.
     let valid: readonly Buffer[] = []
     const load = async () => {
-      valid = (await read(options)).map(digest)
+      valid = (await read(options, `${bus.service.variablePrefix}AUTH_TOKEN`)).map(digest)
     }
 
     bus.provide(checkToken, ({ token }) => {
@@ -46,10 +46,10 @@ function digest(token: string): Buffer {
 }
 
 /** @throws UnusableFile or UsageError, neither of which quotes the text */
-async function read({ authTokenFile: file, authToken }: TokensOptions): Promise<string[]> {
+async function read({ authTokenFile: file, authToken }: TokensOptions, variable: string): Promise<string[]> {
   if (file === undefined) {
     const text = authToken?.reveal() ?? ''
-    return tokensIn(text, (problem) => new UsageError(`SECRET_BUS_AUTH_TOKEN ${problem}`))
+    return tokensIn(text, (problem) => new UsageError(`${variable} ${problem}`))
   }
   const text = await readOptionFile('--auth-token-file', file)
   return tokensIn(text.toString(), (problem) => new UnusableFile(`--auth-token-file ${file} ${problem}`))

@@ -1,5 +1,6 @@
 /** Starts subscribers with an HTTP server for a test. */
 import type { Subscriber } from '../bus/process/process-bus.ts'
+import type { Manifest } from '../bus/process/service-info.ts'
 import { httpListening, type ListeningServer } from '../channels.ts'
 import { type HttpServerOptions, httpServer } from '../handlers/server/http-server.ts'
 import { defaultLimits, type Limits } from '../handlers/server/limits.ts'
@@ -18,6 +19,8 @@ export interface HttpOptions extends Partial<HttpServerOptions> {
   readonly shutdownTimeout?: number
   /** Time limit of each listener of a reload in milliseconds; 30 s by default. */
   readonly reloadTimeout?: number
+  /** The name and version of the service; those of secret-bus by default. */
+  readonly service?: Manifest
   /** Overrides of the default limits. */
   readonly limits?: Partial<Limits>
 }
@@ -29,13 +32,18 @@ export interface HttpOptions extends Partial<HttpServerOptions> {
  */
 export async function startHttp(
   subscribers: Readonly<Record<string, Subscriber>>,
-  { shutdownTimeout = 10_000, reloadTimeout = 30_000, limits, ...options }: HttpOptions = {},
+  { shutdownTimeout = 10_000, reloadTimeout = 30_000, limits, service, ...options }: HttpOptions = {},
 ): Promise<HttpService> {
   const server = httpServer(
     { host: '127.0.0.1', port: 0, trustProxy: false, drain: 0, ...options },
     { ...defaultLimits, ...limits },
   )
-  return started(recordedBus({ ...subscribers, 'http-server': server }, { shutdownTimeout, reloadTimeout }))
+  return started(
+    recordedBus(
+      { ...subscribers, 'http-server': server },
+      { shutdownTimeout, reloadTimeout, ...(service && { service }) },
+    ),
+  )
 }
 
 /**

@@ -1,7 +1,9 @@
 /** A bus that records its log and its calls. */
 import { type LogLevel, type LogRecord, lifecycle } from '../bus/process/lifecycle.ts'
 import { ProcessBus, type Subscriber } from '../bus/process/process-bus.ts'
+import type { Manifest } from '../bus/process/service-info.ts'
 import type { Activity } from '../bus/taps.ts'
+import { secretBus } from '../service.ts'
 
 /** Stops with `stop()` or at the end of the scope: `await using recorded = recordedBus(...)`. */
 export interface RecordedBus extends AsyncDisposable {
@@ -21,12 +23,13 @@ export interface RecordedBus extends AsyncDisposable {
  * @param subscribers subscribers by name, in start order
  * @param options.shutdownTimeout time limit of `stop` in milliseconds; 10 s by default
  * @param options.reloadTimeout time limit of each listener of a reload in milliseconds; 30 s by default
+ * @param options.service the name and version of the service; those of secret-bus by default
  */
 export function recordedBus(
   subscribers: Readonly<Record<string, Subscriber>> = {},
-  options: { readonly shutdownTimeout?: number; readonly reloadTimeout?: number } = {},
+  options: { readonly shutdownTimeout?: number; readonly reloadTimeout?: number; readonly service?: Manifest } = {},
 ): RecordedBus {
-  const recorded = record(new ProcessBus(options))
+  const recorded = record(new ProcessBus({ service: secretBus, ...options }))
   for (const [name, subscriber] of Object.entries(subscribers)) recorded.bus.use(name, subscriber)
   return recorded
 }

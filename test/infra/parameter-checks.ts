@@ -1,7 +1,7 @@
 /** Checks of the parameters: descriptions, defaults, patterns and rules. */
 import { expect } from 'vitest'
-import { readOptions } from '../../src/runtime/options/load.ts'
 import { at, list, type Parameters, type Template } from '../support/project/template.ts'
+import { readOptions } from '../support/service/options.ts'
 import {
   anonymous,
   type Checks,

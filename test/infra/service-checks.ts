@@ -1,8 +1,8 @@
 /** Checks of the service, its load balancer, its security groups and its timeouts. */
 import { expect } from 'vitest'
 import { defaultLimits } from '../../src/handlers/server/limits.ts'
-import { readOptions } from '../../src/runtime/options/load.ts'
 import { at, type Stack } from '../support/project/template.ts'
+import { readOptions } from '../support/service/options.ts'
 import { image, program } from './program.ts'
 import {
   type Checks,

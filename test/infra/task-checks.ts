@@ -2,9 +2,8 @@
 import { expect } from 'vitest'
 import { defaultLimits } from '../../src/handlers/server/limits.ts'
 import { withinOpenFiles } from '../../src/handlers/server/open-files.ts'
-import { definitions, everyOption } from '../../src/runtime/options/definitions.ts'
-import { readOptions } from '../../src/runtime/options/load.ts'
 import { at, list, type Stack } from '../support/project/template.ts'
+import { everyOption, readOptions } from '../support/service/options.ts'
 import { image, program } from './program.ts'
 import { type Checks, container, network, onEc2, onFargate, properties, tokens, toRecord } from './stacks.ts'
 
@@ -29,7 +28,7 @@ export const taskChecks = {
 
       // Without a host port, Fargate uses the container port and instances use a free one.
       expect(ports).toEqual([{ ContainerPort: image.port }])
-      expect(image.port).toBe(Number(definitions.port.default))
+      expect(image.port).toBe(Number(everyOption.find(({ flag }) => flag === 'port')?.default))
     }
   },
 

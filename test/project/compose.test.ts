@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
-import { everyOption } from '../../src/runtime/options/definitions.ts'
+import { everyOption } from '../support/service/options.ts'
 
 const text = readFileSync(join(fileURLToPath(new URL('../..', import.meta.url)), 'docker-compose.yml'), 'utf8')
 const variables = text
@@ -24,7 +24,7 @@ describe('the variables in docker-compose.yml', () => {
     const option = everyOption.find((option) => option.flag === flag)
 
     expect(new Set(variables.filter((variable) => variable.includes(`{${name}`)))).toEqual(
-      new Set([`\${${name}:-${option?.definition.default}}`]),
+      new Set([`\${${name}:-${option?.default}}`]),
     )
   })
 })

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { httpServer } from '../../src/handlers/server/http-server.ts'
-import { everyOption } from '../../src/runtime/options/definitions.ts'
 import { recordedBus } from '../../src/testing/recorded-bus.ts'
+import { everyOption } from '../support/service/options.ts'
 import { startTestService } from '../support/service/test-service.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -20,7 +20,7 @@ describe('the reference', () => {
       flag,
       value,
     ])
-    const options = everyOption.map(({ flag, definition }) => [flag, definition.default])
+    const options = everyOption.map((option) => [option.flag, option.default])
     expect(rows).toEqual(options)
   })
 

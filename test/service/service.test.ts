@@ -110,7 +110,7 @@ describe('the service', () => {
     })
     expect(await fetchReply(`${origin()}/health`)).toMatchObject({
       status: 200,
-      body: `{"status":"healthy","container":"${ownPackage.container}","project":"${ownPackage.project}"}`,
+      body: `{"status":"healthy","container":"${ownPackage.container}","project":"${ownPackage.homepage}"}`,
     })
     expect(await fetchReply(`${origin()}/ready`)).toMatchObject({ status: 200 })
   })

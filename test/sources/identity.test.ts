@@ -14,9 +14,10 @@ import {
 } from '../support/http/faulty-server.ts'
 
 const own = { container: 'https://example.com/image', project: 'https://example.com/project' }
+const service = { name: 'orders', version: '1.2.3', container: own.container, homepage: own.project }
 
 async function ask(options: Partial<IdentityOptions>) {
-  const { bus, records, messages } = recordedBus({ identity: identity({ own, ...options }) })
+  const { bus, records, messages } = recordedBus({ identity: identity(options) }, { service })
   return { answer: await bus.request(getIdentity), records, warnings: messages('warn') }
 }
 

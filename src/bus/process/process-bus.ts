@@ -17,11 +17,21 @@ import { codeOf, Exiting, MissingProviders } from '../errors.ts'
 import { outputsOf, type SettledOutput, SettledOutputs } from '../outcomes.ts'
 import { lifecycle, type State } from './lifecycle.ts'
 import { Serial } from './serial.ts'
+import { type Manifest, type ServiceInfo, serviceInfo } from './service-info.ts'
 import { ShutdownDeadline } from './shutdown-deadline.ts'
 import { SingleFlight } from './single-flight.ts'
 
 /** A component of the service: a function that receives the bus to subscribe, provide and declare its requests. */
-export type Subscriber = (bus: ProcessBus) => void
+export interface Subscriber {
+  (bus: ProcessBus): void
+  /** Whether a service must not leave it out; see `mandatory`. */
+  readonly mandatory?: true
+}
+
+/** Marks a subscriber that protects the service, so that operators cannot leave it out. */
+export function mandatory(subscriber: (bus: ProcessBus) => void): Subscriber {
+  return Object.assign((bus: ProcessBus) => subscriber(bus), { mandatory: true as const })
+}
 
 /** `EX_SOFTWARE` of sysexits.h. */
 const softwareFailure = 70
@@ -34,6 +44,8 @@ const timeToEnd = 2_000
  * would be a deadlock.
  */
 export class ProcessBus extends Bus {
+  /** The name and version of the service, and the names derived from them. */
+  readonly service: ServiceInfo
   // One object shared by all views of the bus; assigning a property of the bus would set it on one view alone.
   private readonly life: {
     state: State
@@ -55,9 +67,18 @@ export class ProcessBus extends Bus {
   /**
    * @param options.shutdownTimeout time limit of an exit in milliseconds; 10 s by default
    * @param options.reloadTimeout time limit of each listener of a reload in milliseconds; 30 s by default
+   * @param options.service the name and version of the service; `service` and `0.0.0` by default
+   * @throws RangeError if a duration is invalid; TypeError if the name of the service is
    */
-  constructor(options: { readonly shutdownTimeout?: number; readonly reloadTimeout?: number } = {}) {
+  constructor(
+    options: {
+      readonly shutdownTimeout?: number
+      readonly reloadTimeout?: number
+      readonly service?: Manifest
+    } = {},
+  ) {
     super()
+    this.service = serviceInfo(options.service ?? { name: 'service', version: '0.0.0' })
     const { shutdownTimeout = 10_000, reloadTimeout = 30_000 } = options
     checkDuration(shutdownTimeout)
     checkDuration(reloadTimeout)

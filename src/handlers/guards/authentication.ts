@@ -1,22 +1,15 @@
 /** Bearer token authentication (RFC 6750) of all routes except open ones, if a subscriber provides `token.check`. */
-import type { ProcessBus, Subscriber } from '../../bus/process/process-bus.ts'
+import type { FastifyInstance } from 'fastify'
+import { mandatory, type ProcessBus, type Subscriber } from '../../bus/process/process-bus.ts'
 import { isError, messageOf } from '../../bus/thrown.ts'
 import { checkToken, httpRoutes } from '../../channels.ts'
 import { Sensitive } from '../../secret.ts'
+import { hookPriority } from '../server/hook-priority.ts'
 
 /** The request has no token, or an unknown one. */
 class Unauthorized extends Error {
   readonly code = 'UNAUTHORIZED'
 }
-
-/** https://www.rfc-editor.org/rfc/rfc6750#section-3 */
-const bearerChallenge = 'Bearer realm="secret-bus"'
-
-/**
- * Additional challenge of pages: browsers prompt for a password, which is the token. The user name is ignored.
- * https://www.rfc-editor.org/rfc/rfc7617#section-2
- */
-const basicChallenge = 'Basic realm="secret-bus", charset="UTF-8"'
 
 /** Whether a subscriber provides `token.check`: the built-in one, if tokens are configured, or a plugin. */
 export function isAuthenticated(bus: ProcessBus): boolean {
@@ -24,12 +17,18 @@ export function isAuthenticated(bus: ProcessBus): boolean {
 }
 
 /** @param options.required whether the process must not start without a provider; true by default */
-export const authentication =
-  ({ required = true }: { readonly required?: boolean } = {}): Subscriber =>
-  (bus) => {
+export const authentication = ({ required = true }: { readonly required?: boolean } = {}): Subscriber =>
+  mandatory((bus) => {
     if (required) bus.requester(checkToken)
+    /** https://www.rfc-editor.org/rfc/rfc6750#section-3 */
+    const bearerChallenge = `Bearer realm="${bus.service.name}"`
+    /**
+     * Additional challenge of pages: browsers prompt for a password, which is the token. The user name is ignored.
+     * https://www.rfc-editor.org/rfc/rfc7617#section-2
+     */
+    const basicChallenge = `Basic realm="${bus.service.name}", charset="UTF-8"`
 
-    bus.subscribe(httpRoutes, (app) => {
+    const addHook = (app: FastifyInstance) => {
       if (!isAuthenticated(bus)) return
       const check = bus.requester(checkToken)
       app.addHook('onRequest', (request, reply, done) => {
@@ -50,8 +49,9 @@ export const authentication =
         const onAnswer = (isValid: unknown) => (isValid === true ? done() : reject())
         check({ token: new Sensitive(token) }, { id: request.id }).then(onAnswer, onError)
       })
-    })
-  }
+    }
+    bus.subscribe(httpRoutes, addHook, { priority: hookPriority.authentication })
+  })
 
 interface Credentials {
   readonly scheme?: 'bearer' | 'basic'

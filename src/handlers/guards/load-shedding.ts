@@ -4,6 +4,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import type { FastifyInstance } from 'fastify'
 import type { Subscriber } from '../../bus/process/process-bus.ts'
 import { httpRoutes } from '../../channels.ts'
+import { hookPriority } from '../server/hook-priority.ts'
 import { defaultLimits, type Limits } from '../server/limits.ts'
 import { PendingReplies } from '../server/node/pending-replies.ts'
 
@@ -15,7 +16,7 @@ export class Overloaded extends Error {
 export const loadShedding =
   (limits = defaultLimits): Subscriber =>
   (bus) => {
-    bus.subscribe(httpRoutes, (app) => {
+    const addHook = (app: FastifyInstance) => {
       const isDelayed = watchEventLoop(app, limits)
       const replies = PendingReplies.of(app.server)
       const hasSlot = connectionSlots(limits.connections)
@@ -36,7 +37,8 @@ export const loadShedding =
         reply.raw.on('close', release)
         done()
       })
-    })
+    }
+    bus.subscribe(httpRoutes, addHook, { priority: hookPriority.loadShedding })
   }
 
 /** Interval between the samples of the event loop delay, and of its mean, in milliseconds. */

@@ -1,8 +1,8 @@
-/** Refuses to serve secrets to other hosts without authentication, unless that is allowed explicitly. */
+/** Refuses to serve other hosts without authentication, unless that is allowed explicitly. */
 import { lookup } from 'node:dns/promises'
 import { type AddressInfo, BlockList, isIPv6 } from 'node:net'
 import { lifecycle } from '../../bus/process/lifecycle.ts'
-import type { Subscriber } from '../../bus/process/process-bus.ts'
+import { mandatory, type Subscriber } from '../../bus/process/process-bus.ts'
 import { httpRoutes } from '../../channels.ts'
 import { UsageError } from '../../errors.ts'
 import { isAuthenticated } from './authentication.ts'
@@ -10,7 +10,7 @@ import { isAuthenticated } from './authentication.ts'
 export interface NoAuthenticationOptions {
   /** The address or host name to listen on. */
   readonly host: string
-  /** Serve secrets beyond loopback to clients without a token. */
+  /** Serve clients beyond loopback without a token. */
   readonly allowAnonymous: boolean
 }
 
@@ -18,28 +18,29 @@ const loopback = new BlockList()
 loopback.addSubnet('127.0.0.0', 8)
 loopback.addAddress('::1', 'ipv6')
 
-export const noAuthentication =
-  ({ host, allowAnonymous }: NoAuthenticationOptions): Subscriber =>
-  (bus) => {
+export const noAuthentication = ({ host, allowAnonymous }: NoAuthenticationOptions): Subscriber =>
+  mandatory((bus) => {
     // All providers are registered before the start.
-    bus.subscribe(lifecycle.start, async () => {
+    const check = async () => {
       if (allowAnonymous || isAuthenticated(bus)) return
       const addresses = await lookup(host, { all: true })
       if (addresses.every(({ address }) => isLoopback(address))) return
       throw new UsageError(
-        `Listening on ${host} without authentication requires --allow-anonymous; or set --auth-token-file or SECRET_BUS_AUTH_TOKEN, which must not be empty`,
+        `Listening on ${host} without authentication requires --allow-anonymous; or set --auth-token-file or ${bus.service.variablePrefix}AUTH_TOKEN, which must not be empty`,
       )
-    })
+    }
+    // Before any other subscriber connects or listens.
+    bus.subscribe(lifecycle.start, check, { priority: 10 })
 
     bus.subscribe(httpRoutes, (app) => {
       if (isAuthenticated(bus)) return
       app.server.once('listening', () => {
         const { address } = app.server.address() as AddressInfo // a string only for a pipe
         if (isLoopback(address)) return
-        bus.log('warn', `Authentication is disabled: anyone who can reach ${address} can read secrets`)
+        bus.log('warn', `Authentication is disabled: anyone who can reach ${address} can use this service`)
       })
     })
-  }
+  })
 
 /** Includes IPv4 addresses that are written as IPv6, such as `::ffff:127.0.0.1`. */
 function isLoopback(address: string): boolean {

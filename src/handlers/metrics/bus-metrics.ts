@@ -1,8 +1,11 @@
 /** Metrics of the bus: calls of listeners and providers, and the state of the process. */
 import { type State, states } from '../../bus/process/lifecycle.ts'
 import type { Subscriber } from '../../bus/process/process-bus.ts'
+import type { ServiceInfo } from '../../bus/process/service-info.ts'
 import { type Outcome, outcomeOf } from '../../bus/taps.ts'
 import { collectMetrics, type Metric } from '../../channels.ts'
+
+type Prefix = Pick<ServiceInfo, 'metricPrefix'>
 
 interface Calls {
   readonly labels: { readonly channel: string; readonly by: string; readonly outcome: Outcome }
@@ -33,19 +36,19 @@ export const busMetrics = (): Subscriber => (bus) => {
     calls.seconds += activity.ms / 1_000
   })
 
-  bus.subscribe(collectMetrics, () => [...callMetrics(all), stateMetric(bus.state)])
+  bus.subscribe(collectMetrics, () => [...callMetrics(bus.service, all), stateMetric(bus.service, bus.state)])
 }
 
-function callMetrics(calls: Calls[]): Metric[] {
+function callMetrics({ metricPrefix }: Prefix, calls: Calls[]): Metric[] {
   return [
     {
-      name: 'secret_bus_calls_total',
+      name: `${metricPrefix}calls_total`,
       help: 'Bus calls by channel, listener or provider, and outcome (ok, error or timeout).',
       type: 'counter',
       values: calls.map(({ labels, count }) => ({ labels, value: count })),
     },
     {
-      name: 'secret_bus_call_seconds_total',
+      name: `${metricPrefix}call_seconds_total`,
       help: 'Total duration of bus calls by channel, listener or provider, and outcome.',
       type: 'counter',
       values: calls.map(({ labels, seconds }) => ({ labels, value: seconds })),
@@ -53,9 +56,9 @@ function callMetrics(calls: Calls[]): Metric[] {
   ]
 }
 
-function stateMetric(current: State): Metric {
+function stateMetric({ metricPrefix }: Prefix, current: State): Metric {
   return {
-    name: 'secret_bus_state',
+    name: `${metricPrefix}state`,
     help: 'Process state: 1 for the current state, 0 for all others.',
     type: 'gauge',
     values: states.map((state) => ({ labels: { state }, value: state === current ? 1 : 0 })),

@@ -2,6 +2,7 @@
 import type { Server } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
+import type { ServiceInfo } from '../../bus/process/service-info.ts'
 import type { Metric } from '../../channels.ts'
 import { finalStatus, type WatchedResponse } from '../server/node/response.ts'
 
@@ -45,12 +46,12 @@ class RouteStatistics {
  * Starts recording and returns a function that collects the metrics. Labels never contain values chosen by clients, so
  * the number of series is bounded.
  */
-export function httpMetrics(app: FastifyInstance): () => Metric[] {
+export function httpMetrics(app: FastifyInstance, { metricPrefix }: Pick<ServiceInfo, 'metricPrefix'>): () => Metric[] {
   const routes = watchRequests(app)
   const malformed = watchRejections(app.server)
   return () => [
     {
-      name: 'secret_bus_http_requests_total',
+      name: `${metricPrefix}http_requests_total`,
       help: 'HTTP requests by route and status; 499 if the client disconnected before the response.',
       type: 'counter',
       values: [...routes].flatMap(([route, { statuses }]) =>
@@ -58,13 +59,13 @@ export function httpMetrics(app: FastifyInstance): () => Metric[] {
       ),
     },
     {
-      name: 'secret_bus_http_request_duration_seconds',
+      name: `${metricPrefix}http_request_duration_seconds`,
       help: 'Time from the request head to the end of the response, by route.',
       type: 'histogram',
       values: Array.from(routes, ([route, { times }]) => ({ labels: { route }, ...times })),
     },
     {
-      name: 'secret_bus_http_malformed_requests_total',
+      name: `${metricPrefix}http_malformed_requests_total`,
       help: 'Connections rejected because of a malformed, oversized or slow request.',
       type: 'counter',
       values: [{ value: malformed() }],

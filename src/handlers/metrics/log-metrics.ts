@@ -14,7 +14,7 @@ export const logMetrics =
   (bus) => {
     bus.subscribe(collectMetrics, () => [
       {
-        name: 'secret_bus_log_lines_dropped_total',
+        name: `${bus.service.metricPrefix}log_lines_dropped_total`,
         help: 'Log lines lost because stdout was not read or could not be written, by kind (audit or other).',
         type: 'counter',
         values: Object.entries(dropped()).map(([kind, value]) => ({ labels: { kind }, value })),

@@ -1,5 +1,7 @@
 /** The shared parts of the OpenAPI document: https://spec.openapis.org/oas/v3.1.1.html#components-object. */
 
+import type { ServiceInfo } from '../../bus/process/service-info.ts'
+
 /** The request id in examples. */
 export const exampleId = '0b6f3a1e4a514c8e-1f'
 
@@ -13,62 +15,63 @@ export const requestIdParameter = {
 }
 
 /** The response headers. The description of an optional header states when it is present. */
-export const headers = {
-  'X-Request-Id': {
-    description: 'Request id: the one from the request if it is valid, otherwise a generated one.',
-    required: true,
-    schema: { type: 'string', pattern: '^[\\w.~+/=@:-]{1,128}$' },
-    example: exampleId,
-  },
-  'Cache-Control': {
-    description: '`no-store` forbids caching; `no-cache` requires revalidation before each use.',
-    required: true,
-    schema: { type: 'string', enum: ['no-store', 'no-cache'] },
-    example: 'no-store',
-  },
-  'Cache-Status': {
-    description: [
-      'How the cache handled the request (RFC 9211): `hit`, with a negative `ttl` if the secret is stale;',
-      '`fwd=uri-miss` if it was fetched; `collapsed` if the fetch was shared with another request.',
-    ].join(' '),
-    required: true,
-    schema: { type: 'string', pattern: '^secret-bus; (hit(; ttl=-?\\d+)?|fwd=uri-miss(; collapsed)?)$' },
-    examples: {
-      hit: { summary: 'Cache hit', value: 'secret-bus; hit' },
-      lifetime: { summary: 'Cache hit, valid for 57 more seconds', value: 'secret-bus; hit; ttl=57' },
-      miss: { summary: 'Cache miss', value: 'secret-bus; fwd=uri-miss' },
-      collapsed: {
-        summary: 'Cache miss, fetch shared with another request',
-        value: 'secret-bus; fwd=uri-miss; collapsed',
+export const headersOf = ({ name }: Pick<ServiceInfo, 'name'>) =>
+  ({
+    'X-Request-Id': {
+      description: 'Request id: the one from the request if it is valid, otherwise a generated one.',
+      required: true,
+      schema: { type: 'string', pattern: '^[\\w.~+/=@:-]{1,128}$' },
+      example: exampleId,
+    },
+    'Cache-Control': {
+      description: '`no-store` forbids caching; `no-cache` requires revalidation before each use.',
+      required: true,
+      schema: { type: 'string', enum: ['no-store', 'no-cache'] },
+      example: 'no-store',
+    },
+    'Cache-Status': {
+      description: [
+        'How the cache handled the request (RFC 9211): `hit`, with a negative `ttl` if the secret is stale;',
+        '`fwd=uri-miss` if it was fetched; `collapsed` if the fetch was shared with another request.',
+      ].join(' '),
+      required: true,
+      schema: { type: 'string', pattern: `^${name}; (hit(; ttl=-?\\d+)?|fwd=uri-miss(; collapsed)?)$` },
+      examples: {
+        hit: { summary: 'Cache hit', value: `${name}; hit` },
+        lifetime: { summary: 'Cache hit, valid for 57 more seconds', value: `${name}; hit; ttl=57` },
+        miss: { summary: 'Cache miss', value: `${name}; fwd=uri-miss` },
+        collapsed: {
+          summary: 'Cache miss, fetch shared with another request',
+          value: `${name}; fwd=uri-miss; collapsed`,
+        },
       },
     },
-  },
-  'Retry-After': {
-    description:
-      'Delay before the next attempt, in seconds. Always present with 503; with other statuses, if the delay is known.',
-    schema: { type: 'integer', minimum: 1 },
-    example: 1,
-  },
-  'WWW-Authenticate': {
-    description:
-      'Authentication schemes: bearer token (RFC 6750); routes for browsers also accept it as an HTTP Basic password.',
-    required: true,
-    schema: {
-      type: 'string',
-      pattern: '^Bearer realm="secret-bus"(, error="invalid_token")?(, Basic realm="secret-bus", charset="UTF-8")?$',
+    'Retry-After': {
+      description:
+        'Delay before the next attempt, in seconds. Always present with 503; with other statuses, if the delay is known.',
+      schema: { type: 'integer', minimum: 1 },
+      example: 1,
     },
-    examples: {
-      none: { summary: 'No token', value: 'Bearer realm="secret-bus"' },
-      unknown: { summary: 'Unknown token', value: 'Bearer realm="secret-bus", error="invalid_token"' },
-      browser: {
-        summary: 'Route for browsers',
-        value: 'Bearer realm="secret-bus", Basic realm="secret-bus", charset="UTF-8"',
+    'WWW-Authenticate': {
+      description:
+        'Authentication schemes: bearer token (RFC 6750); routes for browsers also accept it as an HTTP Basic password.',
+      required: true,
+      schema: {
+        type: 'string',
+        pattern: `^Bearer realm="${name}"(, error="invalid_token")?(, Basic realm="${name}", charset="UTF-8")?$`,
+      },
+      examples: {
+        none: { summary: 'No token', value: `Bearer realm="${name}"` },
+        unknown: { summary: 'Unknown token', value: `Bearer realm="${name}", error="invalid_token"` },
+        browser: {
+          summary: 'Route for browsers',
+          value: `Bearer realm="${name}", Basic realm="${name}", charset="UTF-8"`,
+        },
       },
     },
-  },
-} as const
+  }) as const
 
-export type HeaderName = keyof typeof headers
+export type HeaderName = keyof ReturnType<typeof headersOf>
 
 /** https://www.rfc-editor.org/rfc/rfc9457#section-3.1 */
 export const problemSchema = {

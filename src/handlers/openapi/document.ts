@@ -1,19 +1,16 @@
 /** Builds the OpenAPI document from the routes' schemas, their documented replies, and the replies common to all. */
 import swagger, { formatParamUrl } from '@fastify/swagger'
 import fastify, { type FastifyContextConfig, type FastifyInstance, type FastifySchema } from 'fastify'
-import { RequestError } from '../server/problem.ts'
-import { type HeaderName, headers, problemSchema, requestIdParameter } from './components.ts'
+import type { ServiceInfo } from '../../bus/process/service-info.ts'
+import type { Problems } from '../server/problem.ts'
+import { RequestError } from '../server/request-error.ts'
+import { type HeaderName, headersOf, problemSchema, requestIdParameter } from './components.ts'
 import { type DocumentedProblem, type DocumentedReply, problemReply } from './route-documentation.ts'
 
 /** The properties of the service as a whole. */
 export interface ApiOptions {
-  readonly own: {
-    readonly name: string
-    readonly version: string
-    readonly description: string
-    readonly license: string
-    readonly project: string
-  }
+  readonly service: ServiceInfo
+  readonly problems: Problems
   /** Whether routes require a token, except open ones. */
   readonly guarded: boolean
 }
@@ -47,7 +44,6 @@ interface Response {
 }
 
 const tags = [
-  { name: 'Secrets', description: 'Read secrets.' },
   { name: 'Health', description: 'Health checks for orchestrators and load balancers. No token required.' },
   { name: 'Operations', description: 'Monitoring and administration.' },
   { name: 'Documentation', description: 'This document.' },
@@ -70,20 +66,48 @@ const bearerToken = {
 /** @throws Error if the schema of a route is invalid or has an unresolvable reference */
 export async function apiDocument(added: readonly AddedRoute[], options: ApiOptions): Promise<object> {
   const { paths, components, ...document } = await describedBySchemas(added, options)
-  for (const { method, url, config } of added) {
+  for (const { method, url, schema, config } of added) {
     const operation = paths[formatParamUrl(url)]?.[method.toLowerCase()]
-    if (operation) complete(operation, config, options.guarded) // hidden routes have none
+    if (operation) complete(operation, { schema, config }, options) // hidden routes have none
   }
   const schemas = { ...components.schemas, Problem: problemSchema }
+  const responses = problemResponses(options.problems)
+  const used = JSON.stringify({ paths, responses })
+  const headers = Object.entries(headersOf(options.service)).filter(([name]) => used.includes(`/headers/${name}"`))
   return {
     ...document,
+    tags: usedTags(added),
     paths,
-    components: { ...components, schemas, headers, parameters: { 'X-Request-Id': requestIdParameter } },
+    components: {
+      ...components,
+      schemas,
+      headers: Object.fromEntries(headers),
+      responses,
+      parameters: { 'X-Request-Id': requestIdParameter },
+    },
   }
 }
 
+/** Every declared problem type, whether or not a route documents it. */
+function problemResponses(problems: Problems): Record<string, Response> {
+  return Object.fromEntries(
+    Array.from(problems.types.keys(), (code) => [code, responseOf([problemReply(code, problems)])]),
+  )
+}
+
+/** The tags that operations use, those of routes first. */
+function usedTags(added: readonly AddedRoute[]): readonly object[] {
+  const own = added.flatMap(({ config }) => config.documentation?.tag ?? [])
+  const used = new Set(added.flatMap(({ schema }) => schema.tags ?? []))
+  const byName = new Map([...own, ...tags.filter(({ name }) => used.has(name))].map((tag) => [tag.name, tag]))
+  return [...byName.values()]
+}
+
 /** Generates the document from the schemas alone, with a second app that has the same routes and never listens. */
-async function describedBySchemas(added: readonly AddedRoute[], { own, guarded }: ApiOptions): Promise<ApiDocument> {
+async function describedBySchemas(
+  added: readonly AddedRoute[],
+  { service, guarded }: ApiOptions,
+): Promise<ApiDocument> {
   const app = fastify({ exposeHeadRoutes: false })
   app.setValidatorCompiler(() => () => true).setSerializerCompiler(() => () => '')
   await app.register(swagger, {
@@ -93,14 +117,13 @@ async function describedBySchemas(added: readonly AddedRoute[], { own, guarded }
     openapi: {
       openapi: '3.1.1',
       info: {
-        title: own.name,
-        version: own.version,
-        description: `${own.description}.\n\n${about}`,
-        license: { name: own.license, identifier: own.license },
+        title: service.name,
+        version: service.version,
+        description: `${service.description ? `${service.description}.\n\n` : ''}${about}`,
+        ...(service.license && { license: { name: service.license, identifier: service.license } }),
       },
-      externalDocs: { description: 'The project', url: own.project },
+      ...(service.homepage && { externalDocs: { description: 'The project', url: service.homepage } }),
       servers: [{ url: '.', description: 'This service' }], // relative, for proxies with a path prefix
-      tags,
       components: guarded ? { securitySchemes: { bearer: bearerToken } } : {},
       security: guarded ? [{ bearer: [] }] : [],
     },
@@ -116,14 +139,21 @@ function addRoute(app: FastifyInstance, { method, url, schema, config, instance 
   for (const [id, shared] of Object.entries(instance.getSchemas())) if (!app.getSchema(id)) app.addSchema(shared)
   if (!app.supportedMethods.includes(method)) return // OpenAPI does not support it either
   if (app.hasRoute({ method, url })) return // differs only in its parameter names
-  const { params } = config.documentation ?? {}
-  app.route({ method, url, schema: { ...schema, ...(params && { params }) }, handler: async () => undefined })
+  const { params, tag } = config.documentation ?? {}
+  const tagged = { ...schema, ...(params && { params }), ...(tag && { tags: [tag.name] }) }
+  app.route({ method, url, schema: tagged, handler: async () => undefined })
 }
 
 /** Adds the documented replies of the route, and the parameters and problems common to all routes. */
-function complete(operation: Operation, config: FastifyContextConfig, guarded: boolean): void {
+function complete(
+  operation: Operation,
+  { schema, config }: Pick<AddedRoute, 'schema' | 'config'>,
+  { problems: types, guarded }: ApiOptions,
+): void {
   const { replies = [], problems = [] } = config.documentation ?? {}
-  const failures = [...problems, ...commonProblems(config, guarded)].map(problemReply)
+  const failures = [...problems, ...commonProblems(schema, config, guarded)].map((problem) =>
+    problemReply(problem, types, config),
+  )
   const documented = Map.groupBy([...replies, ...failures], ({ status }) => status)
   operation.parameters = [...(operation.parameters ?? []), { $ref: '#/components/parameters/X-Request-Id' }]
   if (config.open) operation.security = []
@@ -133,9 +163,21 @@ function complete(operation: Operation, config: FastifyContextConfig, guarded: b
   ])
 }
 
+/** The reply of Fastify to a request that does not match the schema of the route. */
+const invalidRequest: DocumentedProblem = Object.assign(new Error("querystring must have required property 'name'"), {
+  statusCode: 400,
+  code: 'FST_ERR_VALIDATION',
+})
+
 /** The problems that may occur on any route. */
-function commonProblems({ open = false }: FastifyContextConfig, guarded: boolean): DocumentedProblem[] {
+function commonProblems(
+  { body, querystring, params, headers }: FastifySchema,
+  { open = false }: FastifyContextConfig,
+  guarded: boolean,
+): DocumentedProblem[] {
+  const isValidated = [body, querystring, params, headers].some((part) => part !== undefined)
   return [
+    ...(isValidated ? [invalidRequest] : []),
     new RequestError(400, 'The Host header is missing.'),
     new RequestError(413, 'The request body is too large.'),
     new Error('unexpected'),
@@ -146,7 +188,7 @@ function commonProblems({ open = false }: FastifyContextConfig, guarded: boolean
 
 /** Combines the replies with the same status. */
 function responseOf(replies: readonly DocumentedReply[]): Response {
-  const names = new Set(replies.flatMap((reply) => reply.headers))
+  const names = new Set(replies.flatMap((reply) => reply.headers ?? []))
   const byMediaType = Map.groupBy(replies, ({ mediaType }) => mediaType)
   return withRequestId({
     description: replies.map(({ description }) => description).join('\n\n'),

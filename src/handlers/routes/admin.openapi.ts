@@ -1,6 +1,6 @@
 /** The OpenAPI description of the administration routes. */
 import type { RouteShorthandOptions } from 'fastify'
-import { RequestError } from '../server/problem.ts'
+import { RequestError } from '../server/request-error.ts'
 
 const listener = { type: 'string', description: 'Name of the subscriber that owns the listener.' }
 const listOf = (properties: object) => ({
@@ -17,7 +17,7 @@ const others = [{ listener: 'tokens', result: { tokens: 1 } }, { listener: 'http
 export const route = {
   schema: {
     operationId: 'reload',
-    summary: 'Reload secrets, tokens and the TLS certificate',
+    summary: 'Reload cached data, tokens and the TLS certificate',
     description: 'Same as SIGHUP. Open connections stay open. Available only if authentication is enabled.',
     tags: ['Operations'],
   },
@@ -32,7 +32,7 @@ export const route = {
           examples: {
             reloaded: {
               summary: 'Reloaded',
-              value: { reloaded: [{ listener: 'secret-cache', result: { reloaded: ['thedoctor'] } }, ...others] },
+              value: { reloaded: [{ listener: 'cache', result: { reloaded: 1 } }, ...others] },
             },
           },
           headers: ['Cache-Control'],
@@ -43,7 +43,7 @@ export const route = {
           code: 'RELOAD_FAILED',
           members: { failed, reloaded },
           example: {
-            failed: [{ listener: 'secret-cache', detail: 'The source is unavailable.' }],
+            failed: [{ listener: 'cache', detail: 'The source is unavailable.' }],
             reloaded: others,
           },
         },

@@ -3,12 +3,18 @@ import { Exiting, messageOf } from '../../bus/errors.ts'
 import type { Subscriber } from '../../bus/process/process-bus.ts'
 import { httpRoutes } from '../../channels.ts'
 import { isAuthenticated } from '../guards/authentication.ts'
-import { problemOf, replyWithProblem } from '../server/problem.ts'
+import { Problems } from '../server/problem.ts'
 import { route } from './admin.openapi.ts'
 
 /** Some subscribers failed to reload. They keep their previous data, unless access to it was revoked. */
 class ReloadFailed extends Error {
   readonly code = 'RELOAD_FAILED'
+  readonly members: object
+
+  constructor(members: { readonly failed: readonly object[]; readonly reloaded: readonly object[] }) {
+    super('Some subscribers failed to reload')
+    this.members = members
+  }
 }
 
 export const adminRoutes = (): Subscriber => (bus) => {
@@ -34,11 +40,12 @@ export const adminRoutes = (): Subscriber => (bus) => {
         // Each failure was logged where it occurred, but without this request's id.
         const reasons = failures.map(({ handler, reason }) => `${handler}: ${messageOf(reason)}`)
         bus.log('error', `Failed to reload: ${reasons.join('; ')}`, { reqId: request.id })
+        const problems = Problems.of(app)
         const failed = failures.map(({ handler, reason }) => ({
           listener: handler,
-          detail: problemOf(reason, request.id).detail,
+          detail: problems.problemOf(reason, request.id).detail,
         }))
-        return replyWithProblem(new ReloadFailed(), request, reply, { failed, reloaded })
+        return problems.reply(new ReloadFailed({ failed, reloaded }), request, reply)
       })
     })
   })

@@ -1,4 +1,5 @@
 /** The OpenAPI description of the documentation route. */
+import type { ServiceInfo } from '../../bus/process/service-info.ts'
 import type { RouteDocumentation } from '../openapi/route-documentation.ts'
 
 export const schema = {
@@ -8,7 +9,7 @@ export const schema = {
   tags: ['Documentation'],
 }
 
-export const documentation: RouteDocumentation = {
+export const documentationOf = ({ name, license = 'MIT' }: ServiceInfo): RouteDocumentation => ({
   replies: [
     {
       status: 200,
@@ -22,10 +23,10 @@ export const documentation: RouteDocumentation = {
       examples: {
         document: {
           summary: 'Excerpt',
-          value: { openapi: '3.1.1', info: { title: 'secret-bus', license: { name: 'MIT' } }, paths: {} },
+          value: { openapi: '3.1.1', info: { title: name, license: { name: license } }, paths: {} },
         },
       },
       headers: ['Cache-Control'],
     },
   ],
-}
+})

@@ -1,43 +1,45 @@
 /** The OpenAPI description of the health routes. */
 import type { RouteShorthandOptions } from 'fastify'
+import type { ServiceInfo } from '../../bus/process/service-info.ts'
 import type { DocumentedReply } from '../openapi/route-documentation.ts'
 
 const text = { type: 'string' }
 const liveness = { type: 'object', properties: { status: text, container: text, project: text } }
 
-export const liveRoute = {
-  schema: {
-    operationId: 'getHealth',
-    summary: 'Check liveness',
-    description: 'Liveness check. Static; makes no downstream calls.',
-    tags: ['Health'],
-    response: { 200: liveness },
-  },
-  config: {
-    open: true,
-    documentation: {
-      replies: [
-        {
-          status: 200,
-          description: 'The process is alive.',
-          mediaType: 'application/json',
-          schema: { ...liveness, required: ['status', 'container', 'project'] },
-          examples: {
-            healthy: {
-              summary: 'Healthy',
-              value: {
-                status: 'healthy',
-                container: 'https://hub.docker.com/r/secretbus/secret-bus',
-                project: 'https://github.com/secret-bus/secret-bus',
+export const liveRoute = ({ container, homepage }: Pick<ServiceInfo, 'container' | 'homepage'>) =>
+  ({
+    schema: {
+      operationId: 'getHealth',
+      summary: 'Check liveness',
+      description: 'Liveness check. Static; makes no downstream calls.',
+      tags: ['Health'],
+      response: { 200: liveness },
+    },
+    config: {
+      open: true,
+      documentation: {
+        replies: [
+          {
+            status: 200,
+            description: 'The process is alive.',
+            mediaType: 'application/json',
+            schema: { ...liveness, required: ['status'] },
+            examples: {
+              healthy: {
+                summary: 'Healthy',
+                value: {
+                  status: 'healthy',
+                  container: container ?? 'https://example.com/image',
+                  project: homepage ?? 'https://example.com/project',
+                },
               },
             },
+            headers: [],
           },
-          headers: [],
-        },
-      ],
+        ],
+      },
     },
-  },
-} satisfies RouteShorthandOptions
+  }) satisfies RouteShorthandOptions
 
 const status = { type: 'string', enum: ['pass', 'warn', 'fail'] }
 const check = { type: 'object', required: ['status'], properties: { status, output: text } }
@@ -58,8 +60,7 @@ export const readyRoute = {
   schema: {
     operationId: 'getReadiness',
     summary: 'Check readiness',
-    description:
-      'Returns one entry per check. Once all secrets are loaded, an outage of the source cannot cause `fail`.',
+    description: 'Returns one entry per check. `warn` means degraded, but ready for traffic.',
     tags: ['Health'],
   },
   config: {
@@ -69,18 +70,18 @@ export const readyRoute = {
         {
           ...readyReply,
           status: 200,
-          description: 'Ready for traffic. The status is `warn` if a secret is stale or missing.',
+          description: 'Ready for traffic. The status is `warn` if a check is degraded.',
           examples: {
             ready: {
               summary: 'Ready',
-              value: { status: 'pass', checks: { 'secret-cache': [pass], 'http-server': [pass] } },
+              value: { status: 'pass', checks: { source: [pass], 'http-server': [pass] } },
             },
             stale: {
-              summary: 'Ready, with a stale secret',
+              summary: 'Ready, with stale data',
               value: {
                 status: 'warn',
                 checks: {
-                  'secret-cache': [{ status: 'warn', output: '1 of 1 secrets stale or missing' }],
+                  source: [{ status: 'warn', output: 'serving stale data' }],
                   'http-server': [pass],
                 },
               },
@@ -90,14 +91,14 @@ export const readyRoute = {
         {
           ...readyReply,
           status: 503,
-          description: 'Not ready: a secret has not been loaded yet, or the service is shutting down.',
+          description: 'Not ready: a check fails, or the service is starting or shutting down.',
           examples: {
             starting: {
               summary: 'Starting',
               value: {
                 status: 'fail',
                 checks: {
-                  'secret-cache': [{ status: 'fail', output: '1 of 1 secrets not loaded yet' }],
+                  source: [{ status: 'fail', output: 'not loaded yet' }],
                   'http-server': [pass],
                 },
               },
@@ -106,7 +107,7 @@ export const readyRoute = {
               summary: 'Draining',
               value: {
                 status: 'fail',
-                checks: { 'secret-cache': [pass], 'http-server': [{ status: 'fail', output: 'draining' }] },
+                checks: { source: [pass], 'http-server': [{ status: 'fail', output: 'draining' }] },
               },
             },
           },

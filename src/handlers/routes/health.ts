@@ -35,7 +35,7 @@ export const healthRoutes = (): Subscriber => (bus) => {
   bus.subscribe(httpRoutes, async (app) => {
     const { container, project } = await requestIdentity()
     const health = JSON.stringify({ status: 'healthy', container, project })
-    app.get('/health', liveRoute, (_request, reply) => {
+    app.get('/health', liveRoute(bus.service), (_request, reply) => {
       reply.type('application/json; charset=utf-8').send(health)
     })
 

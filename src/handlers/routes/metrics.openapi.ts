@@ -1,33 +1,35 @@
 /** The OpenAPI description of the metrics route. */
 import type { RouteShorthandOptions } from 'fastify'
+import type { ServiceInfo } from '../../bus/process/service-info.ts'
 
-export const route = {
-  schema: {
-    operationId: 'getMetrics',
-    summary: 'Get metrics',
-    description: 'Prometheus metrics of HTTP requests, bus calls, secret reads and fetches, and the process.',
-    tags: ['Operations'],
-  },
-  config: {
-    documentation: {
-      replies: [
-        {
-          status: 200,
-          description: 'Metrics in the Prometheus text format.',
-          mediaType: 'text/plain',
-          schema: { type: 'string' },
-          examples: {
-            reads: {
-              summary: 'Excerpt',
-              value: `# HELP secret_bus_secret_reads_total Cache reads by code name and result: hit, stale, miss, coalesced, negative or backoff.
-# TYPE secret_bus_secret_reads_total counter
-secret_bus_secret_reads_total{code_name="thedoctor",result="hit"} 1
-`,
-            },
-          },
-          headers: ['Cache-Control'],
-        },
-      ],
+export const metricsRoute = ({ metricPrefix }: Pick<ServiceInfo, 'metricPrefix'>) =>
+  ({
+    schema: {
+      operationId: 'getMetrics',
+      summary: 'Get metrics',
+      description: 'Prometheus metrics of HTTP requests, bus calls, the process, and the subscribers of the service.',
+      tags: ['Operations'],
     },
-  },
-} satisfies RouteShorthandOptions
+    config: {
+      documentation: {
+        replies: [
+          {
+            status: 200,
+            description: 'Metrics in the Prometheus text format.',
+            mediaType: 'text/plain',
+            schema: { type: 'string' },
+            examples: {
+              state: {
+                summary: 'Excerpt',
+                value: `# HELP ${metricPrefix}state Process state: 1 for the current state, 0 for all others.
+# TYPE ${metricPrefix}state gauge
+${metricPrefix}state{state="STARTED"} 1
+`,
+              },
+            },
+            headers: ['Cache-Control'],
+          },
+        ],
+      },
+    },
+  }) satisfies RouteShorthandOptions

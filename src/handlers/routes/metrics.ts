@@ -1,9 +1,11 @@
 /** `GET /metrics`: metrics for Prometheus. */
+import type { FastifyInstance } from 'fastify'
 import type { Subscriber } from '../../bus/process/process-bus.ts'
 import { SingleFlight } from '../../bus/process/single-flight.ts'
 import { collectMetrics, httpRoutes } from '../../channels.ts'
 import { httpMetrics } from '../metrics/http-metrics.ts'
-import { route } from './metrics.openapi.ts'
+import { hookPriority } from '../server/hook-priority.ts'
+import { metricsRoute } from './metrics.openapi.ts'
 
 /** Time limit of each subscriber in milliseconds. */
 const timeout = 1_000
@@ -23,8 +25,8 @@ export const metricsRoutes = (): Subscriber => (bus) => {
     bus.log('error', message, { reqId })
   }
 
-  bus.subscribe(httpRoutes, (app) => {
-    const requestMetrics = httpMetrics(app)
+  const addRoute = (app: FastifyInstance) => {
+    const requestMetrics = httpMetrics(app, bus.service)
 
     const render = async (id: string) => {
       const call = { id, deadline: Date.now() + timeout }
@@ -42,9 +44,10 @@ export const metricsRoutes = (): Subscriber => (bus) => {
     // Concurrent scrapes share one document, so that many cost no more time and memory than one.
     const renderings = new SingleFlight<{ readonly contentType: string; readonly body: Buffer }>()
 
-    app.get('/metrics', route, async (request, reply) => {
+    app.get('/metrics', metricsRoute(bus.service), async (request, reply) => {
       const { contentType, body } = await renderings.run(() => render(request.id))
       return reply.header('cache-control', 'no-store').type(contentType).send(body)
     })
-  })
+  }
+  bus.subscribe(httpRoutes, addRoute, { priority: hookPriority.metrics })
 }

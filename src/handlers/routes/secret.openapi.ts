@@ -1,6 +1,8 @@
 /** The OpenAPI description of the secret routes. */
+
+import type { ProblemDeclaration } from '../../channels.ts'
 import type { DocumentedProblem, DocumentedReply } from '../openapi/route-documentation.ts'
-import { RequestError } from '../server/problem.ts'
+import { RequestError } from '../server/request-error.ts'
 
 const body = { type: 'object', required: ['secret_code'], properties: { secret_code: { type: 'string' } } }
 
@@ -25,7 +27,20 @@ const problems: DocumentedProblem[] = [
   'BUS_REQUEST_TIMEOUT',
 ]
 
-const common = { tags: ['Secrets'], response: { 200: body } }
+/** The problem types of the secret routes, where a missing secret is the subject of the request. */
+export const secretProblems = {
+  SECRET_NOT_FOUND: { status: 404, title: 'Secret not found', detail: 'The secret does not exist.' },
+  SOURCE_REFUSED: {
+    status: 502,
+    title: 'Source refused',
+    detail: 'The source refused to return the secret.',
+    retryAfter: true,
+  },
+} satisfies Record<string, ProblemDeclaration>
+
+const common = { response: { 200: body } }
+
+const tag = { name: 'Secrets', description: 'Read secrets.' }
 
 const codeName = { type: 'string', description: 'Key of the secret in the table.', examples: ['thedoctor'] }
 
@@ -37,7 +52,7 @@ export const paths = {
       summary: 'Get the first secret',
       description: 'Returns the secret of the first configured code name.',
     },
-    config: { documentation: { replies, problems } },
+    config: { problems: secretProblems, documentation: { tag, replies, problems } },
   },
   '/secret/:codeName': {
     schema: {
@@ -47,7 +62,9 @@ export const paths = {
       description: 'Returns the secret of a configured code name. Any other name is 404, without a read.',
     },
     config: {
+      problems: secretProblems,
       documentation: {
+        tag,
         params: { type: 'object', properties: { codeName } },
         replies,
         problems: [...problems, new RequestError(414, 'A path parameter is too long.')],

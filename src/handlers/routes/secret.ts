@@ -31,11 +31,14 @@ export const secretRoutes =
   (bus) => {
     const requestSecret = bus.requester(getSecret)
     const publishAccess = bus.publisher(secretAccessed)
+    const identifier = bus.service.name
 
     const handler = async (request: FastifyRequest<Route>, reply: FastifyReply) => {
       const { codeName = first } = request.params
       const secret = await requestSecret({ codeName }, { id: request.id })
-      reply.header('cache-control', 'no-store').header('cache-status', cacheStatus(secret.freshness))
+      reply
+        .header('cache-control', 'no-store')
+        .header('cache-status', `${identifier}; ${cacheStatus(secret.freshness)}`)
       return { secret_code: secret.value.reveal() }
     }
 
@@ -71,8 +74,8 @@ export const secretRoutes =
 
 /** https://www.rfc-editor.org/rfc/rfc9211; the `ttl` of a stale secret is negative. */
 function cacheStatus({ result, expiresAt }: Freshness): string {
-  if (result === 'miss') return 'secret-bus; fwd=uri-miss'
-  if (result === 'coalesced') return 'secret-bus; fwd=uri-miss; collapsed'
-  if (expiresAt === Infinity) return 'secret-bus; hit'
-  return `secret-bus; hit; ttl=${Math.floor((expiresAt - Date.now()) / 1000)}`
+  if (result === 'miss') return 'fwd=uri-miss'
+  if (result === 'coalesced') return 'fwd=uri-miss; collapsed'
+  if (expiresAt === Infinity) return 'hit'
+  return `hit; ttl=${Math.floor((expiresAt - Date.now()) / 1000)}`
 }

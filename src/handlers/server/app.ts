@@ -7,7 +7,8 @@ import { isValidHost } from './host.ts'
 import type { Limits } from './limits.ts'
 import { refuseConnection } from './node/client-error.ts'
 import { nodeServer } from './node/node-server.ts'
-import { RequestError, replyWithProblem } from './problem.ts'
+import type { Problems } from './problem.ts'
+import { RequestError } from './request-error.ts'
 import { requestIds } from './request-id.ts'
 import type { Certificate } from './tls/certificate.ts'
 import { replyToUnserved } from './unserved.ts'
@@ -30,9 +31,13 @@ export interface AppOptions {
   /** Enables HTTPS. */
   readonly certificate: Certificate | undefined
   readonly isDraining: () => boolean
+  readonly problems: Problems
 }
 
-export function newApp(bus: ProcessBus, { trustProxy, limits, certificate, isDraining }: AppOptions): FastifyInstance {
+export function newApp(
+  bus: ProcessBus,
+  { trustProxy, limits, certificate, isDraining, problems }: AppOptions,
+): FastifyInstance {
   const routerOptions = { maxParamLength: limits.parameter }
   const app = fastify({
     serverFactory: (listener) => nodeServer(listener, limits, certificate, isDraining),
@@ -42,22 +47,25 @@ export function newApp(bus: ProcessBus, { trustProxy, limits, certificate, isDra
     bodyLimit: limits.body,
     return503OnClosing: false, // requests are served until the server has closed
     routerOptions,
+    // Refuses unknown properties where a schema forbids them, instead of removing them silently.
+    ajv: { customOptions: { removeAdditional: false } },
     clientErrorHandler: refuseConnection,
     // Hooks do not run for errors before routing. Fastify's message is withheld because it quotes the URL, which may
     // contain a token.
     frameworkErrors: ({ statusCode = 500 }, request, reply) => {
       reply.header('x-request-id', request.id)
       const detail = statusCode === 414 ? 'A path parameter is too long.' : 'The URL is malformed.'
-      replyWithProblem(new RequestError(statusCode, detail), request, reply)
+      problems.reply(new RequestError(statusCode, detail), request, reply)
     },
   })
+  problems.install(app)
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id)
     request.routeOptions.config.watch?.(request, reply)
     done(requestErrorOf(request, limits))
   })
   app.setErrorHandler((error, request, reply) => {
-    replyWithProblem(error, request, reply)
+    problems.reply(error, request, reply)
     if (isExpected(error, request, reply.statusCode)) return
     const { id: reqId, method, routeOptions } = request
     const fields = { reqId, method, route: routeOptions.url, status: reply.statusCode, err: error }

@@ -3,11 +3,13 @@ import { lookup } from 'node:dns/promises'
 import { setTimeout } from 'node:timers/promises'
 import { Server as SecureServer } from 'node:tls'
 import type { FastifyInstance } from 'fastify'
+import type { CallContext } from '../../bus/call.ts'
 import { lifecycle } from '../../bus/process/lifecycle.ts'
 import type { Subscriber } from '../../bus/process/process-bus.ts'
-import { checkHealth, httpListening, httpRoutes } from '../../channels.ts'
+import { checkHealth, declareProblems, httpListening, httpRoutes } from '../../channels.ts'
 import { newApp } from './app.ts'
 import { defaultLimits } from './limits.ts'
+import { Problems } from './problem.ts'
 import { type CertificateOptions, readCertificate } from './tls/certificate.ts'
 
 export interface HttpServerOptions extends CertificateOptions {
@@ -25,15 +27,28 @@ export const httpServer =
   (bus) => {
     const addRoutes = bus.publisher(httpRoutes)
     const publishListening = bus.publisher(httpListening)
+    bus.publisher(declareProblems) // only declares it, because `publishSettled` does not
     let running: FastifyInstance | undefined
     let stopping = false
     const warn = (message: string) => bus.log('warn', message)
     const isDraining = () => stopping || bus.exiting
 
-    bus.subscribe(lifecycle.start, async () => {
+    /** @throws the failure of a subscriber; InvalidProblem */
+    const declaredProblems = async () => {
+      const outcomes = await bus.publishSettled(declareProblems)
+      return new Problems(
+        bus.service,
+        outcomes.map((outcome) => {
+          if (outcome.status === 'rejected') throw outcome.reason
+          return { by: outcome.handler, problems: outcome.value }
+        }),
+      )
+    }
+
+    const start = async () => {
       stopping = false
       const certificate = await readCertificate(options, warn)
-      const app = newApp(bus, { ...options, limits, certificate, isDraining })
+      const app = newApp(bus, { ...options, limits, certificate, isDraining, problems: await declaredProblems() })
       running = app
       await addRoutes(app)
       // Resolved to one address, because Fastify starts a second server if `localhost` has two.
@@ -51,23 +66,27 @@ export const httpServer =
           `At most ${openConnections} connections can be open, because of the limit on open files (ulimit -n)`,
         )
       await publishListening({ address })
-    })
+    }
+    // After the other subscribers, in whatever order a service lists them, so that the port opens when all have started.
+    bus.subscribe(lifecycle.start, start, { priority: 90 })
 
     // Open connections keep their certificate; new ones get the new certificate.
-    bus.subscribe(lifecycle.graceful, async () => {
+    const reload = async () => {
       const certificate = await readCertificate(options, warn)
       const server: unknown = running?.server
       if (!certificate || !(server instanceof SecureServer)) return undefined
       server.setSecureContext(certificate)
       return { certificate: options.tlsCert }
-    })
+    }
+    bus.subscribe(lifecycle.graceful, reload, { priority: 90 })
 
-    bus.subscribe(lifecycle.stop, async (_, { signal }) => {
+    const stop = async (_: unknown, { signal }: CallContext) => {
       stopping = true
       if (!running) return
       if (running.server.listening) await setTimeout(options.drain, undefined, { signal })
       await running.close()
-    })
+    }
+    bus.subscribe(lifecycle.stop, stop, { priority: 10 }) // before the subscribers that answer its requests
 
     bus.subscribe(checkHealth, () =>
       isDraining()

@@ -1,97 +1,129 @@
 /** Error responses as problem details (RFC 9457). They reveal nothing about the backend; causes go to the log. */
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { ServiceInfo } from '../../bus/process/service-info.ts'
 import { codeOf, isInstance, isParseError, propertyOf } from '../../bus/thrown.ts'
+import type { ProblemDeclaration } from '../../channels.ts'
 import { errorHeaders, errorStatus } from './error-status.ts'
 import { STATUS_CODES } from './node/node-http.ts'
+import { combineProblems, type DeclaredProblems, type ProblemType, problemTypes } from './problem-types.ts'
+import { RequestError } from './request-error.ts'
 
-interface ProblemType {
-  readonly status: number
-  /** https://www.rfc-editor.org/rfc/rfc9457#section-3.1.1; `about:blank` adds nothing to the status. */
-  readonly type: string
-  readonly title: string
-  readonly detail: string
-}
-
-/** The problem types by error `code`. The statuses follow RFC 9110, section 15, for a gateway. */
-const kinds = {
-  UNAUTHORIZED: problem(401, 'unauthorized', 'Unauthorized', 'The request requires a valid bearer token.'),
-  SECRET_NOT_FOUND: problem(404, 'secret-not-found', 'Secret not found', 'The secret does not exist.'),
-  SOURCE_STARTING: problem(503, 'starting', 'Starting', 'The service is not ready yet.'),
-  SOURCE_THROTTLED: problem(503, 'source-throttled', 'Source throttled', 'The source is throttling requests.'),
-  SOURCE_TIMEOUT: problem(504, 'source-timeout', 'Source timed out', 'The source did not respond in time.'),
-  BUS_REQUEST_TIMEOUT: problem(504, 'timeout', 'Timed out', 'The request timed out.'),
-  BUS_LISTENER_TIMEOUT: problem(504, 'timeout', 'Timed out', 'A subscriber did not finish in time.'),
-  SOURCE_UNAVAILABLE: problem(502, 'source-unavailable', 'Source unavailable', 'The source is unavailable.'),
-  OVERLOADED: problem(503, 'overloaded', 'Overloaded', 'The service is overloaded.'),
-  BUS_CHANNEL_OVERLOADED: problem(503, 'overloaded', 'Overloaded', 'The service is overloaded.'),
-  BUS_EXITING: problem(503, 'stopping', 'Stopping', 'The service is shutting down.'),
-  RELOAD_FAILED: problem(500, 'reload-failed', 'Reload failed', 'Some subscribers failed to reload.'),
-  SOURCE_REFUSED: problem(502, 'source-refused', 'Source refused', 'The source refused to return the secret.'),
-}
-
-const byCode: ReadonlyMap<unknown, ProblemType> = new Map(Object.entries(kinds))
-
-/** The `code` of an error that has a specific problem type. */
-export type ProblemCode = keyof typeof kinds
-
-function problem(status: number, slug: string, title: string, detail: string): ProblemType {
-  return { status, type: `urn:secret-bus:problem:${slug}`, title, detail }
-}
-
-/** An invalid request. The message is sent to the client. */
-export class RequestError extends Error {
-  readonly statusCode: number
-  readonly expose = true
-
-  /** @param statusCode between 400 and 499 */
-  constructor(statusCode: number, message: string) {
-    super(message)
-    this.statusCode = statusCode
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Problem types of this route by error code. They take precedence over those declared on the bus. */
+    readonly problems?: Readonly<Record<string, ProblemDeclaration>>
   }
 }
 
 /** https://www.rfc-editor.org/rfc/rfc9457#section-3.1 */
-export interface Problem extends ProblemType {
+export interface Problem {
+  /** `about:blank` adds nothing to the status. */
+  readonly type: string
+  readonly title: string
+  readonly status: number
+  readonly detail: string
   /** The request id. */
   readonly instance: string
 }
 
-/**
- * Returns the problem details that the client receives for an error.
- * @param chosen the status of the reply, which the handler may have set
- */
-export function problemOf(error: unknown, instance: string, chosen?: number): Problem {
-  const { type, title, status, detail } = byCode.get(codeOf(error)) ?? genericProblem(error, chosen)
-  return { type, title, status, detail, instance }
+type RouteProblems = Readonly<Record<string, ProblemDeclaration>> | undefined
+
+const key = Symbol('problems')
+
+export class Problems {
+  /** By error code. */
+  readonly #types: ReadonlyMap<string, ProblemType>
+  readonly #prefix: string
+  readonly #ofRoutes = new WeakMap<object, ReadonlyMap<string, ProblemType>>()
+
+  /** @throws InvalidProblem if a declaration is invalid or contradicts another one */
+  constructor({ problemPrefix }: Pick<ServiceInfo, 'problemPrefix'>, declared: readonly DeclaredProblems[] = []) {
+    this.#types = combineProblems(declared)
+    this.#prefix = problemPrefix
+  }
+
+  /** Those of the server that these routes belong to. */
+  static of(app: FastifyInstance): Problems {
+    return app.getDecorator<Problems>(key)
+  }
+
+  /** Makes them those of the server. */
+  install(app: FastifyInstance): void {
+    app.decorate(key, this as Problems)
+  }
+
+  /** The declared problem types by error code. */
+  get types(): ReadonlyMap<string, ProblemType> {
+    return this.#types
+  }
+
+  /** The problem type of an error code, if there is one. */
+  typeOf(code: unknown, route?: RouteProblems): ProblemType | undefined {
+    if (typeof code !== 'string') return undefined
+    return (route && this.#typesOf(route).get(code)) ?? this.#types.get(code)
+  }
+
+  /**
+   * Returns the problem details that the client receives for an error.
+   * @param chosen the status of the reply, which the handler may have set
+   */
+  problemOf(error: unknown, instance: string, chosen?: number, route?: RouteProblems): Problem {
+    const type = this.typeOf(codeOf(error), route)
+    if (!type) return genericProblem(error, instance, chosen)
+    const { slug, title, status, detail } = type
+    return { type: this.#prefix + slug, title, status, detail, instance, ...membersOf(error, type) }
+  }
+
+  /** Sends an error as problem details. */
+  reply(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+    const route = request.routeOptions.config.problems
+    const problem = this.problemOf(error, request.id, reply.statusCode, route)
+    const retryAfter = propertyOf(error, 'retryAfter')
+    if (typeof retryAfter === 'number') reply.header('retry-after', seconds(retryAfter))
+    for (const [name, value] of errorHeaders(error)) if (!reply.hasHeader(name)) reply.header(name, value)
+    if (problem.status === 503 && !reply.hasHeader('retry-after')) reply.header('retry-after', 1)
+    reply.code(problem.status).header('cache-control', 'no-store').type('application/problem+json')
+    // A buffer, because the response schemas and the serializer of the route apply to anything else.
+    return reply.send(Buffer.from(JSON.stringify(problem)))
+  }
+
+  #typesOf(route: NonNullable<RouteProblems>): ReadonlyMap<string, ProblemType> {
+    const known = this.#ofRoutes.get(route)
+    if (known) return known
+    const types = new Map(problemTypes('The route', route))
+    this.#ofRoutes.set(route, types)
+    return types
+  }
+}
+
+/** The declared members of an error, which are its properties or those of its `members`. */
+function membersOf(error: unknown, { members = {} }: ProblemType): Record<string, unknown> {
+  const given = propertyOf(error, 'members')
+  const entries = Object.keys(members).map((name) => {
+    const value = propertyOf(given, name) ?? propertyOf(error, name)
+    return [name, isJson(value) ? value : undefined] as const
+  })
+  return Object.fromEntries(entries.filter(([, value]) => value !== undefined))
+}
+
+function isJson(value: unknown): boolean {
+  try {
+    return JSON.stringify(value) !== undefined
+  } catch {
+    return false
+  }
 }
 
 /**
- * Sends an error as problem details.
- * @param extensions additional members of this problem type
+ * The problem details of an error without a problem type of its own. Only messages that are meant for clients are safe
+ * to send: those of Fastify, of RequestError and of http-errors.
  */
-export function replyWithProblem(
-  error: unknown,
-  request: FastifyRequest,
-  reply: FastifyReply,
-  extensions: object = {},
-): FastifyReply {
-  const problem = { ...problemOf(error, request.id, reply.statusCode), ...extensions }
-  const retryAfter = propertyOf(error, 'retryAfter')
-  if (typeof retryAfter === 'number') reply.header('retry-after', seconds(retryAfter))
-  for (const [name, value] of errorHeaders(error)) if (!reply.hasHeader(name)) reply.header(name, value)
-  if (problem.status === 503 && !reply.hasHeader('retry-after')) reply.header('retry-after', 1)
-  reply.code(problem.status).header('cache-control', 'no-store').type('application/problem+json')
-  // A buffer, because the response schemas and the serializer of the route apply to anything else.
-  return reply.send(Buffer.from(JSON.stringify(problem)))
-}
-
-/** Only messages that are meant for clients are safe to send: those of Fastify, of RequestError and of http-errors. */
-function genericProblem(error: unknown, chosen: number | undefined): ProblemType {
+export function genericProblem(error: unknown, instance: string, chosen?: number): Problem {
   const isRequestError = isInstance(error, RequestError)
   const { status, upstream } = errorStatus(error, isRequestError ? undefined : chosen)
   const safe = propertyOf(error, 'expose') === true || (status < 500 && String(codeOf(error)).startsWith('FST_'))
   const detail = (safe && !upstream && readableMessage(error)) || withheld(status, upstream)
-  return { status, type: 'about:blank', title: STATUS_CODES[status] ?? 'Error', detail }
+  return { type: 'about:blank', title: STATUS_CODES[status] ?? 'Error', status, detail, instance }
 }
 
 /** The message of a parse error quotes its input. */

@@ -2,14 +2,16 @@
 import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import router, { type HTTPMethod } from 'find-my-way'
-import { RequestError, replyWithProblem } from './problem.ts'
+import { Problems } from './problem.ts'
+import { RequestError } from './request-error.ts'
 
 /** Call before routes are added. */
 export function replyToUnserved(app: FastifyInstance, options: { maxParamLength: number }): void {
   const methodsFor = servedMethods(app, options)
+  const problems = Problems.of(app)
 
   const reply404 = (request: FastifyRequest, reply: FastifyReply) =>
-    replyWithProblem(new RequestError(404, 'Resource not found.'), request, reply)
+    problems.reply(new RequestError(404, 'Resource not found.'), request, reply)
 
   /** @returns false if the path is unknown, or known for this method under another host or version */
   const replyToMethod = (request: FastifyRequest, reply: FastifyReply): boolean => {
@@ -18,7 +20,7 @@ export function replyToUnserved(app: FastifyInstance, options: { maxParamLength:
     reply.header('allow', [...new Set([...methods, 'OPTIONS'])].sort().join(', '))
     // https://www.rfc-editor.org/rfc/rfc9110#section-15.5.6
     if (request.method === 'OPTIONS') reply.code(204).send()
-    else replyWithProblem(new RequestError(405, 'The resource does not support this method.'), request, reply)
+    else problems.reply(new RequestError(405, 'The resource does not support this method.'), request, reply)
     return true
   }
 

@@ -2,89 +2,132 @@
 import type { Options as YargsOptions } from 'yargs'
 import type { TopologyFormat } from '../../bus/topology/formats.ts'
 import { UsageError } from '../../errors.ts'
-import { type Definition, everyOption } from '../options/definitions.ts'
+import type { Command, Service } from '../define-service.ts'
 import { nearest } from '../options/nearest.ts'
+import type { ResolvedOption } from '../options/option.ts'
 import { valuesOf } from '../options/parse.ts'
+import type { Written } from '../options/source.ts'
 import { flag, topologyFormat } from '../options/types.ts'
 
-const epilogue = `Options can also be set by environment variable (SECRET_BUS_CACHE_TTL=10m) or in the JSON file of --config \
-({"cache-ttl": "10m"}). Precedence: command line, environment, file. In a variable, commas separate the values of a \
-repeatable option. Durations: 500ms, 5s, 10m, 1h, 2d.
-
-AWS credentials come from the default provider chain of the AWS SDK.`
-
-/** The unparsed values of each flag, without its leading dashes, in the order given. */
-export type Written = ReadonlyMap<string, readonly string[]>
-
-/** The commands and their help. `serve` is the default. */
-const commands = {
-  serve: 'Serve secrets over HTTP',
+/** The commands of every service and their help. `serve` is the default. */
+const builtIn = {
+  serve: 'Run the service',
   healthcheck: 'Check whether the service on this host is healthy',
   channels: 'Print the bus topology without starting the service',
 }
 
-export type Command = keyof typeof commands
+export type BuiltInCommand = keyof typeof builtIn
 
 export interface CommandLine {
-  readonly command: Command
+  /** A built-in command, or one of the service. */
+  readonly command: string
   /** Output format of `channels`. */
   readonly format: TopologyFormat
-  /** The channels that `channels` prints, all if empty; a trailing `*` matches any ending. */
-  readonly channels: readonly string[]
+  /** The arguments of the command: the channels to print, or those that a command of the service declares. */
+  readonly args: readonly string[]
   readonly written: Written
+}
+
+const channelsArguments = '[names..]'
+
+/** What the parser needs to know of a service. */
+export interface CommandLineSyntax extends Pick<Service, 'info' | 'epilogue' | 'commands'> {
+  /** All options, including those of plugins. */
+  readonly options: readonly ResolvedOption[]
+  /** The width of the terminal, if there is one. */
+  readonly columns?: number | undefined
 }
 
 /**
  * Parses the arguments. For `--help`, `--version` and `completion`, yargs prints the output and exits.
- * @param columns the width of the terminal, if there is one
  * @throws UsageError if an argument is unknown or an option has no value
  */
-export async function readCommandLine(
-  args: readonly string[],
-  version: string,
-  columns?: number,
-): Promise<CommandLine> {
+export async function readCommandLine(args: readonly string[], syntax: CommandLineSyntax): Promise<CommandLine> {
   // The usual case in a container, where options are environment variables. It does not need yargs.
-  if (args.length === 0) return { command: 'serve', format: 'table', channels: [], written: new Map() }
-  const {
-    _: words,
-    $0: _name,
-    names,
-    format: formats = [],
-    ...flags
-  } = await (await parser(withFlagValues(args), version, columns)).parseAsync()
+  if (args.length === 0) return { command: 'serve', format: 'table', args: [], written: new Map() }
+  const options = onCommandLine(syntax.options)
+  const parsed = await (await parser(withFlagValues(args, options), options, syntax)).parseAsync()
+  const { _: words, $0: _name, format: formats = [], ...named } = parsed
+  const commands = { ...builtIn, ...syntax.commands }
   const [command = 'serve', ...others] = words.map(String)
   // yargs does not check the arguments after `--` or after a command.
-  const unknown = isCommand(command) ? others : [command, ...others]
-  if (!isCommand(command) || unknown.length > 0) throw unusable(`Unknown argument: ${unknown.join(', ')}`, args)
-  const written = new Map(Object.entries(flags).map(([flag, value]) => [flag, [value].flat().map(String)]))
+  const isKnown = Object.hasOwn(commands, command)
+  const unknown = isKnown ? others : [command, ...others]
+  if (unknown.length > 0) throw unusable(`Unknown argument: ${unknown.join(', ')}`, args, options, commands)
+  const positional = positionalsOf(command, syntax)
+  const texts = Object.entries(named).map(([name, value]) => [name, [value].flat().map(String)] as const)
+  const written = new Map(texts.filter(([name]) => !positional.includes(name)))
+  const given = positional.flatMap((name) => named[name] ?? []).map(String)
   const [format = 'table'] = valuesOf('--format', { type: topologyFormat }, [formats].flat().map(String))
-  return { command, format, channels: [names ?? []].flat().map(String), written }
+  return { command, format, args: given, written }
+}
+
+/** The names of the arguments of a command, in its notation: `<name>`, `[name]`, `[names..]`. */
+function positionalsOf(command: string, { commands = {} }: CommandLineSyntax): string[] {
+  const notation = command === 'channels' ? channelsArguments : (commands[command]?.args ?? '')
+  return Array.from(notation.matchAll(/[\w-]+/g), ([name]) => name)
+}
+
+/** What can be read before the plugins are known. */
+export interface Preview {
+  /** The first argument that is neither a flag nor the value of one. */
+  readonly command: string
+  /** Whether the help or the completion is printed. */
+  readonly isHelp: boolean
+  readonly written: Written
+}
+
+/**
+ * Reads the command and the flags of known options. A flag of a plugin, which is unknown here, is assumed to have a
+ * value, unless it contains `=`.
+ */
+export function previewCommandLine(args: readonly string[], all: readonly ResolvedOption[]): Preview {
+  const options = onCommandLine(all)
+  const byFlag = new Map(options.map((option) => [option.flag, option]))
+  const written = new Map<string, string[]>()
+  const words: string[] = []
+  const pending = withFlagValues(args, options)
+  for (let index = 0; index < pending.length; index += 1) {
+    const [, name, inline] = /^--([^=]+)(?:=(.*))?$/s.exec(pending[index] ?? '') ?? []
+    if (name === undefined) {
+      if (!pending[index]?.startsWith('-')) words.push(pending[index] ?? '')
+      continue
+    }
+    if (helpFlags.has(`--${name}`)) continue
+    if (inline === undefined) index += 1
+    const value = inline ?? pending[index]
+    if (byFlag.has(name) && value !== undefined) written.set(name, [...(written.get(name) ?? []), value])
+  }
+  const [command = 'serve'] = words
+  return { command, isHelp: command === 'completion' || args.some((arg) => helpFlags.has(arg)), written }
+}
+
+const helpFlags: ReadonlySet<string> = new Set(['--help', '-h', '--version', '--get-yargs-completions'])
+
+function onCommandLine(options: readonly ResolvedOption[]): ResolvedOption[] {
+  return options.filter(({ variableOnly }) => !variableOnly)
 }
 
 /** Adds `=true` to flags without a value. Otherwise yargs would parse a following command as the value. */
-function withFlagValues(args: readonly string[]): string[] {
-  const flags = everyOption.filter(({ definition }) => definition.type === flag).map((option) => `--${option.flag}`)
+function withFlagValues(args: readonly string[], options: readonly ResolvedOption[]): string[] {
+  const flags = options.filter(({ type }) => type === flag).map((option) => `--${option.flag}`)
   const isBare = (arg: string, next = '') => flags.includes(arg) && flag.parse(next) === undefined
   return args.map((arg, index) => (isBare(arg, args[index + 1]) ? `${arg}=true` : arg))
 }
 
-function isCommand(word: string): word is Command {
-  return Object.hasOwn(commands, word)
-}
-
-async function parser(args: readonly string[], version: string, columns = 80) {
+async function parser(args: readonly string[], options: readonly ResolvedOption[], syntax: CommandLineSyntax) {
+  const { info, columns = 80, commands = {} } = syntax
   const { default: yargs } = await import('yargs')
   const command = yargs(args)
-    .scriptName('secret-bus')
+    .scriptName(info.name)
     .locale('en')
-    .usage('$0 [command] [options]\n\nServes secrets from DynamoDB over HTTP.')
-    .command(['serve', '$0'], commands.serve)
-    .command('healthcheck', commands.healthcheck)
-    .command('channels [names..]', commands.channels, (channels) =>
+    .usage(`$0 [command] [options]${info.description ? `\n\n${info.description}.` : ''}`)
+    .command(['serve', '$0'], builtIn.serve)
+    .command('healthcheck', builtIn.healthcheck)
+    .command(`channels ${channelsArguments}`, builtIn.channels, (channels) =>
       channels
         .positional('names', {
-          describe: 'Channels to print; secret.* matches a prefix',
+          describe: 'Channels to print; http.* matches a prefix',
           defaultDescription: 'all',
         })
         .option('format', {
@@ -93,13 +136,15 @@ async function parser(args: readonly string[], version: string, columns = 80) {
           defaultDescription: 'table',
         }),
     )
-    .completion('completion', 'Print a completion script for bash or zsh')
-  for (const { flag, definition } of everyOption) command.option(flag, yargsOption(definition))
+  for (const [name, { args = '', describe }] of Object.entries(commands))
+    command.command(`${name} ${args}`.trim(), describe)
+  command.completion('completion', 'Print a completion script for bash or zsh')
+  for (const option of options) command.option(option.flag, yargsOption(option))
   return command
     .help()
     .alias('help', 'h')
-    .version(version)
-    .epilogue(epilogue)
+    .version(info.version)
+    .epilogue(epilogueOf(syntax))
     .wrap(Math.min(Math.max(columns, 60), 120))
     .strict()
     .parserConfiguration({
@@ -111,30 +156,44 @@ async function parser(args: readonly string[], version: string, columns = 80) {
       'strip-aliased': true,
     })
     .fail((message, error) => {
-      throw unusable(message || error.message, args)
+      throw unusable(message || error.message, args, options, { ...builtIn, ...commands })
     })
 }
 
+function epilogueOf({ info, epilogue, options }: CommandLineSyntax): string {
+  const example = options.find(({ flag }) => flag === 'log-level') ?? options[0]
+  const usage = `Options can also be set by environment variable (${example?.variable}=debug) or in the JSON file of --config \
+({"${example?.flag}": "debug"}). Precedence: command line, environment, file. In a variable, commas separate the values of a \
+repeatable option. Durations: 500ms, 5s, 10m, 1h, 2d.`
+  const secrets = options.filter(
+    ({ variableOnly, owner, variable }) => variableOnly && (owner !== '' || variable.startsWith(info.variablePrefix)),
+  )
+  const variables = secrets.map(({ variable, describe }) => `${variable}: ${describe}`)
+  const only = variables.length === 0 ? [] : [`Environment variables without a flag:\n${variables.join('\n')}`]
+  return [usage, ...only, ...(epilogue === undefined ? [] : [epilogue])].join('\n\n')
+}
+
 /** Declares no types to yargs: `options/load.ts` validates the values of all sources. */
-function yargsOption({ group, describe, type, default: byDefault }: Definition): YargsOptions {
+function yargsOption({ group, describe, type, default: byDefault }: ResolvedOption): YargsOptions {
   if (type === flag) return { group, describe }
   return { group, describe, nargs: 1, ...(byDefault !== undefined && { defaultDescription: byDefault }) }
 }
 
 /** Converts a message of yargs to one line in the wording of the other errors, with suggestions. */
-function unusable(message: string, args: readonly string[]): UsageError {
+function unusable(
+  message: string,
+  args: readonly string[],
+  options: readonly ResolvedOption[],
+  commands: Readonly<Record<string, string | Command>>,
+): UsageError {
   const line = message
     .replaceAll(/\s+/g, ' ')
     .replace(/^Not enough arguments following: (.*)$/, '--$1 requires a value')
   const [, unknown = ''] = /^Unknown arguments?: (.*)$/.exec(line) ?? []
-  const meant = unknown.split(', ').flatMap((name) => suggestion(name, args) ?? [])
+  const meant = unknown.split(', ').flatMap((name) => {
+    const isFlag = args.some((arg) => arg === `--${name}` || arg.startsWith(`--${name}=`))
+    const found = nearest(name, isFlag ? options.map(({ flag }) => flag) : Object.keys(commands))
+    return found === undefined ? [] : [isFlag ? `--${found}` : found]
+  })
   return new UsageError(meant.length === 0 ? line : `${line}; did you mean ${meant.join(', ')}?`)
-}
-
-/** @param name a flag without its dashes, or a word */
-function suggestion(name: string, args: readonly string[]): string | undefined {
-  const isFlag = args.some((arg) => arg === `--${name}` || arg.startsWith(`--${name}=`))
-  const known = isFlag ? everyOption.map(({ flag }) => flag) : Object.keys(commands)
-  const meant = nearest(name, known)
-  return isFlag && meant !== undefined ? `--${meant}` : meant
 }

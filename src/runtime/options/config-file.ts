@@ -1,42 +1,58 @@
 /** Reads the options from the JSON file of `--config`. */
+import { existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { UnusableFile, UsageError } from '../../errors.ts'
-import { definitions, everyOption } from './definitions.ts'
 import { readOptionFile } from './files.ts'
 import { jsonErrorPosition } from './json-position.ts'
 import { nearest } from './nearest.ts'
+import type { ResolvedOption } from './option.ts'
 import type { Source } from './source.ts'
-import * as type from './types.ts'
-
-/** All options except `--config` itself. */
-const inFile = new Map(
-  everyOption
-    .filter(({ definition }) => definition !== definitions.config)
-    .map(({ flag, definition }) => [flag, definition] as const),
-)
+import { typesByName } from './types.ts'
 
 /**
  * Relative paths in the file are relative to its folder.
+ * @param ignoreUnknown whether to ignore options that are unknown, because the plugin that declares them is not loaded
  * @throws UsageError if an option is unknown; UnusableFile if the file is missing or invalid
  */
-export async function fromFile(file: string): Promise<Source> {
+export async function fromFile(
+  file: string,
+  options: readonly ResolvedOption[],
+  ignoreUnknown: boolean,
+): Promise<Source> {
+  const inFile = new Map(
+    options
+      .filter(({ flag, owner, variableOnly }) => !variableOnly && (flag !== 'config' || owner !== ''))
+      .map((option) => [option.flag, option] as const),
+  )
   const label = (flag: string) => `${JSON.stringify(flag)} in ${file}`
   const written = new Map<string, string[]>()
   for (const [flag, value] of Object.entries(await readObject(file))) {
-    const definition = inFile.get(flag)
-    if (!definition) throw unknownOption(flag, label)
+    const option = inFile.get(flag)
+    if (!option) {
+      if (ignoreUnknown) continue
+      throw unknownOption(flag, [...inFile.keys()], label)
+    }
     const items: unknown[] = Array.isArray(value) ? value : [value]
     if (items.some((item) => typeof item === 'object'))
       throw new UsageError(`${label(flag)} must be a string, a number or a boolean`)
     const texts = items.map(String)
-    const isPath = definition.type === type.path
-    if (texts.length > 0) written.set(flag, isPath ? texts.map((text) => text && resolve(dirname(file), text)) : texts)
+    if (texts.length > 0)
+      written.set(
+        flag,
+        texts.map((text) => relativeTo(dirname(file), option, text)),
+      )
   }
-  return { written, label }
+  return { written, label: ({ flag }) => label(flag) }
 }
 
-function unknownOption(flag: string, label: (flag: string) => string): UsageError {
-  const meant = nearest(flag, [...inFile.keys()])
+function relativeTo(folder: string, { type }: ResolvedOption, text: string): string {
+  const path = text && resolve(folder, text)
+  if (type === typesByName.file) return path
+  return type === typesByName.module && existsSync(path) ? path : text // otherwise the name of a package
+}
+
+function unknownOption(flag: string, known: readonly string[], label: (flag: string) => string): UsageError {
+  const meant = nearest(flag, known)
   return new UsageError(`Unknown option ${label(flag)}${meant === undefined ? '' : `; did you mean "${meant}"?`}`)
 }
 

@@ -1,65 +1,82 @@
 /** Loads the options from the command line, environment variables, a file and the defaults. */
 import { UsageError } from '../../errors.ts'
-import { Sensitive } from '../../secret.ts'
-import type { Written } from '../cli/command-line.ts'
 import { fromFile } from './config-file.ts'
-import { type Definition, definitions, everyOption, type Options } from './definitions.ts'
+import type { ResolvedOption } from './option.ts'
 import { valuesOf } from './parse.ts'
-import { proxyOf } from './proxy.ts'
-import type { Source } from './source.ts'
-import { authTokenVariable, fromAwsVariables, fromVariables } from './variables.ts'
+import type { Source, Written } from './source.ts'
+import { fromFallbackVariables, fromVariables } from './variables.ts'
 
-/** All options except `--config` itself. */
-const inFile = everyOption.filter(({ definition }) => definition !== definitions.config)
+export interface OptionSources {
+  readonly commandLine: Written
+  readonly environment: NodeJS.ProcessEnv
+  /** Whether the file of `--config` may contain unknown options; false by default. */
+  readonly ignoreUnknown?: boolean
+}
+
+/** The values of the options, by the name of the plugin that declares them and by their own names. */
+export type AllValues = Readonly<Record<string, Readonly<Record<string, unknown>>>>
 
 /**
- * The command line takes precedence over environment variables, and those over the file of `--config`. Variables of the
- * AWS SDK come last.
+ * The command line takes precedence over environment variables, and those over the file of `--config`. Variables of
+ * other programs come last.
  * @throws UsageError if an option is unknown or invalid, or conflicts with another; UnusableFile if the file is missing
  *   or invalid
  */
-export async function readOptions(commandLine: Written, environment: NodeJS.ProcessEnv): Promise<Options> {
-  const line: Source = { written: commandLine, label: (flag) => `--${flag}` }
-  const variables = fromVariables(environment)
-  const file = resolveOption('config', definitions.config, [line, variables])
-  const files = file === undefined ? [] : [await fromFile(String(file))]
-  const sources = [line, variables, ...files, fromAwsVariables(environment), defaults]
-  const values = inFile.map(({ name, flag, definition }) => [name, resolveOption(flag, definition, sources)])
-  const authToken = environment[authTokenVariable]
-  const options: Options = {
-    ...Object.fromEntries(values),
-    authToken: authToken ? new Sensitive(authToken) : undefined,
-    ecsMetadataUri: environment['ECS_CONTAINER_METADATA_URI_V4'] || undefined,
-    proxy: proxyOf(environment),
-    caBundle: environment['AWS_CA_BUNDLE'] || undefined,
+export async function readOptions(
+  options: readonly ResolvedOption[],
+  { commandLine, environment, ignoreUnknown = false }: OptionSources,
+): Promise<AllValues> {
+  const line: Source = { written: commandLine, label: ({ flag }) => `--${flag}` }
+  const variables = fromVariables(options, environment)
+  const config = options.find(({ owner, name }) => owner === '' && name === 'config')
+  const file = config && resolveOption(config, [line, variables])?.value
+  const files = file === undefined ? [] : [await fromFile(String(file), options, ignoreUnknown)]
+  const sources = [line, variables, ...files, fromFallbackVariables(options, environment)]
+  const all: Record<string, Record<string, unknown>> = { '': {} }
+  const given = new Set<ResolvedOption>()
+  for (const option of options) {
+    if (option === config) continue
+    const found = resolveOption(option, sources)
+    if (found && found.value !== false) given.add(option)
+    const values = all[option.owner] ?? {}
+    values[option.name] = found ? found.value : defaultOf(option)
+    all[option.owner] = values
   }
-  checkCombinations(options)
-  return options
+  checkCombinations(given, options)
+  return all
 }
 
 /** Validates options that depend on each other. */
-function checkCombinations({ authTokenFile, authToken, tlsCert, tlsKey, tlsKeyPassphraseFile }: Options): void {
-  if (authTokenFile && authToken)
-    throw new UsageError('--auth-token-file and SECRET_BUS_AUTH_TOKEN are mutually exclusive')
-  if (tlsCert && !tlsKey) throw new UsageError('--tls-cert requires --tls-key')
-  if (tlsKey && !tlsCert) throw new UsageError('--tls-key requires --tls-cert')
-  if (tlsKeyPassphraseFile && !tlsKey) throw new UsageError('--tls-key-passphrase-file requires --tls-key')
-}
-
-function resolveOption(flag: string, definition: Definition, sources: readonly Source[]): unknown {
-  const { repeatable } = definition
-  for (const { written, label } of sources) {
-    const texts = written.get(flag)
-    if (!texts) continue
-    const values = valuesOf(label(flag), definition, texts)
-    return repeatable ? [...new Set(values)] : values[0]
+function checkCombinations(given: ReadonlySet<ResolvedOption>, options: readonly ResolvedOption[]): void {
+  for (const option of given) {
+    const others = (names: readonly string[]) =>
+      options.filter(({ owner, name }) => owner === option.owner && names.includes(name))
+    const missing = others(option.needs).find((other) => !given.has(other))
+    if (missing) throw new UsageError(`${labelOf(option)} requires ${labelOf(missing)}`)
+    const conflict = others(option.excludes).find((other) => given.has(other))
+    if (conflict) throw new UsageError(`${labelOf(option)} and ${labelOf(conflict)} are mutually exclusive`)
   }
-  return repeatable ? [] : undefined
 }
 
-const defaults: Source = {
-  written: new Map(
-    inFile.flatMap(({ flag, definition }) => (definition.default === undefined ? [] : [[flag, [definition.default]]])),
-  ),
-  label: (flag) => `the default of --${flag}`,
+function labelOf({ flag, variable, variableOnly }: ResolvedOption): string {
+  return variableOnly ? variable : `--${flag}`
+}
+
+function resolveOption(option: ResolvedOption, sources: readonly Source[]) {
+  for (const { written, label } of sources) {
+    const texts = written.get(option.flag)
+    if (!texts) continue
+    return { value: converted(label(option), option, texts) }
+  }
+  return undefined
+}
+
+function defaultOf(option: ResolvedOption): unknown {
+  if (option.default === undefined) return option.repeatable ? [] : undefined
+  return converted(`the default of --${option.flag}`, option, [option.default])
+}
+
+function converted(label: string, option: ResolvedOption, texts: readonly string[]): unknown {
+  const values = valuesOf(label, option, texts)
+  return option.repeatable ? [...new Set(values)] : values[0]
 }

@@ -3,7 +3,7 @@ import { UsageError } from '../../errors.ts'
 import type { OptionType } from './types.ts'
 
 /**
- * @param label the name of the option in its source, such as `--port` or `SECRET_BUS_PORT`
+ * @param label the name of the option in its source, such as `--port` or `ORDERS_PORT`
  * @returns one value per text
  * @throws UsageError with the label, the constraint and the text
  */

@@ -1,5 +1,5 @@
 /** The value types of options: how each is parsed, and which values are allowed. */
-import { logLevels } from '../../bus/process/lifecycle.ts'
+import { Sensitive } from '../../secret.ts'
 
 export interface OptionType<Value> {
   /** Returns the value, or `undefined` if the text is not valid. */
@@ -17,51 +17,30 @@ const flags = new Map([
 
 export const flag: OptionType<boolean> = { parse: (text) => flags.get(text), allowed: 'true or false' }
 
+/** One line of text that is not empty. */
+export const text = matching(/^\P{Cc}+$/u, 'a text without control characters')
+
+/** Any text, wrapped so that it is not logged. Such an option has no flag; see `Option.type`. */
+export const secret: OptionType<Sensitive> = {
+  parse: (text) => (text === '' ? undefined : new Sensitive(text)),
+  allowed: 'a secret that is not empty',
+}
+
 export const port = integer(0, 65_535)
 
 export const host = matching(/^[\w.:%-]+$/, 'an IP address or a host name')
 
-export const path = matching(/^\P{Cc}+$/u, 'a file path')
+/** The path of a file. Relative paths in the file of `--config` are relative to that file. */
+export const file = matching(/^\P{Cc}+$/u, 'a file path')
 
-/** https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html */
-export const table = matching(
-  /^([\w.-]{3,255}|arn:[\w.:/-]{1,1020})$/,
-  'a table name (3 to 255 letters, digits, _ . -) or a table ARN',
-)
+/** The path of a module, like `file`, or the name of a package. */
+export const module = matching(/^\P{Cc}+$/u, 'a file path or a package name')
 
-export const attribute = matching(/^.{1,255}$/su, 'an attribute name of 1 to 255 characters')
-
-/**
- * A partition key of type string has at most 2,048 bytes of UTF-8. A lone surrogate, which JSON can contain, is not
- * encodable in UTF-8 or in a URL.
- */
-export const codeName: OptionType<string> = {
-  parse: (text) => (text !== '' && text.isWellFormed() && Buffer.byteLength(text) <= 2_048 ? text : undefined),
-  allowed: 'a key of 1 to 2048 bytes',
-}
-
-/** A host name label, because the AWS SDK makes it part of a host name. */
-export const region = matching(/^[a-z\d]([a-z\d-]{0,61}[a-z\d])?$/i, 'an AWS region, such as eu-central-1')
-
-export const httpUrl: OptionType<string> = {
+/** A URL with the scheme http or https, as text. */
+export const url: OptionType<string> = {
   parse: (text) => (/^https?:\/\/\S+$/i.test(text) && URL.canParse(text) ? text : undefined),
   allowed: 'a URL with the scheme http:// or https://',
 }
-
-/** Checks the syntax only; `service` checks that the subscriber exists. */
-export const subscriber = matching(/^[a-z-]+$/, 'a subscriber name, such as dynamodb')
-
-/** A URL or an image name; it is not validated further. */
-export const link = matching(/^\P{Cc}+$/u, 'a link')
-
-export const logLevel = choice([...logLevels, 'silent'])
-
-export const logWhenFull = choice(['drop', 'block'])
-
-export const logFormat = choice(['auto', 'json', 'pretty'])
-
-/** Output format of the `channels` command. */
-export const topologyFormat = choice(['table', 'json', 'mermaid'])
 
 const units = new Map([
   ['ms', 1],
@@ -96,18 +75,42 @@ export const timeLimit: OptionType<number> = {
   allowed: `${duration.allowed}, but not 0`,
 }
 
-export function integer(min: number, max: number): OptionType<number> {
+/** A whole number between the bounds. */
+export function integer(min = 0, max = Number.MAX_SAFE_INTEGER): OptionType<number> {
   const parse = (text: string) => {
-    const number = /^\d+$/.test(text) ? Number(text) : Number.NaN
+    const number = /^-?\d+$/.test(text) ? Number(text) : Number.NaN
     return number >= min && number <= max ? number : undefined
   }
   return { parse, allowed: `a whole number from ${min} to ${max}` }
 }
 
+/** One of the values. */
 export function choice<const Value extends string>(values: readonly Value[]): OptionType<Value> {
   return { parse: (text) => values.find((value) => value === text), allowed: `one of ${values.join(', ')}` }
 }
 
-function matching(pattern: RegExp, allowed: string): OptionType<string> {
+/** A text that matches the pattern. */
+export function matching(pattern: RegExp, allowed: string): OptionType<string> {
   return { parse: (text) => (pattern.test(text) ? text : undefined), allowed }
 }
+
+/** The types that an option can name, so that a plugin needs no import. */
+export const typesByName = {
+  text,
+  flag,
+  secret,
+  integer: integer(),
+  port,
+  host,
+  url,
+  file,
+  duration,
+  lifetime,
+  'time-limit': timeLimit,
+  module,
+} as const
+
+export type TypeName = keyof typeof typesByName
+
+/** Output format of the `channels` command. */
+export const topologyFormat = choice(['table', 'json', 'mermaid'])

@@ -1,52 +1,51 @@
 /** Reads the options from environment variables. */
-import { type Definition, everyOption } from './definitions.ts'
+import type { ServiceInfo } from '../../bus/process/service-info.ts'
 import { nearest } from './nearest.ts'
+import type { ResolvedOption } from './option.ts'
 import type { Source } from './source.ts'
 
-const prefix = 'SECRET_BUS_'
-
-/** Not an option, because it has no flag. */
-export const authTokenVariable = `${prefix}AUTH_TOKEN`
-
-/** Variables of the AWS SDK that are the values of options. */
-const awsVariables: ReadonlyMap<string, string> = new Map([
-  ['region', 'AWS_REGION'],
-  ['max-attempts', 'AWS_MAX_ATTEMPTS'],
-])
-
-/** Variables that Kubernetes sets for each service, such as `SECRET_BUS_SERVICE_HOST` for one named `secret-bus`. */
+/** Variables that Kubernetes sets for each service, such as `ORDERS_SERVICE_HOST` for one named `orders`. */
 const serviceLink = /_SERVICE_HOST$|_SERVICE_PORT(_[A-Z\d_]+)?$|_PORT_\d+_[A-Z]+(_(PROTO|PORT|ADDR))?$/
 
 /** An empty variable counts as unset, and so does a service link where a number is expected. */
-export function fromVariables(environment: NodeJS.ProcessEnv): Source {
+export function fromVariables(options: readonly ResolvedOption[], environment: NodeJS.ProcessEnv): Source {
   const written = new Map<string, string[]>()
-  for (const { flag, definition } of everyOption) {
-    const text = environment[variableOf(flag)]
-    if (!text || isServiceLink(definition, text)) continue
-    written.set(flag, definition.repeatable ? text.split(',').map((part) => part.trim()) : [text])
+  for (const option of options) {
+    const text = environment[option.variable]
+    if (!text || isServiceLink(option, text)) continue
+    written.set(option.flag, option.repeatable ? text.split(',').map((part) => part.trim()) : [text])
   }
-  return { written, label: variableOf }
+  return { written, label: ({ variable }) => variable }
 }
 
-/** The variables of the AWS SDK. Empty ones count as unset. */
-export function fromAwsVariables(environment: NodeJS.ProcessEnv): Source {
-  const present = [...awsVariables].flatMap(([flag, variable]) => {
-    const text = environment[variable]
+/** The variables of other programs. Empty ones count as unset. */
+export function fromFallbackVariables(options: readonly ResolvedOption[], environment: NodeJS.ProcessEnv): Source {
+  const present = options.flatMap(({ flag, fallbackVariable }) => {
+    const text = fallbackVariable && environment[fallbackVariable]
     return text ? [[flag, [text]] as const] : []
   })
-  return { written: new Map(present), label: (flag) => awsVariables.get(flag) ?? flag }
+  return { written: new Map(present), label: ({ flag, fallbackVariable = flag }) => fallbackVariable }
 }
 
-/** Returns a warning for each ineffective `SECRET_BUS_` variable. The value is withheld, because it may be secret. */
-export function variableWarnings(environment: NodeJS.ProcessEnv): string[] {
-  const options = new Map(everyOption.map(({ flag, definition }) => [variableOf(flag), definition]))
-  const names = [...options.keys(), authTokenVariable].map((name) => name.slice(prefix.length))
+/**
+ * Returns a warning for each ineffective variable with the prefix of the service. The value is withheld, because it may
+ * be secret.
+ */
+export function variableWarnings(
+  { variablePrefix: prefix }: Pick<ServiceInfo, 'variablePrefix'>,
+  options: readonly ResolvedOption[],
+  environment: NodeJS.ProcessEnv,
+): string[] {
+  const byVariable = new Map(options.map((option) => [option.variable, option]))
+  const names = [...byVariable.keys()]
+    .filter((name) => name.startsWith(prefix))
+    .map((name) => name.slice(prefix.length))
   return Object.entries(environment).flatMap(([name, text]) => {
-    if (!name.startsWith(prefix) || !text || name === authTokenVariable) return []
-    const definition = options.get(name)
-    if (definition)
-      return isServiceLink(definition, text)
-        ? [`Ignoring variable ${name}: it must be ${definition.type.allowed}, received a URL, as Kubernetes sets it`]
+    if (!name.startsWith(prefix) || !text) return []
+    const option = byVariable.get(name)
+    if (option)
+      return isServiceLink(option, text)
+        ? [`Ignoring variable ${name}: it must be ${option.type.allowed}, received a URL, as Kubernetes sets it`]
         : []
     if (serviceLink.test(name) || (name.endsWith('_PORT') && text.includes('://'))) return []
     const meant = nearest(name.slice(prefix.length), names)
@@ -54,11 +53,7 @@ export function variableWarnings(environment: NodeJS.ProcessEnv): string[] {
   })
 }
 
-function variableOf(flag: string): string {
-  return `${prefix}${flag.toUpperCase().replaceAll('-', '_')}`
-}
-
-/** Kubernetes sets `SECRET_BUS_PORT=tcp://10.96.0.12:5000` for a service named `secret-bus`. */
-function isServiceLink({ type, default: byDefault = '' }: Definition, text: string): boolean {
+/** Kubernetes sets `ORDERS_PORT=tcp://10.96.0.12:5000` for a service named `orders`. */
+function isServiceLink({ type, default: byDefault = '' }: ResolvedOption, text: string): boolean {
   return text.includes('://') && typeof type.parse(byDefault) === 'number'
 }

@@ -1,5 +1,7 @@
 /** Metrics of the cache: reads, fetches and the age of the values. */
+
 import { codeOf } from '../../bus/errors.ts'
+import type { ServiceInfo } from '../../bus/process/service-info.ts'
 import type { Metric } from '../../channels.ts'
 import type { CachedSecret, Fetch } from './cached-secret.ts'
 
@@ -34,23 +36,26 @@ export function counted(fetch: Fetch, counts: FetchCounts): Fetch {
 }
 
 /** @param cache the secrets and the outcomes of their fetches, by code name */
-export function cacheMetrics(cache: ReadonlyMap<string, { secret: CachedSecret; fetches: FetchCounts }>): Metric[] {
+export function cacheMetrics(
+  { metricPrefix }: Pick<ServiceInfo, 'metricPrefix'>,
+  cache: ReadonlyMap<string, { secret: CachedSecret; fetches: FetchCounts }>,
+): Metric[] {
   const entries = Array.from(cache, ([codeName, entry]) => ({ labels: { code_name: codeName }, ...entry }))
   return [
     {
-      name: 'secret_bus_secret_reads_total',
+      name: `${metricPrefix}secret_reads_total`,
       help: 'Cache reads by code name and result: hit, stale, miss, coalesced, negative or backoff.',
       type: 'counter',
       values: entries.flatMap(({ labels, secret }) => values(labels, 'result', Object.entries(secret.reads))),
     },
     {
-      name: 'secret_bus_secret_fetches_total',
+      name: `${metricPrefix}secret_fetches_total`,
       help: 'Fetches from the source by code name and outcome: ok, not_found or the kind of failure.',
       type: 'counter',
       values: entries.flatMap(({ labels, fetches }) => values(labels, 'outcome', fetches)),
     },
     {
-      name: 'secret_bus_secret_age_seconds',
+      name: `${metricPrefix}secret_age_seconds`,
       help: 'Time since the served value was read from the source, by code name.',
       type: 'gauge',
       values: entries.flatMap(({ labels, secret: { age } }) =>

@@ -60,7 +60,7 @@ export const secretCache =
 
     bus.subscribe(checkHealth, () => health(secrets))
 
-    bus.subscribe(collectMetrics, () => cacheMetrics(cache))
+    bus.subscribe(collectMetrics, () => cacheMetrics(bus.service, cache))
   }
 
 /** Warns once per reason of an outage, not per fetch, and logs the recovery. Failures after a stop do not count. */

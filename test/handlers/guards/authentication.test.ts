@@ -42,7 +42,7 @@ async function startAuthenticated() {
     })
   const service = await startHttp({
     'bus-metrics': busMetrics(),
-    identity: identity({ own: { container: 'x', project: 'x' } }),
+    identity: identity({ container: 'x', project: 'x' }),
     source,
     'metrics-routes': metricsRoutes(),
     tokens: tokens({ authToken: new Sensitive(known.join('\n')) }),

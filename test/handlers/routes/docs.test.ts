@@ -6,7 +6,7 @@ import { httpRoutes } from '../../../src/channels.ts'
 import { authentication } from '../../../src/handlers/guards/authentication.ts'
 import { docs } from '../../../src/handlers/routes/docs.ts'
 import { healthRoutes } from '../../../src/handlers/routes/health.ts'
-import { RequestError } from '../../../src/handlers/server/problem.ts'
+import { RequestError } from '../../../src/handlers/server/request-error.ts'
 import { Sensitive } from '../../../src/secret.ts'
 import { identity } from '../../../src/sources/identity.ts'
 import { tokens } from '../../../src/sources/tokens.ts'
@@ -21,10 +21,13 @@ type AddRoutes = (app: FastifyInstance) => unknown
 
 /** Starts the documentation and these routes. */
 const start = (addRoutes: AddRoutes = () => {}, options: { priority?: number } = {}) =>
-  startHttp({
-    docs: docs({ own: ownPackage }),
-    routes: (bus) => bus.subscribe(httpRoutes, async (app) => void (await addRoutes(app)), options),
-  })
+  startHttp(
+    {
+      docs: docs(),
+      routes: (bus) => bus.subscribe(httpRoutes, async (app) => void (await addRoutes(app)), options),
+    },
+    { service: ownPackage },
+  )
 
 /** The document of a server with these routes. */
 async function documentOf(...args: Parameters<typeof start>) {
@@ -37,10 +40,10 @@ async function documentOf(...args: Parameters<typeof start>) {
 /** Starts some routes of the service with authentication. */
 const startGuarded = () =>
   startHttp({
-    docs: docs({ own: ownPackage }),
+    docs: docs(),
     tokens: tokens({ authToken: new Sensitive(token) }),
     authentication: authentication(),
-    identity: identity({ own: ownPackage }),
+    identity: identity({}),
     'health-routes': healthRoutes(),
   })
 
@@ -59,7 +62,7 @@ describe('the document', () => {
     expect(JSON.parse(body)).toMatchObject({
       openapi: '3.1.1',
       info: { title: ownPackage.name, version: ownPackage.version, license: { identifier: ownPackage.license } },
-      externalDocs: { url: ownPackage.project },
+      externalDocs: { url: ownPackage.homepage },
       servers: [{ url: '.' }],
     })
     expect((await fetchReply(`${origin}/openapi.json`)).body).toBe(body)

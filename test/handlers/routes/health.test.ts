@@ -16,7 +16,7 @@ const own = { container: 'https://example.com/image', project: 'https://example.
 async function health(checks: Record<string, Listener<void, HealthCheck>> = {}) {
   const subscribers = Object.entries(checks).map(([name, check]) => [name, fakeListener(checkHealth, check)] as const)
   return startHttp({
-    identity: identity({ own }),
+    identity: identity(own),
     routes: healthRoutes(),
     ...Object.fromEntries(subscribers),
   })

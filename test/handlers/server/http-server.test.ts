@@ -11,7 +11,7 @@ import { SecretNotFound } from '../../../src/secret.ts'
 import { identity } from '../../../src/sources/identity.ts'
 import { acceptsConnections, fetchReply, RawConnection, startHttp } from '../../support/http/http.ts'
 
-const health = { identity: identity({ own: { container: 'x', project: 'x' } }), 'health-routes': healthRoutes() }
+const health = { identity: identity({ container: 'x', project: 'x' }), 'health-routes': healthRoutes() }
 
 const noSecrets: Record<string, Subscriber> = {
   stub: (bus) =>

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { request } from '../../../src/bus/channel.ts'
 import type { Subscriber } from '../../../src/bus/process/process-bus.ts'
 import { httpRoutes } from '../../../src/channels.ts'
-import { RequestError } from '../../../src/handlers/server/problem.ts'
+import { RequestError } from '../../../src/handlers/server/request-error.ts'
 import { SourceFailure } from '../../../src/secret.ts'
 import { fetchReply, parseProblem, startHttp } from '../../support/http/http.ts'
 

@@ -4,12 +4,11 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { UsageError } from '../../../src/errors.ts'
-import { readCommandLine } from '../../../src/runtime/cli/command-line.ts'
-import { everyOption } from '../../../src/runtime/options/definitions.ts'
+import { everyOption, readCommandLine } from '../../support/service/options.ts'
 
 const read = async (...args: string[]) => Object.fromEntries((await readCommandLine(args, '1.2.3')).written)
 
-const options = everyOption.map(({ flag, definition }) => ({ ...definition, flag }))
+const options = everyOption
 
 describe('the command line', () => {
   test('has no values without arguments', async () => {

@@ -6,13 +6,11 @@ import { inspect } from 'node:util'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { UnusableFile, UsageError } from '../../../src/errors.ts'
-import { readCommandLine } from '../../../src/runtime/cli/command-line.ts'
-import { everyOption, type Options } from '../../../src/runtime/options/definitions.ts'
-import { readOptions } from '../../../src/runtime/options/load.ts'
 import * as type from '../../../src/runtime/options/types.ts'
 import { duration } from '../../../src/runtime/options/types.ts'
 import { Sensitive } from '../../../src/secret.ts'
 import { weighted } from '../../fuzz/weighted.ts'
+import { everyOption, type Options, readCommandLine, readOptions } from '../../support/service/options.ts'
 
 let folder = ''
 beforeAll(async () => {
@@ -46,10 +44,10 @@ const anyText = weighted([4, fc.constantFrom(...texts)], [1, fc.string({ unit: '
 
 /** Texts that are valid for the option in every source. Variables are not empty, and are split and trimmed. */
 const validFor = new Map(
-  everyOption.map(({ flag, definition }) => {
-    const valid = (text: string) => text !== '' && definition.type.parse(text) !== undefined && !/^\s|\s$|,/.test(text)
+  everyOption.map((option) => {
+    const valid = (text: string) => text !== '' && option.type.parse(text) !== undefined && !/^\s|\s$|,/.test(text)
     const some = fc.constantFrom(...texts.filter(valid))
-    return [flag, valid('a|b/c:d e') ? fc.oneof(some, fc.string({ unit: 'grapheme' }).filter(valid)) : some]
+    return [option.flag, valid('a|b/c:d e') ? fc.oneof(some, fc.string({ unit: 'grapheme' }).filter(valid)) : some]
   }),
 )
 const valid = (flag: string) => validFor.get(flag) ?? fc.constant('')
@@ -108,13 +106,12 @@ const domains: Readonly<Record<keyof Options, (value: unknown) => boolean>> = {
   logWhenFull: isOneOf('drop', 'block'),
   authToken: (token) => token === undefined || token instanceof Sensitive,
   ecsMetadataUri: isTextOrNone,
-  proxy: isOneOf(undefined),
   caBundle: isTextOrNone,
 }
 
 /** All error messages. */
 const sentences = [
-  ...everyOption.map(({ flag, definition: { type } }) => {
+  ...everyOption.map(({ flag, type }) => {
     const label = `(--${flag}|${variableOf(flag)}|"${flag}" in \\S+)`
     const invalid = `must be ${type.allowed.replaceAll(/[().]/g, '\\$&')}, received ".*"`
     return new RegExp(`^${label} (requires a value|must be given only once|${invalid})$`)
@@ -243,7 +240,8 @@ test('an option has the same value from every source, and the source of highest 
   const property = fc.asyncProperty(given, async (given) => {
     // A relative path in the file is relative to the file.
     const isPathInFile = (flag: string, place: string) =>
-      place === 'file' && everyOption.some((option) => option.flag === flag && option.definition.type === type.path)
+      place === 'file' &&
+      everyOption.some((option) => option.flag === flag && (option.type === type.file || option.type === type.module))
     const expected = await read(
       given.map(({ flag, place, text }) => `--${flag}=${isPathInFile(flag, place) ? resolve(folder, text) : text}`),
     )

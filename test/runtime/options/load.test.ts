@@ -4,9 +4,8 @@ import { dirname, join, resolve } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { UnusableFile, UsageError } from '../../../src/errors.ts'
-import { everyOption } from '../../../src/runtime/options/definitions.ts'
-import { readOptions } from '../../../src/runtime/options/load.ts'
 import * as type from '../../../src/runtime/options/types.ts'
+import { everyOption, readOptions } from '../../support/service/options.ts'
 
 /** The values of the command line, the environment and the file. */
 interface Sources {
@@ -40,7 +39,7 @@ async function failure(loading: Promise<unknown>): Promise<Error> {
 }
 
 /** The flags that can be given only once. */
-const single = everyOption.filter(({ definition }) => !definition.repeatable).map(({ flag }) => flag)
+const single = everyOption.filter(({ repeatable }) => !repeatable).map(({ flag }) => flag)
 
 describe('the defaults', () => {
   test('are converted like other values', async () => {
@@ -82,7 +81,6 @@ describe('the defaults', () => {
       plugins: [],
       without: [],
       ecsMetadataUri: undefined,
-      proxy: undefined,
       caBundle: undefined,
     })
   })
@@ -98,9 +96,9 @@ const required = new Map([
 describe('every option', () => {
   const texts = ['true', '7', '7s', 'eu-west-1', 'http://localhost', 'debug', 'json', 'block']
   const inFile = everyOption.filter(({ flag }) => flag !== 'config')
-  const samples = inFile.map(({ flag, definition }) => {
-    const variable = `SECRET_BUS_${flag.replaceAll('-', '_').toUpperCase()}`
-    const text = texts.find((text) => definition.type.parse(text) !== undefined && text !== definition.default) ?? ''
+  const samples = inFile.map((option) => {
+    const { flag, variable } = option
+    const text = texts.find((text) => option.type.parse(text) !== undefined && text !== option.default) ?? ''
     return { flag, variable, text, others: required.get(flag) ?? {} }
   })
 
@@ -111,8 +109,7 @@ describe('every option', () => {
     expect(options).not.toEqual(await read({}))
     expect(await read({ env: { [variable]: text }, line: others })).toEqual(options)
     // A relative path in the file would be relative to the file.
-    const inFile =
-      everyOption.find((option) => option.flag === flag)?.definition.type === type.path ? resolve(text) : text
+    const inFile = everyOption.find((option) => option.flag === flag)?.type === type.file ? resolve(text) : text
     const { [flag]: _, ...line } = { [flag]: [inFile], ...others } as Record<string, readonly string[]>
     expect(await read({ file: { [flag]: inFile }, line })).toEqual(await read({ line: { ...line, [flag]: [inFile] } }))
   })
@@ -228,9 +225,7 @@ describe('variables of the AWS SDK', () => {
 })
 
 describe('environment variables', () => {
-  const numeric = everyOption.filter(
-    ({ definition: { type, default: text = '' } }) => typeof type.parse(text) === 'number',
-  )
+  const numeric = everyOption.filter(({ type, default: text = '' }) => typeof type.parse(text) === 'number')
 
   test.each(numeric.map(({ flag }) => flag))(
     'that Kubernetes sets to a URL do not change the number of --%s',

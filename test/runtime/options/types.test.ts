@@ -1,24 +1,30 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { logLevels } from '../../../src/bus/process/lifecycle.ts'
-import * as type from '../../../src/runtime/options/types.ts'
+import { coreOptions } from '../../../src/runtime/options/core-options.ts'
+import * as types from '../../../src/runtime/options/types.ts'
+import { attribute, codeName, region, table } from '../../../src/secret-options.ts'
+
+const logLevel = coreOptions.logLevel.type
+const logFormat = coreOptions.logFormat.type
+const type = { ...types, attribute, codeName, region, table, logLevel, logFormat }
 
 const second = 1_000
 const minute = 60 * second
 const hour = 60 * minute
 const day = 24 * hour
 
-const all: Readonly<Record<string, type.OptionType<unknown>>> = {
+const all: Readonly<Record<string, types.OptionType<unknown>>> = {
   flag: type.flag,
   port: type.port,
   host: type.host,
-  path: type.path,
+  file: type.file,
   table: type.table,
   attribute: type.attribute,
   codeName: type.codeName,
   region: type.region,
-  httpUrl: type.httpUrl,
-  link: type.link,
+  url: type.url,
+  text: type.text,
   logLevel: type.logLevel,
   logFormat: type.logFormat,
   duration: type.duration,
@@ -182,7 +188,7 @@ describe('a URL', () => {
     'HTTP://127.0.0.1',
     'http://[::1]:1',
   ])('accepts %s unchanged', (text) => {
-    expect(type.httpUrl.parse(text)).toBe(text)
+    expect(type.url.parse(text)).toBe(text)
   })
 
   test.each([
@@ -194,13 +200,13 @@ describe('a URL', () => {
     'http://a b',
     'http://x:99999',
   ])('rejects %j', (text) => {
-    expect(type.httpUrl.parse(text)).toBeUndefined()
+    expect(type.url.parse(text)).toBeUndefined()
   })
 
   test.each(['http:localhost', 'https:/localhost', ' http://localhost', 'http://localhost ', 'ht\ntp://localhost'])(
     'rejects %j, which the URL parser accepts',
     (text) => {
-      expect(type.httpUrl.parse(text)).toBeUndefined()
+      expect(type.url.parse(text)).toBeUndefined()
     },
   )
 })

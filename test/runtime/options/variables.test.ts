@@ -1,5 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { variableWarnings } from '../../../src/runtime/options/variables.ts'
+import { variableWarnings as warnings } from '../../../src/runtime/options/variables.ts'
+import { secretBus } from '../../../src/service.ts'
+
+const variableWarnings = (environment: NodeJS.ProcessEnv) => warnings(secretBus.info, secretBus.resolved, environment)
 
 /** What Kubernetes sets in every container for a service named `secret-bus`. */
 const serviceLinks = {

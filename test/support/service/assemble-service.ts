@@ -2,8 +2,10 @@
 import { pino } from 'pino'
 import { onTestFinished } from 'vitest'
 import type { ProcessBus } from '../../../src/bus/process/process-bus.ts'
-import { readOptions } from '../../../src/runtime/options/load.ts'
-import { service } from '../../../src/service.ts'
+import { serviceInfo } from '../../../src/bus/process/service-info.ts'
+import { assemble } from '../../../src/runtime/assemble.ts'
+import { secretBus } from '../../../src/service.ts'
+import { readOptions } from './options.ts'
 
 export interface AssembledService {
   readonly bus: ProcessBus
@@ -21,7 +23,7 @@ export const ownPackage = {
   description: 'A secret',
   license: 'MIT',
   container: 'https://example.com/image',
-  project: 'https://example.com/project',
+  homepage: 'https://example.com/project',
 }
 
 /**
@@ -36,7 +38,8 @@ export async function assembleService(
   const options = await readOptions(new Map(rawFlags), environment)
   const lines: string[] = []
   const logger = pino({ level: options.logLevel }, { write: (line: string) => lines.push(line) })
-  const bus = service(options, { logger, process, package: ownPackage })
+  const service = { ...secretBus, info: serviceInfo(ownPackage) }
+  const bus = await assemble(service, options, { logger, process, environment })
   onTestFinished(async () => {
     await bus.exit()
   })

@@ -46,7 +46,7 @@ export async function startLimitedService(
   const service = await startHttp(
     {
       source,
-      identity: identity({ own: { container: 'x', project: 'x' } }),
+      identity: identity({ container: 'x', project: 'x' }),
       server: (bus) => bus.subscribe(httpRoutes, (app) => serve(app.server)),
       'body-route': (bus) =>
         bus.subscribe(httpRoutes, (app) => {

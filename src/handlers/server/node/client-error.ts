@@ -2,7 +2,8 @@
 import { randomUUID } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { problemOf, RequestError } from '../problem.ts'
+import { genericProblem } from '../problem.ts'
+import { RequestError } from '../request-error.ts'
 
 /** Response statuses by the error code of Node.js. Other codes mean 400. */
 const statuses: ReadonlyMap<string | undefined, number> = new Map([
@@ -37,7 +38,7 @@ export function refuseConnection(error: NodeJS.ErrnoException, socket: Socket & 
   }
   const id = randomUUID()
   const requestError = new RequestError(statuses.get(error.code) ?? 400, 'The request is not valid HTTP.')
-  const problem = problemOf(requestError, id)
+  const problem = genericProblem(requestError, id)
   const body = JSON.stringify(problem)
   const head = [
     `HTTP/1.1 ${problem.status} ${problem.title}`,

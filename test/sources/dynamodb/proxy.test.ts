@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { UsageError } from '../../../src/errors.ts'
-import { proxyOf } from '../../../src/runtime/options/proxy.ts'
+import { proxyOf } from '../../../src/sources/dynamodb/proxy.ts'
 
 /** The proxy with its URLs revealed. */
 function read(environment: Record<string, string>) {

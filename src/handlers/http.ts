@@ -1,0 +1,72 @@
+/** The HTTP part of a service: options and subscribers to spread into its definition. Nothing here is about secrets. */
+import type { Subscriber } from '../bus/process/process-bus.ts'
+import type { ServiceOptions } from '../runtime/define-service.ts'
+import type { OptionRecord } from '../runtime/options/option.ts'
+
+const options = {
+  host: { group: 'HTTP', describe: 'Address to listen on', type: 'host', default: '127.0.0.1' },
+  port: { group: 'HTTP', describe: 'Port to listen on; 0 picks a free port', type: 'port', default: '5000' },
+  trustProxy: { group: 'HTTP', describe: 'Take the client address from X-Forwarded-For', type: 'flag' },
+  authTokenFile: { group: 'HTTP', describe: 'File with bearer tokens, one per line', type: 'file' },
+  authToken: {
+    group: 'HTTP',
+    describe: 'Bearer tokens, one per line, instead of --auth-token-file',
+    type: 'secret',
+    excludes: 'authTokenFile',
+  },
+  allowAnonymous: { group: 'HTTP', describe: 'Listen beyond loopback without authentication', type: 'flag' },
+  tlsCert: {
+    group: 'HTTP',
+    describe: 'PEM file with the TLS certificate chain; enables HTTPS',
+    type: 'file',
+    needs: 'tlsKey',
+  },
+  tlsKey: {
+    group: 'HTTP',
+    describe: 'PEM file with the private key of the certificate',
+    type: 'file',
+    needs: 'tlsCert',
+  },
+  tlsKeyPassphraseFile: {
+    group: 'HTTP',
+    describe: 'File with the passphrase of an encrypted private key',
+    type: 'file',
+    needs: 'tlsKey',
+  },
+  keepAliveTimeout: {
+    group: 'HTTP',
+    describe: 'Time to keep an idle connection open; longer than that of the load balancer',
+    type: 'time-limit',
+    default: '72s',
+  },
+  inspector: { group: 'HTTP', describe: 'Serve the bus inspector at /-/bus', type: 'flag' },
+  container: {
+    group: 'HTTP',
+    describe: 'Image link in /health [default: from ECS or package.json]',
+    type: 'text',
+  },
+  project: { group: 'HTTP', describe: 'Repository link in /health [default: from package.json]', type: 'text' },
+  ecsMetadataUri: {
+    group: 'HTTP',
+    describe: 'Task metadata endpoint, version 4; set by ECS',
+    type: 'text',
+    flag: false,
+    variable: 'ECS_CONTAINER_METADATA_URI_V4',
+  },
+} as const satisfies OptionRecord
+
+export type HttpOptions = ServiceOptions<typeof options>
+
+export const http = {
+  options,
+  /**
+   * The HTTP server with health, readiness, metrics, the OpenAPI document, authentication and limits. They may be listed
+   * in any order with other subscribers: the server listens after all `start` listeners of usual priority, and its
+   * checks apply to every route.
+   */
+  async subscribers(options: HttpOptions): Promise<Record<string, Subscriber>> {
+    // Imported on demand, because most commands need no server.
+    const { httpSubscribers } = await import('./http-subscribers.ts')
+    return httpSubscribers(options)
+  },
+}

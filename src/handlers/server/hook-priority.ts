@@ -1,0 +1,12 @@
+/**
+ * The priorities at which the HTTP server's own subscribers add their hooks to `http.routes`. They are lower than that of
+ * routes, 50, so that the hooks apply to every route, in whatever order a service lists its subscribers.
+ */
+export const hookPriority = {
+  /** Sees the routes that are added after it. */
+  documentation: 0,
+  /** Before the hooks that reject requests, so that rejected requests are counted. */
+  metrics: 20,
+  loadShedding: 25,
+  authentication: 30,
+} as const

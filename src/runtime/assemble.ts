@@ -1,0 +1,64 @@
+/** Assembles a service: one bus with its subscribers and plugins. */
+import type { Logger } from 'pino'
+import { log } from '../bus/process/log.ts'
+import { ProcessBus, type Subscriber } from '../bus/process/process-bus.ts'
+import { signals } from '../bus/process/signals.ts'
+import { UsageError } from '../errors.ts'
+import { type DroppedLines, logMetrics } from '../handlers/metrics/log-metrics.ts'
+import type { Service, ServiceOptions } from './define-service.ts'
+import type { OptionRecord } from './options/option.ts'
+import { valuesOf } from './options/parse.ts'
+import { choice } from './options/types.ts'
+
+/** The dependencies of a service, passed in so that tests can replace them. */
+export interface Dependencies {
+  readonly logger: Logger
+  readonly process: NodeJS.Process
+  /** The environment variables; none by default. */
+  readonly environment?: NodeJS.ProcessEnv
+  /** Ends the process immediately; `process.exit` by default. */
+  readonly end?: (code: number) => unknown
+  /** The number of lost log lines so far, if the logger counts them. */
+  readonly dropped?: () => DroppedLines
+  /** Plugins by subscriber name. */
+  readonly plugins?: Readonly<Record<string, Subscriber>>
+}
+
+/**
+ * Creates the bus and its subscribers: those of every service, those of the definition, and the plugins, in start order.
+ * Nothing runs until the bus is started.
+ * @throws UsageError if `without` names a subscriber that is unknown or mandatory, or if a plugin has the name of a
+ *   built-in subscriber; what the definition throws
+ */
+export async function assemble<Declared extends OptionRecord>(
+  service: Service<Declared>,
+  options: ServiceOptions<Declared>,
+  { logger, process, environment = {}, end, dropped, plugins = {} }: Dependencies,
+): Promise<ProcessBus> {
+  const builtIn: Record<string, Subscriber> = {
+    log: log(logger),
+    signals: signals(process, { end }),
+    ...(dropped && { 'log-metrics': logMetrics(dropped) }),
+    ...(await service.subscribers(options, { service: service.info, environment })),
+  }
+  checkWithout(options.without, builtIn)
+  const conflict = Object.keys(plugins).find((name) => Object.hasOwn(builtIn, name) && !options.without.includes(name))
+  if (conflict !== undefined)
+    throw new UsageError(
+      `Plugin ${conflict} has the name of a built-in subscriber; replace it with --without ${conflict}`,
+    )
+  const bus = new ProcessBus({
+    shutdownTimeout: options.drain + options.shutdownTimeout,
+    reloadTimeout: options.reloadTimeout,
+    service: service.info,
+  })
+  for (const [name, subscriber] of Object.entries(builtIn))
+    if (!options.without.includes(name)) bus.use(name, subscriber)
+  for (const [name, plugin] of Object.entries(plugins)) bus.use(name, plugin)
+  return bus
+}
+
+function checkWithout(without: readonly string[], builtIn: Readonly<Record<string, Subscriber>>): void {
+  const allowed = Object.keys(builtIn).filter((name) => !builtIn[name]?.mandatory)
+  valuesOf('--without', { type: choice(allowed), repeatable: true }, without)
+}
