@@ -9,7 +9,7 @@ export const secretBus = defineService({
   options: { ...http.options, ...secretOptions },
   subscribers: async (options, { environment }) => {
     const { secretSubscribers } = await import('./secret-subscribers.ts')
-    return { ...secretSubscribers(options, environment), ...(await http.subscribers(options)) }
+    return { ...(await http.subscribers(options)), ...secretSubscribers(options, environment) }
   },
   epilogue: 'AWS credentials come from the default provider chain of the AWS SDK.',
 })

@@ -7,12 +7,16 @@ const options = {
   host: { group: 'HTTP', describe: 'Address to listen on', type: 'host', default: '127.0.0.1' },
   port: { group: 'HTTP', describe: 'Port to listen on; 0 picks a free port', type: 'port', default: '5000' },
   trustProxy: { group: 'HTTP', describe: 'Take the client address from X-Forwarded-For', type: 'flag' },
-  authTokenFile: { group: 'HTTP', describe: 'File with bearer tokens, one per line', type: 'file' },
+  authTokenFile: {
+    group: 'HTTP',
+    describe: 'File with bearer tokens, one per line',
+    type: 'file',
+    excludes: 'authToken',
+  },
   authToken: {
     group: 'HTTP',
     describe: 'Bearer tokens, one per line, instead of --auth-token-file',
     type: 'secret',
-    excludes: 'authTokenFile',
   },
   allowAnonymous: { group: 'HTTP', describe: 'Listen beyond loopback without authentication', type: 'flag' },
   tlsCert: {

@@ -8,29 +8,26 @@ import { describe, expect, test } from 'vitest'
 const root = fileURLToPath(new URL('../../src', import.meta.url))
 const bus = 'bus/**'
 const shared = [bus, 'channels.ts', 'errors.ts', 'secret.ts', 'runtime/options/files.ts']
+/** The declaration of options, and the types of a service. */
+const declaring = ['runtime/options/option.ts', 'runtime/options/types.ts', 'runtime/define-service.ts']
 
 /** The first pattern that matches a file applies. Node's own modules are always allowed. */
 const allowed: [files: string, imports: string[]][] = [
   ['bus/**', [bus, 'mitt', 'pino']],
   ['secret.ts', []],
   ['errors.ts', []],
+  ['self.ts', []],
   ['channels.ts', ['bus/channel.ts', 'secret.ts', 'fastify']],
-  ['handlers/**', ['handlers/**', ...shared, 'fastify', '@fastify/*', 'find-my-way', 'prom-client']],
+  ['handlers/http-subscribers.ts', ['handlers/**', 'sources/tokens.ts', 'sources/identity.ts', bus]],
+  ['handlers/**', ['handlers/**', ...shared, ...declaring, 'fastify', '@fastify/*', 'find-my-way', 'prom-client']],
   ['sources/**', ['sources/**', ...shared, '@aws-sdk/*', '@smithy/**', 'undici', 'dynalite']],
-  ['service.ts', [bus, 'handlers/**', 'sources/**', 'errors.ts', 'runtime/options/*', 'runtime/package.ts', 'pino']],
-  ['runtime/options/*', ['runtime/options/*', 'runtime/cli/command-line.ts', bus, 'errors.ts', 'secret.ts']],
-  ['runtime/cli/command-line.ts', ['runtime/options/*', 'bus/topology/formats.ts', 'errors.ts', 'yargs']],
-  ['runtime/cli/channels.ts', ['bus/topology/*', 'errors.ts']],
-  ['runtime/cli/healthcheck.ts', ['bus/errors.ts', 'errors.ts', 'undici']],
-  ['runtime/logger.ts', ['runtime/log-output.ts', 'runtime/serialized-error.ts', 'pino', 'pino-pretty']],
-  ['runtime/serialized-error.ts', ['bus/errors.ts', 'bus/thrown.ts']],
-  ['runtime/package.ts', []],
-  ['runtime/log-output.ts', []],
-  ['runtime/end-process.ts', ['runtime/log-output.ts']],
+  ['secret-options.ts', declaring],
+  ['secret-subscribers.ts', ['handlers/**', 'sources/**', bus, 'secret-options.ts', ...declaring]],
   [
-    'runtime/plugins.ts',
-    [bus, 'channels.ts', 'errors.ts', 'secret.ts', 'handlers/server/problem.ts', 'runtime/options/*'],
+    'service.ts',
+    ['handlers/http.ts', 'secret-options.ts', 'secret-subscribers.ts', 'runtime/package.ts', ...declaring],
   ],
+  ['runtime/**', ['runtime/**', ...shared, 'self.ts', 'yargs', 'undici', 'pino', 'pino-pretty']],
   [
     'testing/*',
     [
@@ -46,25 +43,26 @@ const allowed: [files: string, imports: string[]][] = [
     ],
   ],
   ['testing.ts', ['testing/*']],
-  [
-    'main.ts',
-    ['bus/errors.ts', 'bus/thrown.ts', 'bus/process/process-bus.ts', 'errors.ts', 'service.ts', 'runtime/**'],
-  ],
-  ['index.ts', [bus, 'channels.ts', 'secret.ts', 'handlers/server/problem.ts', 'runtime/plugins.ts']],
+  ['main.ts', ['service.ts', 'runtime/run.ts']],
+  ['index.ts', [bus, 'channels.ts', 'secret.ts', 'handlers/**', 'runtime/**']],
+]
+
+/** What the parts of `runtime` import in addition to each other and to what all parts share. */
+const runtimeImports: [file: string, imports: string[]][] = [
+  ['runtime/assemble.ts', ['handlers/metrics/log-metrics.ts']],
+  ['runtime/plugins/plugin.ts', ['handlers/http.ts', 'handlers/server/request-error.ts', 'secret-options.ts']],
 ]
 
 /** Imports of which only types are used, so that nothing is loaded at run time. */
 const onlyTypes: [file: string, specifier: string][] = [
   ['channels.ts', 'fastify'],
-  ['service.ts', 'runtime/options/definitions.ts'],
-  ['service.ts', 'runtime/package.ts'],
-  ['service.ts', 'pino'],
-  ['runtime/plugins.ts', 'runtime/options/definitions.ts'],
-  ['runtime/options/load.ts', 'runtime/cli/command-line.ts'],
+  ['handlers/http.ts', 'runtime/define-service.ts'],
+  ['secret-subscribers.ts', 'runtime/define-service.ts'],
+  ['runtime/assemble.ts', 'pino'],
+  ['runtime/plugins/plugin.ts', 'secret-options.ts'],
   ['runtime/cli/command-line.ts', 'bus/topology/formats.ts'],
-  ['main.ts', 'bus/process/process-bus.ts'],
-  ['bus/process/log.ts', 'pino'],
-  ['index.ts', 'runtime/plugins.ts'],
+  ['runtime/run.ts', 'bus/process/process-bus.ts'],
+  ['index.ts', 'runtime/plugins/plugin.ts'],
 ]
 
 const statement = /^(?:import|export)(?<type> type)?\b[^'"]*?\bfrom '(?<from>[^']+)'|\bimport\('(?<dynamic>[^']+)'\)/gms
@@ -92,11 +90,13 @@ describe('imports', () => {
     const found = (file: string) => imports.filter((entry) => entry.file === file).map(({ target }) => target)
     expect(found('bus/registry.ts')).toEqual(['mitt', 'bus/call.ts', 'bus/channel.ts', 'bus/pending-calls.ts'])
     expect(found('sources/dynamodb/embedded-dynamodb.ts')).toContain('dynalite')
-    expect(found('service.ts')).toContain('handlers/server/http-server.ts')
+    expect(found('handlers/http-subscribers.ts')).toContain('handlers/server/http-server.ts')
   })
 
   test.for(files)('of %s are allowed', (file) => {
-    const [, patterns = []] = allowed.find(([pattern]) => matchesGlob(file, pattern)) ?? []
+    const [, general = []] = allowed.find(([pattern]) => matchesGlob(file, pattern)) ?? []
+    const [, additional = []] = runtimeImports.find(([path]) => path === file) ?? []
+    const patterns = [...general, ...additional]
     const forbidden = imports
       .filter((entry) => entry.file === file && !isBuiltin(entry.target))
       .filter(({ target }) => !patterns.some((pattern) => target === pattern || matchesGlob(target, pattern)))
@@ -114,6 +114,6 @@ describe('imports', () => {
     expect(importers('mitt')).toEqual(['bus/registry.ts'])
     expect(importers('main.ts')).toEqual([])
     const readers = files.filter((file) => /\bprocess\.env\b/.test(readFileSync(join(root, file), 'utf8')))
-    expect(readers).toEqual(['main.ts'])
+    expect(readers).toEqual(['runtime/run.ts'])
   })
 })

@@ -3,7 +3,9 @@ import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { secretProblems } from '../../src/handlers/routes/secret.openapi.ts'
 import { httpServer } from '../../src/handlers/server/http-server.ts'
+import { combineProblems, problemTypes } from '../../src/handlers/server/problem-types.ts'
 import { recordedBus } from '../../src/testing/recorded-bus.ts'
 import { everyOption } from '../support/service/options.ts'
 import { startTestService } from '../support/service/test-service.ts'
@@ -25,16 +27,20 @@ describe('the reference', () => {
   })
 
   test('lists every problem type with its status', () => {
-    const known = [...read('src/handlers/server/problem.ts').matchAll(/problem\((\d+), '([a-z-]+)'/g)]
-    expect(known.length).toBeGreaterThan(5)
-    for (const [, status, slug] of known)
+    const types = [
+      ...combineProblems([]).values(),
+      ...problemTypes('secret-routes', secretProblems).map(([, type]) => type),
+    ]
+    for (const { status, slug } of types)
       expect(reference).toContain(`| ${status} | \`urn:secret-bus:problem:${slug}\` |`)
   })
 
   test('lists every metric of the service, and no other', () => {
     const rows = [...reference.matchAll(/^\| `(secret_bus_\w+)` \|/gm)].map(([, name]) => name)
     const sources = globSync('src/**/*.ts', { cwd: root }).map(read).join('')
-    const names = [...sources.matchAll(/name: '(secret_bus_\w+)'/g)].map(([, name]) => name)
+    const names = [...sources.matchAll(/name: `\$\{(?:bus\.service\.)?metricPrefix\}(\w+)`/g)].map(
+      ([, name]) => `secret_bus_${name}`,
+    )
     expect(names.length).toBeGreaterThan(5)
     expect(rows.toSorted()).toEqual(names.toSorted())
   })

@@ -23,75 +23,68 @@ function fakeProcess(pid: number, resources: string[]) {
     abort: ending('abort'),
     getActiveResourcesInfo: () => resources,
   }
-  const end = (ms: number, output?: { flush: () => boolean; end: (ms: number) => void }) => {
-    try {
-      void endProcess(process, 3, ms, output)
-    } catch {
-      // The process has ended.
-    }
+  const end = async (ms: number, output?: { flush: () => boolean; end: (ms: number) => void }) => {
+    endProcess(process, 3, ms, output).catch(() => {}) // the process has ended
+    await vi.advanceTimersByTimeAsync(0)
   }
-  const advance = (ms: number) => {
-    try {
-      vi.advanceTimersByTime(ms)
-    } catch {
-      // The process has ended.
-    }
+  const advance = async (ms: number) => {
+    await vi.advanceTimersByTimeAsync(ms).catch(() => {}) // the process has ended
   }
   return { ends, end, advance }
 }
 
-test('a process without blocked threads ends at once, with the code', () => {
+test('a process without blocked threads ends at once, with the code', async () => {
   const { ends, end } = fakeProcess(7, ['TCPSocketWrap', 'Timeout'])
-  end(1_000)
+  await end(1_000)
   expect(ends).toEqual([['exit', 3]])
 })
 
 test.each(['FSReqPromise', 'FSReqCallback', 'GetAddrInfoReqWrap', 'GetNameInfoReqWrap'])(
   'a process with a pending %s ends with the code as soon as that has finished',
-  (resource) => {
+  async (resource) => {
     const resources = [resource]
     const { ends, end, advance } = fakeProcess(7, resources)
-    end(1_000)
-    advance(900)
+    await end(1_000)
+    await advance(900)
     expect(ends).toEqual([])
     resources.pop()
-    advance(50)
+    await advance(50)
     expect(ends).toEqual([['exit', 3]])
   },
 )
 
-test('a process with a blocked thread is killed at the deadline', () => {
+test('a process with a blocked thread is killed at the deadline', async () => {
   const { ends, end, advance } = fakeProcess(7, ['FSReqPromise'])
-  end(1_000)
-  advance(999)
+  await end(1_000)
+  await advance(999)
   expect(ends).toEqual([])
-  advance(11)
+  await advance(11)
   expect(ends).toEqual([['kill', 7, 'SIGKILL']])
 })
 
-test('PID 1 with a blocked thread aborts, because the kernel ignores its SIGKILL', () => {
+test('PID 1 with a blocked thread aborts, because the kernel ignores its SIGKILL', async () => {
   const { ends, end, advance } = fakeProcess(1, ['FSReqPromise'])
-  end(100)
-  advance(110)
+  await end(100)
+  await advance(110)
   expect(ends).toEqual([['abort']])
 })
 
-test('the log is written first, within the same time', () => {
+test('the log is written first, within the same time', async () => {
   const output = { flush: vi.fn(() => false), end: vi.fn() }
   const { ends, end, advance } = fakeProcess(7, [])
-  end(1_000, output)
-  advance(500)
+  await end(1_000, output)
+  await advance(500)
   expect(ends).toEqual([])
   output.flush.mockReturnValue(true)
-  advance(10)
+  await advance(10)
   expect(ends).toEqual([['exit', 3]])
 })
 
-test('a log that is not read is abandoned at the deadline', () => {
+test('a log that is not read is abandoned at the deadline', async () => {
   const output = { flush: () => false, end: vi.fn() }
   const { ends, end, advance } = fakeProcess(7, [])
-  end(1_000, output)
-  advance(1_010)
+  await end(1_000, output)
+  await advance(1_010)
   expect(output.end).toHaveBeenCalledExactlyOnceWith(0)
   expect(ends).toEqual([['exit', 3]])
 })

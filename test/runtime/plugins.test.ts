@@ -50,7 +50,7 @@ test('a plugin rejects a request with a detail for the client', async () => {
   expect(await reply.json()).toMatchObject({ type: 'about:blank', detail: 'The user does not exist.' })
 })
 
-test('logs the failure of a plugin with its file', async () => {
+test('logs the failure of a plugin with its name', async () => {
   const service = startWith(`
     export default ({ lifecycle }) => (bus) => {
       bus.subscribe(lifecycle.start, () => { throw new Error('no luck') })
@@ -58,7 +58,7 @@ test('logs the failure of a plugin with its file', async () => {
   `)
 
   expect(await service.exited).toBe(70)
-  expect(service.stdout.join('\n')).toContain(`${service.file} failed on lifecycle.start: no luck`)
+  expect(service.stdout.join('\n')).toContain('greeting failed on lifecycle.start: no luck')
   expect(service.stdout.join('\n')).not.toContain('Listening')
 })
 
@@ -76,7 +76,7 @@ test('a plugin replaces a source that is left out', async () => {
   expect(await reply.json()).toEqual({ secret_code: 'mine' })
 })
 
-test('logs one line with the file of a plugin that requires a missing provider, and opens no port', async () => {
+test('logs one line with the name of a plugin that requires a missing provider, and opens no port', async () => {
   const service = startWith(
     'export default ({ channels }) => (bus) => { bus.requester(channels.fetchSecret) }',
     '--without',
@@ -86,7 +86,7 @@ test('logs one line with the file of a plugin that requires a missing provider, 
   expect(await service.exited).toBe(78)
   const errors = service.stdout.filter((line) => line.includes('"level":"error"'))
   expect(errors).toEqual([expect.stringContaining('No provider for channel secret.fetch')])
-  expect(errors[0]).toContain(service.file)
+  expect(errors[0]).toContain('required by secret-cache and greeting')
   expect(service.stdout.join('\n')).not.toContain('Listening')
 })
 
@@ -196,7 +196,7 @@ test('reports a plugin that is a directory in one line', async () => {
   const service = startTestService(['--plugin', '/tmp'])
 
   expect(await service.exited).toBe(78)
-  expect(service.stderr).toEqual(['secret-bus: --plugin /tmp: Expected a file, received a directory'])
+  expect(service.stderr).toEqual(['secret-bus: --plugin /tmp: Expected a file or a package, received a directory'])
 })
 
 test('reports a missing plugin file in one line', async () => {

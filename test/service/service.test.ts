@@ -35,14 +35,14 @@ describe('assembly', () => {
       'secret.get': ['secret-cache'],
       'secret.fetch': ['dynamodb'],
       'dynamodb.locate': [],
-      'health.check': ['secret-cache', 'http-server'],
+      'health.check': ['http-server', 'secret-cache'],
       'metrics.collect': ['bus-metrics', 'secret-cache'],
       'http.routes': [
         'docs',
-        'no-authentication',
         'metrics-routes',
         'load-shedding',
         'authentication',
+        'no-authentication',
         'admin-routes',
         'health-routes',
         'secret-routes',
@@ -56,13 +56,13 @@ describe('assembly', () => {
 
     expect(handlersOf(bus)).toMatchObject({
       'token.check': ['tokens'],
-      'lifecycle.graceful': ['credentials', 'secret-cache', 'tokens', 'http-server'],
+      'lifecycle.graceful': ['tokens', 'credentials', 'secret-cache', 'http-server'],
       'http.routes': [
         'docs',
-        'no-authentication',
         'metrics-routes',
         'load-shedding',
         'authentication',
+        'no-authentication',
         'admin-routes',
         'health-routes',
         'secret-routes',

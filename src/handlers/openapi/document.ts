@@ -82,17 +82,15 @@ export async function apiDocument(added: readonly AddedRoute[], options: ApiOpti
       ...components,
       schemas,
       headers: Object.fromEntries(headers),
-      responses,
+      ...(Object.keys(responses).length > 0 && { responses }),
       parameters: { 'X-Request-Id': requestIdParameter },
     },
   }
 }
 
-/** Every declared problem type, whether or not a route documents it. */
+/** The problem types that subscribers declare, whether or not a route documents them. */
 function problemResponses(problems: Problems): Record<string, Response> {
-  return Object.fromEntries(
-    Array.from(problems.types.keys(), (code) => [code, responseOf([problemReply(code, problems)])]),
-  )
+  return Object.fromEntries(Array.from(problems.declared, (code) => [code, responseOf([problemReply(code, problems)])]))
 }
 
 /** The tags that operations use, those of routes first. */

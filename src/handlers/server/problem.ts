@@ -5,7 +5,13 @@ import { codeOf, isInstance, isParseError, propertyOf } from '../../bus/thrown.t
 import type { ProblemDeclaration } from '../../channels.ts'
 import { errorHeaders, errorStatus } from './error-status.ts'
 import { STATUS_CODES } from './node/node-http.ts'
-import { combineProblems, type DeclaredProblems, type ProblemType, problemTypes } from './problem-types.ts'
+import {
+  combineProblems,
+  type DeclaredProblems,
+  type ProblemType,
+  problemTypes,
+  serverProblems,
+} from './problem-types.ts'
 import { RequestError } from './request-error.ts'
 
 declare module 'fastify' {
@@ -52,9 +58,9 @@ export class Problems {
     app.decorate(key, this as Problems)
   }
 
-  /** The declared problem types by error code. */
-  get types(): ReadonlyMap<string, ProblemType> {
-    return this.#types
+  /** The error codes for which subscribers have declared a problem type. */
+  get declared(): readonly string[] {
+    return [...this.#types.keys()].filter((code) => !Object.hasOwn(serverProblems, code))
   }
 
   /** The problem type of an error code, if there is one. */

@@ -7,7 +7,7 @@ import { jsonErrorPosition } from './json-position.ts'
 import { nearest } from './nearest.ts'
 import type { ResolvedOption } from './option.ts'
 import type { Source } from './source.ts'
-import { typesByName } from './types.ts'
+import { isModulePath, typesByName } from './types.ts'
 
 /**
  * Relative paths in the file are relative to its folder.
@@ -48,7 +48,7 @@ export async function fromFile(
 function relativeTo(folder: string, { type }: ResolvedOption, text: string): string {
   const path = text && resolve(folder, text)
   if (type === typesByName.file) return path
-  return type === typesByName.module && existsSync(path) ? path : text // otherwise the name of a package
+  return type === typesByName.module && (isModulePath(text) || existsSync(path)) ? path : text
 }
 
 function unknownOption(flag: string, known: readonly string[], label: (flag: string) => string): UsageError {

@@ -36,6 +36,11 @@ export const file = matching(/^\P{Cc}+$/u, 'a file path')
 /** The path of a module, like `file`, or the name of a package. */
 export const module = matching(/^\P{Cc}+$/u, 'a file path or a package name')
 
+/** Whether the name of a module can only be that of a file. */
+export function isModulePath(name: string): boolean {
+  return /^\.{0,2}\/|\.[cm]?[jt]s$/.test(name)
+}
+
 /** A URL with the scheme http or https, as text. */
 export const url: OptionType<string> = {
   parse: (text) => (/^https?:\/\/\S+$/i.test(text) && URL.canParse(text) ? text : undefined),

@@ -11,6 +11,7 @@ import { UnusableFile } from '../../errors.ts'
 import { checkFlags, type Service } from '../define-service.ts'
 import type { AllValues } from '../options/load.ts'
 import { type ResolvedOption, resolveOptions } from '../options/option.ts'
+import { isModulePath } from '../options/types.ts'
 import { importPackage, shareInstance } from './module-imports.ts'
 import { type PluginContext, pluginContext } from './plugin.ts'
 
@@ -130,7 +131,7 @@ const packageName = /^(@[\w.~-]+\/)?[a-z\d~-][\w.~-]*(\/[\w./~-]+)?$/
 async function importModule(source: string): Promise<PluginModule> {
   // The errors of `stat` for a missing file and of these checks are clearer than those of `import`.
   const stats = await stat(source).catch((error) => {
-    if (codeOf(error) === 'ENOENT' && packageName.test(source)) return undefined
+    if (codeOf(error) === 'ENOENT' && packageName.test(source) && !isModulePath(source)) return undefined
     throw error
   })
   if (!stats) {

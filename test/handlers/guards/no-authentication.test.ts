@@ -7,7 +7,8 @@ import { noAuthentication } from '../../../src/handlers/guards/no-authentication
 import { recordedBus } from '../../../src/testing/recorded-bus.ts'
 import { fetchReply, startHttp } from '../../support/http/http.ts'
 
-const warningOf = (address: string) => `Authentication is disabled: anyone who can reach ${address} can read secrets`
+const warningOf = (address: string) =>
+  `Authentication is disabled: anyone who can reach ${address} can use this service`
 
 const route: Subscriber = (bus) => bus.subscribe(httpRoutes, (app) => void app.get('/route', async () => 'read'))
 

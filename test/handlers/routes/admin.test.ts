@@ -245,7 +245,7 @@ describe('a failed reload', () => {
 
     expect(failureIn(reply)).toEqual({
       failed: [
-        { listener: 'broken', detail: 'The source refused to return the secret.' },
+        { listener: 'broken', detail: 'The source refused the request.' },
         { listener: 'odd', detail: 'The service failed to handle the request.' },
       ],
       reloaded: [
@@ -266,8 +266,8 @@ describe('a failed reload', () => {
 
     expect(reloaded).toEqual([
       { listener: 'tokens', result: { tokens: 1 } },
-      { listener: 'http-server' },
       { listener: 'double', result: 2 },
+      { listener: 'http-server' },
     ])
   })
 
@@ -352,9 +352,9 @@ describe('the assembled service', () => {
 
     expect(status).toBe(200)
     expect(JSON.parse(body).reloaded).toEqual([
+      { listener: 'tokens', result: { tokens: 1 } },
       { listener: 'credentials' },
       { listener: 'secret-cache', result: { reloaded: ['thedoctor'] } },
-      { listener: 'tokens', result: { tokens: 1 } },
       { listener: 'http-server' },
     ])
   })

@@ -1,6 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { startTestService } from '../../support/service/test-service.ts'
 
@@ -17,7 +17,10 @@ test('prints the channels of the configured service with its plugins, without st
   expect(program.stderr).toEqual([])
   expect(JSON.parse(program.stdout.join('\n'))).toEqual(
     expect.arrayContaining([
-      expect.objectContaining({ channel: 'secret.get', usedBy: expect.arrayContaining([file, 'secret-routes']) }),
+      expect.objectContaining({
+        channel: 'secret.get',
+        usedBy: expect.arrayContaining([basename(file, '.mjs'), 'secret-routes']),
+      }),
       expect.objectContaining({ channel: 'token.check', handlers: [expect.objectContaining({ name: 'tokens' })] }),
     ]),
   )
@@ -28,7 +31,7 @@ test('prints only the named channels', async () => {
 
   expect(await program.exited).toBe(0)
   const shown: { channel: string }[] = JSON.parse(program.stdout.join('\n'))
-  expect(shown.map(({ channel }) => channel)).toEqual(['secret.get', 'health.check'])
+  expect(shown.map(({ channel }) => channel)).toEqual(['health.check', 'secret.get'])
 })
 
 test.for<[string[], string]>([

@@ -84,9 +84,9 @@ describe('the command line', () => {
   test('accepts channel names', async () => {
     expect(await readCommandLine(['channels', 'secret.*', '--format', 'json', 'b'], '1.2.3')).toMatchObject({
       format: 'json',
-      channels: ['secret.*', 'b'],
+      args: ['secret.*', 'b'],
     })
-    expect(await readCommandLine(['channels'], '1.2.3')).toMatchObject({ channels: [] })
+    expect(await readCommandLine(['channels'], '1.2.3')).toMatchObject({ args: [] })
   })
 
   test('accepts --config', async () => {

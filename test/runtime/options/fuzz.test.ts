@@ -239,11 +239,17 @@ test('an option has the same value from every source, and the source of highest 
     .chain((flags) => fc.tuple(...flags.map(place)))
   const property = fc.asyncProperty(given, async (given) => {
     // A relative path in the file is relative to the file.
-    const isPathInFile = (flag: string, place: string) =>
+    const isPathInFile = (flag: string, place: string, text: string) =>
       place === 'file' &&
-      everyOption.some((option) => option.flag === flag && (option.type === type.file || option.type === type.module))
+      everyOption.some(
+        (option) =>
+          option.flag === flag &&
+          (option.type === type.file || (option.type === type.module && type.isModulePath(text))),
+      )
     const expected = await read(
-      given.map(({ flag, place, text }) => `--${flag}=${isPathInFile(flag, place) ? resolve(folder, text) : text}`),
+      given.map(
+        ({ flag, place, text }) => `--${flag}=${isPathInFile(flag, place, text) ? resolve(folder, text) : text}`,
+      ),
     )
     const line = given.filter(({ place }) => place === 'line')
     const env = given.filter(({ place }) => place !== 'file')
