@@ -27,10 +27,12 @@ export {
   ShutdownTimeout,
 } from './bus/errors.ts'
 export type { SettledOutput } from './bus/outcomes.ts'
+export { type Backoff, type BackoffOptions, backoff } from './bus/process/backoff.ts'
 export { type LogLevel, type LogRecord, lifecycle, type State } from './bus/process/lifecycle.ts'
 export { log } from './bus/process/log.ts'
 export { ProcessBus, type Subscriber } from './bus/process/process-bus.ts'
 export { signals } from './bus/process/signals.ts'
+export { type SingleFlight, singleFlight } from './bus/process/single-flight.ts'
 export type { Activity, Observer } from './bus/taps.ts'
 export { type TopologyFormat, topologyFormats } from './bus/topology/formats.ts'
 export type { ChannelInfo, Handler, Topology } from './bus/topology/topology.ts'

@@ -1,6 +1,6 @@
 /** `GET /metrics`: metrics for Prometheus. */
 import type { Subscriber } from '../../bus/process/process-bus.ts'
-import { SingleFlight } from '../../bus/process/single-flight.ts'
+import { singleFlight } from '../../bus/process/single-flight.ts'
 import { collectMetrics, httpRoutes } from '../../channels.ts'
 import { httpMetrics } from '../metrics/http-metrics.ts'
 import { route } from './metrics.openapi.ts'
@@ -26,7 +26,8 @@ export const metricsRoutes = (): Subscriber => (bus) => {
   bus.subscribe(httpRoutes, (app) => {
     const requestMetrics = httpMetrics(app)
 
-    const render = async (id: string) => {
+    // Concurrent scrapes share one document, so that many cost no more time and memory than one.
+    const render = singleFlight(async (id: string) => {
       const call = { id, deadline: Date.now() + timeout }
       // Subscribers that fail are logged by the bus; the document contains the others.
       const outcomes = await bus.publishSettled(collectMetrics, undefined, call)
@@ -38,12 +39,10 @@ export const metricsRoutes = (): Subscriber => (bus) => {
         complain(`Left out an invalid metric of ${by}: ${reason}`, id),
       )
       return { contentType, body: Buffer.from(text) }
-    }
-    // Concurrent scrapes share one document, so that many cost no more time and memory than one.
-    const renderings = new SingleFlight<{ readonly contentType: string; readonly body: Buffer }>()
+    })
 
     app.get('/metrics', route, async (request, reply) => {
-      const { contentType, body } = await renderings.run(() => render(request.id))
+      const { contentType, body } = await render(request.id)
       return reply.header('cache-control', 'no-store').type(contentType).send(body)
     })
   })

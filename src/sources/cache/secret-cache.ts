@@ -1,11 +1,11 @@
 /** Provides `secret.get` from a cache, which it fills through `secret.fetch`. */
 import { codeOf, messageOf } from '../../bus/errors.ts'
+import { backoff } from '../../bus/process/backoff.ts'
 import { lifecycle } from '../../bus/process/lifecycle.ts'
 import type { ProcessBus, Subscriber } from '../../bus/process/process-bus.ts'
 import { checkHealth, collectMetrics, fetchSecret, getSecret, type HealthCheck } from '../../channels.ts'
 import { SecretNotFound, SourceFailure } from '../../secret.ts'
 import { type Clock, systemClock } from '../clock.ts'
-import { Backoff } from './backoff.ts'
 import { cacheMetrics, counted, type FetchCounts } from './cache-metrics.ts'
 import { CachedSecret, type CachePolicy, type Fetch } from './cached-secret.ts'
 
@@ -92,12 +92,12 @@ function asSourceFailure(error: unknown): never {
 
 /** Fetches in the background until the first success, so that the first client does not have to wait. */
 async function warm(secret: CachedSecret, clock: Clock, signal: AbortSignal): Promise<void> {
-  const backoff = new Backoff(clock.random)
+  const pauses = backoff({ random: clock.random })
   while (!secret.loaded && !signal.aborted) {
     try {
       await secret.load()
     } catch {
-      const pause = Math.max(secret.pausedFor, backoff.next())
+      const pause = Math.max(secret.pausedFor, pauses.next())
       await clock.sleep(pause, signal).catch(() => {})
     }
   }
