@@ -38,5 +38,14 @@ export { type TopologyFormat, topologyFormats } from './bus/topology/formats.ts'
 export type { ChannelInfo, Handler, Topology } from './bus/topology/topology.ts'
 export * as channels from './channels.ts'
 export { RequestError } from './handlers/server/problem.ts'
+export { type Counter, type CounterSeries, counter, type LabeledCounter } from './metrics/counter.ts'
+export type { Labels, MetricDefinition } from './metrics/definition.ts'
+export {
+  type Histogram,
+  type HistogramDefinition,
+  type HistogramSeries,
+  histogram,
+  type LabeledHistogram,
+} from './metrics/histogram.ts'
 export type { Plugin, PluginContext } from './runtime/plugins.ts'
 export * from './secret.ts'

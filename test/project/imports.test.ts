@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest'
 
 const root = fileURLToPath(new URL('../../src', import.meta.url))
 const bus = 'bus/**'
-const shared = [bus, 'channels.ts', 'errors.ts', 'secret.ts', 'runtime/options/files.ts']
+const shared = [bus, 'metrics/**', 'channels.ts', 'errors.ts', 'secret.ts', 'runtime/options/files.ts']
 
 /** The first pattern that matches a file applies. Node's own modules are always allowed. */
 const allowed: [files: string, imports: string[]][] = [
@@ -15,6 +15,7 @@ const allowed: [files: string, imports: string[]][] = [
   ['secret.ts', []],
   ['errors.ts', []],
   ['channels.ts', ['bus/channel.ts', 'secret.ts', 'fastify']],
+  ['metrics/**', ['metrics/**', 'channels.ts']],
   ['handlers/**', ['handlers/**', ...shared, 'fastify', '@fastify/*', 'find-my-way', 'prom-client']],
   ['sources/**', ['sources/**', ...shared, '@aws-sdk/*', '@smithy/**', 'undici', 'dynalite']],
   ['service.ts', [bus, 'handlers/**', 'sources/**', 'errors.ts', 'runtime/options/*', 'runtime/package.ts', 'pino']],
@@ -50,12 +51,14 @@ const allowed: [files: string, imports: string[]][] = [
     'main.ts',
     ['bus/errors.ts', 'bus/thrown.ts', 'bus/process/process-bus.ts', 'errors.ts', 'service.ts', 'runtime/**'],
   ],
-  ['index.ts', [bus, 'channels.ts', 'secret.ts', 'handlers/server/problem.ts', 'runtime/plugins.ts']],
+  ['index.ts', [bus, 'metrics/**', 'channels.ts', 'secret.ts', 'handlers/server/problem.ts', 'runtime/plugins.ts']],
 ]
 
 /** Imports of which only types are used, so that nothing is loaded at run time. */
 const onlyTypes: [file: string, specifier: string][] = [
   ['channels.ts', 'fastify'],
+  ['metrics/counter.ts', 'channels.ts'],
+  ['metrics/histogram.ts', 'channels.ts'],
   ['service.ts', 'runtime/options/definitions.ts'],
   ['service.ts', 'runtime/package.ts'],
   ['service.ts', 'pino'],
