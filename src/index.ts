@@ -49,3 +49,6 @@ export {
 } from './metrics/histogram.ts'
 export type { Plugin, PluginContext } from './runtime/plugins.ts'
 export * from './secret.ts'
+export type { UpstreamHeaders, UpstreamRequest } from './sources/upstream/request.ts'
+export type { UpstreamResponse } from './sources/upstream/response.ts'
+export { type Upstream, type UpstreamOptions, upstream } from './sources/upstream/upstream.ts'

@@ -159,7 +159,8 @@ export class CachedSecret {
   #failure(): unknown {
     const error = this.#pause?.error
     if (!(error instanceof SourceFailure)) return error
-    return new SourceFailure(error.code, error.message, { cause: error.cause, retryAfter: this.pausedFor })
+    const { code, message, cause, status } = error
+    return new SourceFailure(code, message, { cause, status, retryAfter: this.pausedFor })
   }
 }
 
