@@ -27,6 +27,12 @@ export {
   ShutdownTimeout,
 } from './bus/errors.ts'
 export type { SettledOutput } from './bus/outcomes.ts'
+export {
+  type BackgroundLoopOptions,
+  type BackgroundRun,
+  backgroundLoop,
+  type LoopClock,
+} from './bus/process/background-loop.ts'
 export { type Backoff, type BackoffOptions, backoff } from './bus/process/backoff.ts'
 export { type LogLevel, type LogRecord, lifecycle, type State } from './bus/process/lifecycle.ts'
 export { log } from './bus/process/log.ts'
