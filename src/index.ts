@@ -43,7 +43,12 @@ export type { Activity, Observer } from './bus/taps.ts'
 export { type TopologyFormat, topologyFormats } from './bus/topology/formats.ts'
 export type { ChannelInfo, Handler, Topology } from './bus/topology/topology.ts'
 export * as channels from './channels.ts'
+export { healthRoutes } from './handlers/routes/health.ts'
+export { metricsRoutes } from './handlers/routes/metrics.ts'
+export { type HttpServerOptions, httpServer } from './handlers/server/http-server.ts'
+export { defaultLimits, type Limits } from './handlers/server/limits.ts'
 export { RequestError } from './handlers/server/problem.ts'
+export type { CertificateOptions } from './handlers/server/tls/certificate.ts'
 export { type Counter, type CounterSeries, counter, type LabeledCounter } from './metrics/counter.ts'
 export type { Labels, MetricDefinition } from './metrics/definition.ts'
 export {
@@ -53,6 +58,7 @@ export {
   histogram,
   type LabeledHistogram,
 } from './metrics/histogram.ts'
+export { createLogger as logger, type LoggerOptions, type LogSink } from './runtime/logger.ts'
 export type { Plugin, PluginContext } from './runtime/plugins.ts'
 export * from './secret.ts'
 export type { UpstreamHeaders, UpstreamRequest } from './sources/upstream/request.ts'

@@ -16,6 +16,8 @@ import { docs } from './handlers/routes/docs.ts'
 import { healthRoutes } from './handlers/routes/health.ts'
 import { metricsRoutes } from './handlers/routes/metrics.ts'
 import { secretRoutes } from './handlers/routes/secret.ts'
+// Imported only for its loading time: the server imports it when it starts.
+import './handlers/server/app.ts'
 import { httpServer } from './handlers/server/http-server.ts'
 import { defaultLimits } from './handlers/server/limits.ts'
 import { openFilesLimit, withinOpenFiles } from './handlers/server/open-files.ts'

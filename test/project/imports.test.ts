@@ -58,8 +58,10 @@ const allowed: [files: string, imports: string[]][] = [
       'metrics/**',
       'channels.ts',
       'secret.ts',
-      'handlers/server/problem.ts',
+      'handlers/routes/*',
+      'handlers/server/**',
       'sources/upstream/*',
+      'runtime/logger.ts',
       'runtime/plugins.ts',
     ],
   ],
@@ -79,6 +81,7 @@ const onlyTypes: [file: string, specifier: string][] = [
   ['main.ts', 'bus/process/process-bus.ts'],
   ['sources/upstream/response.ts', 'undici'],
   ['bus/process/log.ts', 'pino'],
+  ['handlers/server/http-server.ts', 'fastify'],
   ['index.ts', 'runtime/plugins.ts'],
 ]
 

@@ -6,7 +6,6 @@ import type { FastifyInstance } from 'fastify'
 import { lifecycle } from '../../bus/process/lifecycle.ts'
 import type { Subscriber } from '../../bus/process/process-bus.ts'
 import { checkHealth, httpListening, httpRoutes } from '../../channels.ts'
-import { newApp } from './app.ts'
 import { defaultLimits } from './limits.ts'
 import { type CertificateOptions, readCertificate } from './tls/certificate.ts'
 
@@ -33,6 +32,7 @@ export const httpServer =
     bus.subscribe(lifecycle.start, async () => {
       stopping = false
       const certificate = await readCertificate(options, warn)
+      const { newApp } = await import('./app.ts') // loads Fastify
       const app = newApp(bus, { ...options, limits, certificate, isDraining })
       running = app
       await addRoutes(app)
