@@ -98,7 +98,7 @@ describe('a counter with labels', () => {
     expect(() => counted.labels({ shop: 'a', state: 1 })).toThrow(
       TypeError('label state of orders_total must be a string, received number'),
     )
-    // @ts-expect-error there is no such label
+    // @ts-expect-error the counter does not have this label
     expect(() => counted.labels({ shop: 'a', state: 'paid', other: 'x' })).toThrow(
       TypeError('orders_total must have no label other'),
     )

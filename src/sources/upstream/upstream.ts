@@ -25,7 +25,7 @@ export interface Upstream {
    * @throws SourceFailure, with the `status` of the response if there is one:
    *   - `SOURCE_THROTTLED` for 429 and 503, with `retryAfter` in milliseconds if the response has it
    *   - `SOURCE_REFUSED` for other 4xx, such as 401 or 404
-   *   - `SOURCE_TIMEOUT` if there is no complete response in time, and for 408
+   *   - `SOURCE_TIMEOUT` if the response is not complete in time, and for 408
    *   - `SOURCE_UNAVAILABLE` for everything else: network errors, other statuses, invalid JSON, a body above `maxBytes`
    * @throws the reason of the call's signal if it aborts; TypeError if the path is invalid
    */

@@ -123,7 +123,7 @@ describe('a request', () => {
     })
   })
 
-  test('stays on the origin whatever the path', async () => {
+  test('stays on the origin, even if the path begins with two slashes', async () => {
     const { api } = await client(echo)
 
     expect((await api.request('//elsewhere.example/x')).body).toMatchObject({ url: '//elsewhere.example/x' })
