@@ -85,10 +85,17 @@ export class SourceFailure extends Error {
   readonly code: SourceFailureCode
   /** Time to wait before a retry, in milliseconds, if known. */
   readonly retryAfter: number | undefined
+  /** The status of the source's HTTP response, if there is one. The service's own response has the status of `code`. */
+  readonly status: number | undefined
 
-  constructor(code: SourceFailureCode, message: string, options: { cause?: unknown; retryAfter?: number } = {}) {
+  constructor(
+    code: SourceFailureCode,
+    message: string,
+    options: { cause?: unknown; retryAfter?: number | undefined; status?: number | undefined } = {},
+  ) {
     super(message, options.cause === undefined ? {} : { cause: options.cause })
     this.code = code
     this.retryAfter = options.retryAfter
+    this.status = options.status
   }
 }

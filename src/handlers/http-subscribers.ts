@@ -12,6 +12,8 @@ import { adminRoutes } from './routes/admin.ts'
 import { docs } from './routes/docs.ts'
 import { healthRoutes } from './routes/health.ts'
 import { metricsRoutes } from './routes/metrics.ts'
+// Imported only for its loading time: the server imports it when it starts.
+import './server/app.ts'
 import { httpServer } from './server/http-server.ts'
 import { defaultLimits } from './server/limits.ts'
 import { openFilesLimit, withinOpenFiles } from './server/open-files.ts'

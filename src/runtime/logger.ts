@@ -1,11 +1,14 @@
 /** Creates the pino logger: JSON lines for machines, or readable text for a terminal. */
-import { type DestinationStream, type Logger, pino } from 'pino'
+import { isatty } from 'node:tty'
+import type { DestinationStream, Logger } from 'pino'
 import { type DroppedLines, LogOutput } from './log-output.ts'
 import { serializedError } from './serialized-error.ts'
 
 export interface LoggerOptions {
-  readonly logLevel: string
-  readonly logFormat: 'auto' | 'json' | 'pretty'
+  /** Minimum level; `info` by default. */
+  readonly logLevel?: string
+  /** `auto`, the default, is `pretty` on a terminal and `json` otherwise. */
+  readonly logFormat?: 'auto' | 'json' | 'pretty'
 }
 
 /** Receives the log, one call per line. */
@@ -18,16 +21,18 @@ export interface LogSink {
 }
 
 /**
+ * Creates a logger, for `log(logger)`.
  * @param terminal whether stdout is a terminal, which decides the format if it is `auto`
  * @param output the destination; stdout by default
  * @param color whether readable text is colored; by default, on a terminal
  */
 export async function createLogger(
-  { logLevel, logFormat }: LoggerOptions,
-  terminal: boolean,
+  { logLevel = 'info', logFormat = 'auto' }: LoggerOptions = {},
+  terminal = isatty(1),
   output: LogSink = new LogOutput('drop'),
   color = terminal,
 ): Promise<Logger> {
+  const { pino } = await import('pino')
   const pretty = logFormat === 'pretty' || (logFormat === 'auto' && terminal)
   const logger = pino(
     {

@@ -2,6 +2,7 @@
 import { messageOf } from '../bus/errors.ts'
 import type { Subscriber } from '../bus/process/process-bus.ts'
 import { getIdentity } from '../channels.ts'
+import { upstream } from './upstream/upstream.ts'
 
 export interface IdentityOptions {
   /** Link to the image; by default the one in the ECS metadata, otherwise the one in package.json. */
@@ -35,11 +36,14 @@ export const identity =
 
 /** https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-metadata-endpoint-v4.html */
 async function ecsImage(uri: string): Promise<string> {
-  const { request } = await import('undici') // loaded only on ECS
-  const { statusCode, body } = await request(uri, { signal: AbortSignal.timeout(metadataTimeout) })
-  const metadata: unknown = await body.json()
-  const image = (metadata as { Image?: unknown } | null)?.Image
-  if (statusCode !== 200 || typeof image !== 'string' || !image)
-    throw new Error(`no image in the response (status ${statusCode})`)
-  return image
+  const { origin, pathname } = new URL(uri)
+  const metadata = upstream({ origin, timeout: metadataTimeout })
+  try {
+    const { body } = await metadata.request(pathname)
+    const image = (body as { Image?: unknown } | null)?.Image
+    if (typeof image !== 'string' || !image) throw new Error('no image in the response')
+    return image
+  } finally {
+    await metadata.close()
+  }
 }

@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest'
 
 const root = fileURLToPath(new URL('../../src', import.meta.url))
 const bus = 'bus/**'
-const shared = [bus, 'channels.ts', 'errors.ts', 'secret.ts', 'runtime/options/files.ts']
+const shared = [bus, 'metrics/**', 'channels.ts', 'errors.ts', 'secret.ts', 'runtime/options/files.ts']
 /** The declaration of options, and the types of a service. */
 const declaring = ['runtime/options/option.ts', 'runtime/options/types.ts', 'runtime/define-service.ts']
 
@@ -18,6 +18,7 @@ const allowed: [files: string, imports: string[]][] = [
   ['errors.ts', []],
   ['self.ts', []],
   ['channels.ts', ['bus/channel.ts', 'secret.ts', 'fastify']],
+  ['metrics/**', ['metrics/**', 'channels.ts']],
   ['handlers/http-subscribers.ts', ['handlers/**', 'sources/tokens.ts', 'sources/identity.ts', bus]],
   ['handlers/**', ['handlers/**', ...shared, ...declaring, 'fastify', '@fastify/*', 'find-my-way', 'prom-client']],
   ['sources/**', ['sources/**', ...shared, '@aws-sdk/*', '@smithy/**', 'undici', 'dynalite']],
@@ -44,7 +45,7 @@ const allowed: [files: string, imports: string[]][] = [
   ],
   ['testing.ts', ['testing/*']],
   ['main.ts', ['service.ts', 'runtime/run.ts']],
-  ['index.ts', [bus, 'channels.ts', 'secret.ts', 'handlers/**', 'runtime/**']],
+  ['index.ts', [bus, 'metrics/**', 'channels.ts', 'secret.ts', 'handlers/**', 'runtime/**', 'sources/upstream/*']],
 ]
 
 /** What the parts of `runtime` import in addition to each other and to what all parts share. */
@@ -56,6 +57,10 @@ const runtimeImports: [file: string, imports: string[]][] = [
 /** Imports of which only types are used, so that nothing is loaded at run time. */
 const onlyTypes: [file: string, specifier: string][] = [
   ['channels.ts', 'fastify'],
+  ['metrics/counter.ts', 'channels.ts'],
+  ['metrics/histogram.ts', 'channels.ts'],
+  ['sources/upstream/response.ts', 'undici'],
+  ['handlers/server/http-server.ts', 'fastify'],
   ['handlers/http.ts', 'runtime/define-service.ts'],
   ['secret-subscribers.ts', 'runtime/define-service.ts'],
   ['runtime/assemble.ts', 'pino'],

@@ -19,7 +19,7 @@ import { lifecycle, type State } from './lifecycle.ts'
 import { Serial } from './serial.ts'
 import { type Manifest, type ServiceInfo, serviceInfo } from './service-info.ts'
 import { ShutdownDeadline } from './shutdown-deadline.ts'
-import { SingleFlight } from './single-flight.ts'
+import { singleFlight } from './single-flight.ts'
 
 /** A component of the service: a function that receives the bus to subscribe, provide and declare its requests. */
 export interface Subscriber {
@@ -58,8 +58,8 @@ export class ProcessBus extends Bus {
     exitingSince?: number
   } = { state: 'STOPPED', code: 0 }
   private readonly transitions = new Serial()
-  private readonly starts = new SingleFlight<void>()
-  private readonly stops = new SingleFlight<void>()
+  private readonly sharedStart = singleFlight(() => this.startOrExit())
+  private readonly sharedStop = singleFlight(() => this.transitions.run(() => this.runStop()))
   private readonly shutdownDeadline = new ShutdownDeadline()
   private readonly shutdownTimeout: number
   private readonly reloadTimeout: number
@@ -113,14 +113,7 @@ export class ProcessBus extends Bus {
    *   listener that failed; Exiting if `exit` is called before the start has finished
    */
   start(): Promise<void> {
-    return this.starts.run(async () => {
-      try {
-        await this.transitions.run(() => this.runStart())
-      } catch (error) {
-        await this.exit(codeOf(error) === 'BUS_EXITING' ? 0 : softwareFailure)
-        throw error
-      }
-    })
+    return this.sharedStart()
   }
 
   /**
@@ -128,7 +121,7 @@ export class ProcessBus extends Bus {
    * @throws ChannelFailures if any failed; the process is stopped nevertheless
    */
   stop(): Promise<void> {
-    return this.stops.run(() => this.transitions.run(() => this.runStop()))
+    return this.sharedStop()
   }
 
   /**
@@ -200,6 +193,15 @@ export class ProcessBus extends Bus {
       unsubscribe()
       signal?.removeEventListener('abort', abort)
     })
+  }
+
+  private async startOrExit(): Promise<void> {
+    try {
+      await this.transitions.run(() => this.runStart())
+    } catch (error) {
+      await this.exit(codeOf(error) === 'BUS_EXITING' ? 0 : softwareFailure)
+      throw error
+    }
   }
 
   private async runStart(): Promise<void> {

@@ -4,59 +4,50 @@ import type { Subscriber } from '../../bus/process/process-bus.ts'
 import type { ServiceInfo } from '../../bus/process/service-info.ts'
 import { type Outcome, outcomeOf } from '../../bus/taps.ts'
 import { collectMetrics, type Metric } from '../../channels.ts'
+import { type CounterSeries, counter } from '../../metrics/counter.ts'
 
-type Prefix = Pick<ServiceInfo, 'metricPrefix'>
-
-interface Calls {
-  readonly labels: { readonly channel: string; readonly by: string; readonly outcome: Outcome }
-  count: number
-  seconds: number
+interface CallSeries {
+  readonly calls: CounterSeries
+  readonly seconds: CounterSeries
 }
 
 export const busMetrics = (): Subscriber => (bus) => {
-  const all: Calls[] = []
-  // Nested maps cost less per call than building a composite key.
-  const byChannel = new Map<string, Map<string, Partial<Record<Outcome, Calls>>>>()
+  const labels = ['channel', 'by', 'outcome'] as const
+  const calls = counter({
+    name: `${bus.service.metricPrefix}calls_total`,
+    help: 'Bus calls by channel, listener or provider, and outcome (ok, error or timeout).',
+    labels,
+  })
+  const seconds = counter({
+    name: `${bus.service.metricPrefix}call_seconds_total`,
+    help: 'Total duration of bus calls by channel, listener or provider, and outcome.',
+    labels,
+  })
+  // Nested maps cost less per call than the labels.
+  const byChannel = new Map<string, Map<string, Partial<Record<Outcome, CallSeries>>>>()
 
-  const callsOf = (channel: string, by: string, outcome: Outcome): Calls => {
-    const byHandler = byChannel.get(channel) ?? new Map<string, Partial<Record<Outcome, Calls>>>()
+  const seriesOf = (channel: string, by: string, outcome: Outcome): CallSeries => {
+    const byHandler = byChannel.get(channel) ?? new Map<string, Partial<Record<Outcome, CallSeries>>>()
     const byOutcome = byHandler.get(by) ?? {}
     const known = byOutcome[outcome]
     if (known) return known
-    const calls = { labels: { channel, by, outcome }, count: 0, seconds: 0 }
-    all.push(calls)
-    byOutcome[outcome] = calls
+    const values = { channel, by, outcome }
+    const series = { calls: calls.labels(values), seconds: seconds.labels(values) }
+    byOutcome[outcome] = series
     byChannel.set(channel, byHandler.set(by, byOutcome))
-    return calls
+    return series
   }
 
   bus.tap((activity) => {
-    const calls = callsOf(activity.channel, activity.by, outcomeOf(activity))
-    calls.count += 1
-    calls.seconds += activity.ms / 1_000
+    const series = seriesOf(activity.channel, activity.by, outcomeOf(activity))
+    series.calls.add()
+    series.seconds.add(activity.ms / 1_000)
   })
 
-  bus.subscribe(collectMetrics, () => [...callMetrics(bus.service, all), stateMetric(bus.service, bus.state)])
+  bus.subscribe(collectMetrics, () => [calls.metric(), seconds.metric(), stateMetric(bus.service, bus.state)])
 }
 
-function callMetrics({ metricPrefix }: Prefix, calls: Calls[]): Metric[] {
-  return [
-    {
-      name: `${metricPrefix}calls_total`,
-      help: 'Bus calls by channel, listener or provider, and outcome (ok, error or timeout).',
-      type: 'counter',
-      values: calls.map(({ labels, count }) => ({ labels, value: count })),
-    },
-    {
-      name: `${metricPrefix}call_seconds_total`,
-      help: 'Total duration of bus calls by channel, listener or provider, and outcome.',
-      type: 'counter',
-      values: calls.map(({ labels, seconds }) => ({ labels, value: seconds })),
-    },
-  ]
-}
-
-function stateMetric({ metricPrefix }: Prefix, current: State): Metric {
+function stateMetric({ metricPrefix }: Pick<ServiceInfo, 'metricPrefix'>, current: State): Metric {
   return {
     name: `${metricPrefix}state`,
     help: 'Process state: 1 for the current state, 0 for all others.',

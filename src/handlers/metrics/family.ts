@@ -5,6 +5,7 @@
  * Plugins report the values, so their TypeScript types are not guaranteed. Each property is read once, because a getter
  * may return another value the next time.
  */
+import { isReserved, labelName, metricName } from '../../metrics/definition.ts'
 
 /** The maximum length of a family in characters, so that one subscriber cannot exhaust the memory. */
 const maxLength = 4 * 1024 * 1024
@@ -36,7 +37,7 @@ const types: ReadonlyMap<unknown, { suffixes: readonly string[]; samples: (value
 /** @throws TypeError or RangeError with the reason if the metric is invalid; the error of a getter that throws */
 export function familyOf(metric: unknown): Family {
   const { name: givenName, help: givenHelp, type: givenType, values } = object('metric', metric)
-  const name = text('name', givenName, /^[a-zA-Z_:][a-zA-Z0-9_:]*$/)
+  const name = text('name', givenName, metricName)
   const help = text('help', givenHelp, /\S/)
   const type = types.get(givenType)
   if (!type) throw new TypeError(`type must be counter, gauge or histogram, received ${shown(givenType)}`)
@@ -57,15 +58,15 @@ export function familyOf(metric: unknown): Family {
 }
 
 function gauge({ labels, value }: Properties): Sample[] {
-  return [{ suffix: '', labels: labelsOf(labels), value: number('value', value) }]
+  return [{ suffix: '', labels: labelsOf(labels, 'gauge'), value: number('value', value) }]
 }
 
 function counter({ labels, value }: Properties): Sample[] {
-  return [{ suffix: '', labels: labelsOf(labels), value: count('value', value) }]
+  return [{ suffix: '', labels: labelsOf(labels, 'counter'), value: count('value', value) }]
 }
 
 function histogram({ labels: given, buckets, sum, count: total }: Properties): Sample[] {
-  const labels = labelsOf(given, 'le')
+  const labels = labelsOf(given, 'histogram')
   const all = count('count', total)
   let previous = { atMost: -Infinity, count: 0 }
   const finite = Array.from(list('buckets', buckets), (bucket) => {
@@ -84,11 +85,11 @@ function histogram({ labels: given, buckets, sum, count: total }: Properties): S
 }
 
 /** The labels as text, in the given order. */
-function labelsOf(labels: unknown, reserved?: string): string[] {
+function labelsOf(labels: unknown, type: 'counter' | 'gauge' | 'histogram'): string[] {
   if (labels === undefined) return []
   return Object.entries(object('labels', labels)).map(([name, value]) => {
-    if (name === reserved || name.startsWith('__')) throw new RangeError(`label ${name} is reserved`)
-    text('label name', name, /^[a-zA-Z_][a-zA-Z0-9_]*$/)
+    if (isReserved(name, type)) throw new RangeError(`label ${name} is reserved`)
+    text('label name', name, labelName)
     if (!['string', 'number', 'boolean'].includes(typeof value))
       throw new TypeError(`label ${name} must be a string, received ${shown(value)}`)
     return `${name}="${escaped(String(value)).replaceAll('"', '\\"')}"`

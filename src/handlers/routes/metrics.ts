@@ -1,7 +1,7 @@
 /** `GET /metrics`: metrics for Prometheus. */
 import type { FastifyInstance } from 'fastify'
 import type { Subscriber } from '../../bus/process/process-bus.ts'
-import { SingleFlight } from '../../bus/process/single-flight.ts'
+import { singleFlight } from '../../bus/process/single-flight.ts'
 import { collectMetrics, httpRoutes } from '../../channels.ts'
 import { httpMetrics } from '../metrics/http-metrics.ts'
 import { hookPriority } from '../server/hook-priority.ts'
@@ -28,7 +28,8 @@ export const metricsRoutes = (): Subscriber => (bus) => {
   const addRoute = (app: FastifyInstance) => {
     const requestMetrics = httpMetrics(app, bus.service)
 
-    const render = async (id: string) => {
+    // Concurrent scrapes share one document, so that many cost no more time and memory than one.
+    const render = singleFlight(async (id: string) => {
       const call = { id, deadline: Date.now() + timeout }
       // Subscribers that fail are logged by the bus; the document contains the others.
       const outcomes = await bus.publishSettled(collectMetrics, undefined, call)
@@ -40,12 +41,10 @@ export const metricsRoutes = (): Subscriber => (bus) => {
         complain(`Left out an invalid metric of ${by}: ${reason}`, id),
       )
       return { contentType, body: Buffer.from(text) }
-    }
-    // Concurrent scrapes share one document, so that many cost no more time and memory than one.
-    const renderings = new SingleFlight<{ readonly contentType: string; readonly body: Buffer }>()
+    })
 
     app.get('/metrics', metricsRoute(bus.service), async (request, reply) => {
-      const { contentType, body } = await renderings.run(() => render(request.id))
+      const { contentType, body } = await render(request.id)
       return reply.header('cache-control', 'no-store').type(contentType).send(body)
     })
   }

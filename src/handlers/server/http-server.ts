@@ -7,7 +7,6 @@ import type { CallContext } from '../../bus/call.ts'
 import { lifecycle } from '../../bus/process/lifecycle.ts'
 import type { Subscriber } from '../../bus/process/process-bus.ts'
 import { checkHealth, declareProblems, httpListening, httpRoutes } from '../../channels.ts'
-import { newApp } from './app.ts'
 import { defaultLimits } from './limits.ts'
 import { Problems } from './problem.ts'
 import { type CertificateOptions, readCertificate } from './tls/certificate.ts'
@@ -48,6 +47,7 @@ export const httpServer =
     const start = async () => {
       stopping = false
       const certificate = await readCertificate(options, warn)
+      const { newApp } = await import('./app.ts') // loads Fastify
       const app = newApp(bus, { ...options, limits, certificate, isDraining, problems: await declaredProblems() })
       running = app
       await addRoutes(app)

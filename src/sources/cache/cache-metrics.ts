@@ -3,10 +3,8 @@
 import { codeOf } from '../../bus/errors.ts'
 import type { ServiceInfo } from '../../bus/process/service-info.ts'
 import type { Metric } from '../../channels.ts'
+import { counter } from '../../metrics/counter.ts'
 import type { CachedSecret, Fetch } from './cached-secret.ts'
-
-/** Number of fetches by outcome. */
-export type FetchCounts = Map<string, number>
 
 /** Outcomes by error code. Any other error is an `error`. */
 const failures: ReadonlyMap<unknown, string> = new Map([
@@ -18,42 +16,48 @@ const failures: ReadonlyMap<unknown, string> = new Map([
   ['SOURCE_REFUSED', 'refused'],
 ])
 
+/** Creates the counter of fetches by code name and outcome. */
+export const fetchCounter = ({ metricPrefix }: Pick<ServiceInfo, 'metricPrefix'>) =>
+  counter({
+    name: `${metricPrefix}secret_fetches_total`,
+    help: 'Fetches from the source by code name and outcome: ok, not_found or the kind of failure.',
+    labels: ['code_name', 'outcome'],
+  })
+
 /** Counts the outcomes of a fetch function. */
-export function counted(fetch: Fetch, counts: FetchCounts): Fetch {
-  // Starts all counters at 0, because Prometheus does not see the first increase of a new time series.
-  for (const outcome of ['ok', ...failures.values(), 'error']) counts.set(outcome, 0)
-  const count = (outcome: string) => counts.set(outcome, (counts.get(outcome) ?? 0) + 1)
+export function counted(fetch: Fetch, codeName: string, fetches: ReturnType<typeof fetchCounter>): Fetch {
+  const series = (outcome: string) => fetches.labels({ code_name: codeName, outcome })
+  // Starts all series at 0, because Prometheus does not see the first increase of a new time series.
+  for (const outcome of ['ok', ...failures.values(), 'error']) series(outcome)
   return async (id) => {
     try {
       const secret = await fetch(id)
-      count('ok')
+      series('ok').add()
       return secret
     } catch (error) {
-      count(failures.get(codeOf(error)) ?? 'error')
+      series(failures.get(codeOf(error)) ?? 'error').add()
       throw error
     }
   }
 }
 
-/** @param cache the secrets and the outcomes of their fetches, by code name */
+/** @param secrets the secrets by code name */
 export function cacheMetrics(
   { metricPrefix }: Pick<ServiceInfo, 'metricPrefix'>,
-  cache: ReadonlyMap<string, { secret: CachedSecret; fetches: FetchCounts }>,
+  secrets: ReadonlyMap<string, CachedSecret>,
+  fetches: ReturnType<typeof fetchCounter>,
 ): Metric[] {
-  const entries = Array.from(cache, ([codeName, entry]) => ({ labels: { code_name: codeName }, ...entry }))
+  const entries = Array.from(secrets, ([codeName, secret]) => ({ labels: { code_name: codeName }, secret }))
   return [
     {
       name: `${metricPrefix}secret_reads_total`,
       help: 'Cache reads by code name and result: hit, stale, miss, coalesced, negative or backoff.',
       type: 'counter',
-      values: entries.flatMap(({ labels, secret }) => values(labels, 'result', Object.entries(secret.reads))),
+      values: entries.flatMap(({ labels, secret: { reads } }) =>
+        Object.entries(reads).map(([result, value]) => ({ labels: { ...labels, result }, value })),
+      ),
     },
-    {
-      name: `${metricPrefix}secret_fetches_total`,
-      help: 'Fetches from the source by code name and outcome: ok, not_found or the kind of failure.',
-      type: 'counter',
-      values: entries.flatMap(({ labels, fetches }) => values(labels, 'outcome', fetches)),
-    },
+    fetches.metric(),
     {
       name: `${metricPrefix}secret_age_seconds`,
       help: 'Time since the served value was read from the source, by code name.',
@@ -63,8 +67,4 @@ export function cacheMetrics(
       ),
     },
   ]
-}
-
-function values(labels: object, by: string, counts: Iterable<readonly [string, number]>) {
-  return Array.from(counts, ([key, value]) => ({ labels: { ...labels, [by]: key }, value }))
 }

@@ -1,9 +1,9 @@
 /** One secret in the cache: its TTL, its refresh, and what is served while the refresh fails. */
 import { codeOf } from '../../bus/errors.ts'
-import { SingleFlight } from '../../bus/process/single-flight.ts'
+import { type Backoff, backoff } from '../../bus/process/backoff.ts'
+import { singleFlight } from '../../bus/process/single-flight.ts'
 import { type Freshness, type Secret, SourceFailure, type StoredSecret } from '../../secret.ts'
 import type { Clock } from '../clock.ts'
-import { Backoff } from './backoff.ts'
 
 export interface CachePolicy {
   /** TTL of a secret in milliseconds, ±10% jitter; `Infinity` is forever, 0 disables caching. */
@@ -37,19 +37,27 @@ export class CachedSecret {
   readonly #fetch: Fetch
   readonly #policy: CachePolicy
   readonly #clock: Clock
-  readonly #flights = new SingleFlight<Secret>()
   readonly #backoff: Backoff
   /** The last value. */
   #cached: Entry | undefined
   /** The failure after which fetching is paused, with the end of the pause on the monotonic clock. */
   #pause: { readonly error: unknown; readonly until: number } | undefined
   #loaded = false
+  /** Fetches the secret, or joins the fetch in progress. */
+  readonly #refresh = singleFlight(async (id: string | undefined): Promise<Secret> => {
+    try {
+      return this.#store(await this.#fetch(id))
+    } catch (error) {
+      this.#onFailure(error)
+      throw this.#failure()
+    }
+  })
 
   constructor(fetch: Fetch, policy: CachePolicy, clock: Clock) {
     this.#fetch = fetch
     this.#policy = policy
     this.#clock = clock
-    this.#backoff = new Backoff(clock.random)
+    this.#backoff = backoff({ random: clock.random })
   }
 
   /** Whether a fetch has ever succeeded. */
@@ -107,7 +115,7 @@ export class CachedSecret {
    * @throws the failure of the fetch
    */
   async reload(): Promise<void> {
-    await this.#flights.idle()
+    await this.#refresh.idle()
     await this.#refresh(undefined)
   }
 
@@ -117,18 +125,7 @@ export class CachedSecret {
     if (this.#cached && now < this.#cached.expiresAt) return 'hit'
     if (this.#cached && now < this.#cached.expiresAt + this.#policy.maxStale) return 'stale'
     if (this.pausedFor > 0) return isNotFound(this.#pause?.error) ? 'negative' : 'backoff'
-    return this.#flights.inProgress ? 'coalesced' : 'miss'
-  }
-
-  #refresh(id: string | undefined): Promise<Secret> {
-    return this.#flights.run(async () => {
-      try {
-        return this.#store(await this.#fetch(id))
-      } catch (error) {
-        this.#onFailure(error)
-        throw this.#failure()
-      }
-    })
+    return this.#refresh.inProgress ? 'coalesced' : 'miss'
   }
 
   #store(stored: StoredSecret): Secret {
@@ -162,7 +159,8 @@ export class CachedSecret {
   #failure(): unknown {
     const error = this.#pause?.error
     if (!(error instanceof SourceFailure)) return error
-    return new SourceFailure(error.code, error.message, { cause: error.cause, retryAfter: this.pausedFor })
+    const { code, message, cause, status } = error
+    return new SourceFailure(code, message, { cause, status, retryAfter: this.pausedFor })
   }
 }
 

@@ -1,12 +1,12 @@
 /** Provides `secret.get` from a cache, which it fills through `secret.fetch`. */
 import { codeOf, messageOf } from '../../bus/errors.ts'
+import { backoff } from '../../bus/process/backoff.ts'
 import { lifecycle } from '../../bus/process/lifecycle.ts'
 import type { ProcessBus, Subscriber } from '../../bus/process/process-bus.ts'
 import { checkHealth, collectMetrics, fetchSecret, getSecret, type HealthCheck } from '../../channels.ts'
 import { SecretNotFound, SourceFailure } from '../../secret.ts'
 import { type Clock, systemClock } from '../clock.ts'
-import { Backoff } from './backoff.ts'
-import { cacheMetrics, counted, type FetchCounts } from './cache-metrics.ts'
+import { cacheMetrics, counted, fetchCounter } from './cache-metrics.ts'
 import { CachedSecret, type CachePolicy, type Fetch } from './cached-secret.ts'
 
 export interface SecretCacheOptions extends CachePolicy {
@@ -23,22 +23,22 @@ export const secretCache =
     let warming = new AbortController()
     const stopped = () => warming.signal.aborted
 
+    const fetches = fetchCounter(bus.service)
     const cache = new Map(
       options.codeNames.map((codeName) => {
         // Not bound to the signal and deadline of the request that causes it, because other requests share the fetch.
         const fetch: Fetch = (id) =>
           requestFetch({ codeName }, { id, timeout: options.fetchTimeout }).catch(asSourceFailure)
-        const fetches: FetchCounts = new Map()
-        const observed = counted(logOutages(bus, codeName, fetch, stopped), fetches)
-        return [codeName, { secret: new CachedSecret(observed, options, clock), fetches }]
+        const observed = counted(logOutages(bus, codeName, fetch, stopped), codeName, fetches)
+        return [codeName, new CachedSecret(observed, options, clock)]
       }),
     )
-    const secrets = [...cache.values()].map(({ secret }) => secret)
+    const secrets = [...cache.values()]
 
     bus.provide(getSecret, ({ codeName }, { id }) => {
       const cached = cache.get(codeName)
       if (!cached) throw new SecretNotFound(codeName)
-      return cached.secret.get(id)
+      return cached.get(id)
     })
 
     // Once the process has started, the port is open. Warming up earlier would delay that by the time to load the SDK.
@@ -60,7 +60,7 @@ export const secretCache =
 
     bus.subscribe(checkHealth, () => health(secrets))
 
-    bus.subscribe(collectMetrics, () => cacheMetrics(bus.service, cache))
+    bus.subscribe(collectMetrics, () => cacheMetrics(bus.service, cache, fetches))
   }
 
 /** Warns once per reason of an outage, not per fetch, and logs the recovery. Failures after a stop do not count. */
@@ -92,12 +92,12 @@ function asSourceFailure(error: unknown): never {
 
 /** Fetches in the background until the first success, so that the first client does not have to wait. */
 async function warm(secret: CachedSecret, clock: Clock, signal: AbortSignal): Promise<void> {
-  const backoff = new Backoff(clock.random)
+  const pauses = backoff({ random: clock.random })
   while (!secret.loaded && !signal.aborted) {
     try {
       await secret.load()
     } catch {
-      const pause = Math.max(secret.pausedFor, backoff.next())
+      const pause = Math.max(secret.pausedFor, pauses.next())
       await clock.sleep(pause, signal).catch(() => {})
     }
   }

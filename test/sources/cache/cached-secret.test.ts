@@ -398,6 +398,13 @@ describe('the backoff', () => {
     expect(fetches).toHaveLength(1)
   })
 
+  test('keeps the status of the response of the source', async () => {
+    const { failLoad } = cached()
+    const failure = new SourceFailure('SOURCE_THROTTLED', 'simulated failure', { status: 429 })
+
+    expect(await failLoad(failure)).toMatchObject({ code: 'SOURCE_THROTTLED', status: 429 })
+  })
+
   test('is reported to the read that caused the fetch, too', async () => {
     const { failLoad } = cached()
 

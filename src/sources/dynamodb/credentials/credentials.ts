@@ -2,7 +2,7 @@
 import { CredentialsProviderError } from '@smithy/core/config'
 import { messageOf } from '../../../bus/errors.ts'
 import type { ProcessBus } from '../../../bus/process/process-bus.ts'
-import { SingleFlight } from '../../../bus/process/single-flight.ts'
+import { singleFlight } from '../../../bus/process/single-flight.ts'
 import { SourceFailure } from '../../../secret.ts'
 import { type Clock, systemClock } from '../../clock.ts'
 import { withCredentialProcesses } from './credential-process.ts'
@@ -43,23 +43,22 @@ interface Request extends Caller {
  * @param stopped ends searches when it aborts, with the processes that they have started
  */
 export function credentials(bus: ProcessBus, stopped: AbortSignal, clock: Clock = systemClock) {
-  const searches = new SingleFlight<Credentials>()
   let found: Credentials | undefined
   let lastKind: string | undefined
 
-  const search = async (caller: Caller) => {
+  const search = singleFlight(async (caller: Caller) => {
     const { identity, kind } = await find(caller, bus, stopped, clock)
     if (kind !== lastKind) bus.log('info', `Using credentials from ${kind}`, { accessKeyId: identity.accessKeyId })
     lastKind = kind
     found = identity
     return identity
-  }
+  })
 
   const provide = async ({ forceRefresh = false, ...caller }: Request = {}) => {
     const lifetime = found ? (found.expiration?.getTime() ?? Infinity) - clock.now() : 0
     if (found && lifetime > renewBefore && !forceRefresh) return found
-    if (forceRefresh) await searches.idle() // it may have read the files before they changed
-    const renewed = searches.run(() => search(caller))
+    if (forceRefresh) await search.idle() // it may have read the files before they changed
+    const renewed = search(caller)
     if (!found || lifetime <= 0 || forceRefresh) return renewed
     renewed.catch(() => {}) // the credentials are still valid
     return found
