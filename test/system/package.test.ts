@@ -106,6 +106,16 @@ test.for([
   })
 })
 
+// With --dry-run, npm checks the packages but sends nothing. The registry does not exist, so the run cannot depend on it;
+// only a release tests that the registry accepts the account and the provenance.
+test('scripts/publish --dry-run publishes both packages, the bus first', async () => {
+  const env = { ...process.env, npm_config_registry: 'http://127.0.0.1:1/' }
+
+  const { stdout } = await run(join(project, 'scripts/publish'), ['--dry-run'], { cwd: project, env })
+
+  expect(stdout.match(/^\+ .*$/gm)).toEqual([`+ ${bus}@${manifest.version}`, `+ ${manifest.name}@${manifest.version}`])
+})
+
 describe('the package of the service', () => {
   test('contains only the build, package.json, the license and what the README links to', () => {
     const others = packages.service.files.filter((file) => !file.startsWith('dist/'))
