@@ -27,7 +27,8 @@ const dropDependencyMaps: Plugin = {
 }
 
 export default defineConfig({
-  input: 'src/main.ts',
+  // Plugins import `index` and `bus/index`.
+  input: { main: 'src/main.ts', index: 'src/index.ts', 'bus/index': 'src/bus/index.ts' },
   platform: 'node',
   external: ['dynalite'],
   plugins: [browserFiles, dropDependencyMaps],

@@ -2,9 +2,10 @@ import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
-  // Examples import the package by name; resolve it to the sources.
+  // Examples and documents import the packages by name; resolve them to the sources.
   resolve: {
     alias: {
+      '@secret-bus/bus': fileURLToPath(new URL('src/bus/index.ts', import.meta.url)),
       'secret-bus/testing': fileURLToPath(new URL('src/testing.ts', import.meta.url)),
       'secret-bus': fileURLToPath(new URL('src/index.ts', import.meta.url)),
     },

@@ -1,48 +1,7 @@
 /** The public API of the package. */
 // Adds the OpenAPI keywords of route schemas, such as `summary`, to the types of Fastify.
 /// <reference types="@fastify/swagger" preserve="true" />
-export {
-  Bus,
-  type Listener,
-  type Provider,
-  type RequestCall,
-  type SubscribeOptions,
-  type Unsubscribe,
-} from './bus/bus.ts'
-export type { Call, CallContext } from './bus/call.ts'
-export { type EventChannel, event, type RequestChannel, request } from './bus/channel.ts'
-export {
-  CallCycle,
-  ChannelFailures,
-  ChannelOverloaded,
-  DuplicateChannel,
-  DuplicateProvider,
-  Exiting,
-  type Failure,
-  ListenerTimeout,
-  type MissingProvider,
-  MissingProviders,
-  NoProvider,
-  RequestTimeout,
-  ShutdownTimeout,
-} from './bus/errors.ts'
-export type { SettledOutput } from './bus/outcomes.ts'
-export {
-  type BackgroundLoopOptions,
-  type BackgroundRun,
-  backgroundLoop,
-  type LoopClock,
-} from './bus/process/background-loop.ts'
-export { type Backoff, type BackoffOptions, backoff } from './bus/process/backoff.ts'
-export { type LogLevel, type LogRecord, lifecycle, type State } from './bus/process/lifecycle.ts'
-export { log } from './bus/process/log.ts'
-export { mandatory, ProcessBus, type Subscriber } from './bus/process/process-bus.ts'
-export type { Manifest, ServiceInfo } from './bus/process/service-info.ts'
-export { signals } from './bus/process/signals.ts'
-export { type SingleFlight, singleFlight } from './bus/process/single-flight.ts'
-export type { Activity, Observer } from './bus/taps.ts'
-export { type TopologyFormat, topologyFormats } from './bus/topology/formats.ts'
-export type { ChannelInfo, Handler, Topology } from './bus/topology/topology.ts'
+export * from './bus/index.ts'
 export * as channels from './channels.ts'
 export { type HttpOptions, http } from './handlers/http.ts'
 export type { RouteDocumentation } from './handlers/openapi/route-documentation.ts'

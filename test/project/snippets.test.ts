@@ -50,7 +50,8 @@ const elsewhere: Readonly<Record<string, readonly [file: string, text: string]>>
   'npm test': ['.ci/run', '\nnpm test '],
   'npm run test:system': ['.ci/run', '\nnpm run test:system '],
   'npx vitest run examples/hello': ['vitest.config.ts', "'examples/**/*.test.ts'"], // the test of the document is collected below
-  'npm run build': ['package.json', '"prepack": "npm run build"'], // test/system/package.test.ts packs the package
+  'npm run build': ['package.json', '"pack:all": "npm run --silent build'], // test/system/package.test.ts packs the packages
+  'npm install @secret-bus/bus': ['test/system/package.test.ts', "'install', '--offline'"], // with the tarball
   'AWS_PROFILE=mine npm start -- --region eu-central-1': ['test/system/bundle.test.ts', 'dist/main.js'],
   'cp .env.example .env': ['test/system/compose.test.ts', "'cp', ['.env.example', '.env']"],
 }

@@ -131,7 +131,7 @@ const scenarios: readonly Scenario[] = [
     start: () => startReady({}),
     replies: [
       ['getSecret 200 secret', asking()],
-      ['getMetrics 200 reads', asking()], // the example has one read
+      ['getMetrics 200 state', asking()],
       ['getSecretByCodeName 200 secret', asking()],
       ['getHealth 200 healthy', asking()],
       ['getReadiness 200 ready', asking()],

@@ -10,6 +10,13 @@ const repeatAfter = 1_000
 /** The time after which the terminal is checked again, in milliseconds. */
 const recheckAfter = 100
 
+/** The part of Node's `process` that is used, so that the types of the bus do not require those of Node.js. */
+export interface SignalSource {
+  on(event: string, listener: (value: unknown) => void): unknown
+  off(event: string, listener: (value: unknown) => void): unknown
+  exit(code: number): unknown
+}
+
 export interface SignalOptions {
   /** The time of a monotonic clock, in milliseconds. */
   readonly now?: () => number
@@ -28,7 +35,7 @@ export interface SignalOptions {
  */
 export const signals =
   (
-    process: NodeJS.Process,
+    process: SignalSource,
     {
       now = () => performance.now(),
       terminal = attachedTerminal(),
@@ -43,7 +50,7 @@ export const signals =
       bus.log('info', `Received ${cause}, shutting down`)
       void bus.exit()
     }
-    const onTermination = (signal: NodeJS.Signals) => {
+    const onTermination = (signal: string) => {
       if (firstAt === undefined) return shutDown(signal)
       if (now() - firstAt < repeatAfter) {
         bus.log('info', `Received ${signal} again, still shutting down; repeat it after 1 s to exit immediately`)
@@ -69,14 +76,19 @@ export const signals =
       void bus.exit(70)
     }
 
+    const listeners = Object.entries({
+      SIGTERM: () => onTermination('SIGTERM'),
+      SIGINT: () => onTermination('SIGINT'),
+      SIGHUP: onHangup,
+      uncaughtException: onUncaught,
+      unhandledRejection: onUncaught,
+    })
     const install = () => {
       uninstall()
-      process.on('SIGTERM', onTermination).on('SIGINT', onTermination).on('SIGHUP', onHangup)
-      process.on('uncaughtException', onUncaught).on('unhandledRejection', onUncaught)
+      for (const [event, listener] of listeners) process.on(event, listener)
     }
     const uninstall = () => {
-      process.off('SIGTERM', onTermination).off('SIGINT', onTermination).off('SIGHUP', onHangup)
-      process.off('uncaughtException', onUncaught).off('unhandledRejection', onUncaught)
+      for (const [event, listener] of listeners) process.off(event, listener)
     }
 
     bus.subscribe(lifecycle.start, install, { priority: 0 })

@@ -23,7 +23,7 @@ export const metricsRoute = ({ metricPrefix }: Pick<ServiceInfo, 'metricPrefix'>
                 summary: 'Excerpt',
                 value: `# HELP ${metricPrefix}state Process state: 1 for the current state, 0 for all others.
 # TYPE ${metricPrefix}state gauge
-${metricPrefix}state{state="STARTED"} 1
+${metricPrefix}state{state="STOPPED"} 0
 `,
               },
             },

@@ -40,3 +40,20 @@ test('writes one line per call at level debug only', async () => {
     expect(lines).toMatchObject(level === 'debug' ? expected : [])
   }
 })
+
+test('accepts any logger with a method per level, and logs calls if it has no isLevelEnabled', async () => {
+  const lines: unknown[] = []
+  const write = (fields: object, message: string) => void lines.push({ ...fields, message })
+  const logger = { trace: write, debug: write, info: write, warn: write, error: write, fatal: write }
+  const bus = new ProcessBus().use('log', log(logger))
+  const getAnswer = request<string, number>('answer.get')
+  bus.provide(getAnswer, () => 42, { name: 'oracle' })
+
+  bus.log('fatal', 'no answer', { reqId: 'call-1' })
+  await bus.request(getAnswer, 'what')
+
+  expect(lines).toMatchObject([
+    { message: 'no answer', reqId: 'call-1' },
+    { message: 'oracle handled answer.get', by: 'oracle' },
+  ])
+})

@@ -7,7 +7,7 @@ import { recordedBus } from '../../../src/testing/recorded-bus.ts'
 /** A substitute for the process, because a real signal would end the tests. `main.test.ts` sends real signals. */
 function fakeProcess() {
   const exit = vi.fn()
-  return { process: Object.assign(new EventEmitter(), { exit }) as unknown as NodeJS.Process, exit }
+  return { process: Object.assign(new EventEmitter(), { exit }), exit }
 }
 
 async function started(options: SignalOptions = {}) {
