@@ -128,7 +128,7 @@ const sentences = [
 /** An invalid value that names its source. Only messages with one of these beginnings may quote it. */
 const wrong = (place: 'line' | 'env' | 'file', key: string) => `wrong:${place}:${key};`
 const beginnings: Readonly<Record<string, (key: string) => string[]>> = {
-  line: (key) => [`--${key} `, 'Unknown argument'],
+  line: (key) => [`--${key} `, 'Unknown argument', 'Failed to read --config '],
   env: (key) => [`${variableOf(key)} `, '--config ', 'Failed to read --config '],
   file: (key) => [`${JSON.stringify(key)} in `],
 }
