@@ -49,7 +49,7 @@ export function event<Payload = void, Output = unknown>(
 ): EventChannel<Payload, Output> {
   const { concurrent = false, reversed = false, warnAfter = Infinity } = options
   checkDuration(warnAfter)
-  return { kind: 'event', name, key: Symbol(name), concurrent, reversed, warnAfter }
+  return withOrigin({ kind: 'event', name, key: Symbol(name), concurrent, reversed, warnAfter })
 }
 
 /**
@@ -63,5 +63,28 @@ export function request<Query = void, Reply = unknown>(
 ): RequestChannel<Query, Reply> {
   const { timeout = Number.POSITIVE_INFINITY } = options
   checkDuration(timeout)
-  return { kind: 'request', name, key: Symbol(name), timeout }
+  return withOrigin({ kind: 'request', name, key: Symbol(name), timeout })
+}
+
+/** Global, so that it also finds where a channel of another copy of this package was defined. */
+const origin = Symbol.for('secret-bus.channel.origin')
+
+/** Records where the channel is defined. The stack is only formatted if it is needed. */
+function withOrigin<Defined extends Channel<never, never>>(channel: Defined): Defined {
+  return Object.defineProperty(channel, origin, { value: new Error('origin') })
+}
+
+/** The file and line that define a channel, if known. */
+export function originOf(channel: object): string | undefined {
+  const error: unknown = Object.getOwnPropertyDescriptor(channel, origin)?.value
+  const frames = error instanceof Error ? (error.stack ?? '').split('\n').slice(1) : []
+  // The first frames are those of this file.
+  const [first = ''] = frames
+  const own = locationIn(first)?.file
+  return frames.map(locationIn).find((location) => location !== undefined && location.file !== own)?.text
+}
+
+function locationIn(frame: string): { readonly file: string; readonly text: string } | undefined {
+  const [, file, line] = /(?:file:\/\/|\(|at )(\/[^()]*?):(\d+):\d+\)?$/.exec(frame) ?? []
+  return file === undefined ? undefined : { file, text: `${file}:${line}` }
 }

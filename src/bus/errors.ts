@@ -102,8 +102,10 @@ export class DuplicateProvider extends BusError {
 export class DuplicateChannel extends BusError {
   readonly code = 'BUS_DUPLICATE_CHANNEL'
 
-  constructor(channel: string) {
-    super(`Another channel named ${channel} already exists; is the package loaded twice?`)
+  /** @param origins the files that define the two channels, as far as they are known */
+  constructor(channel: string, origins: readonly string[] = []) {
+    const where = origins.length === 0 ? '' : `, see ${origins.join(' and ')}`
+    super(`Another channel named ${channel} already exists${where}; is the package loaded twice?`)
   }
 }
 

@@ -2,7 +2,7 @@
  * The topology: which subscribers use each channel and which handle it. The registry contains only the handlers; this
  * module adds the declared users.
  */
-import type { Channel } from '../channel.ts'
+import { type Channel, originOf } from '../channel.ts'
 import { DuplicateChannel, type MissingProvider } from '../errors.ts'
 import type { Registry } from '../registry.ts'
 
@@ -43,7 +43,11 @@ export class TopologyRecorder {
   /** @throws DuplicateChannel if another channel object with this name is known */
   check(channel: AnyChannel): void {
     const known = this.#channels.get(channel.name)
-    if (known && known.channel !== channel) throw new DuplicateChannel(channel.name)
+    if (known && known.channel !== channel)
+      throw new DuplicateChannel(
+        channel.name,
+        [known.channel, channel].flatMap((one) => originOf(one) ?? []),
+      )
   }
 
   /**
