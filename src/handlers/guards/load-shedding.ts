@@ -41,16 +41,23 @@ export const loadShedding =
     bus.subscribe(httpRoutes, addHook, { priority: hookPriority.loadShedding })
   }
 
-/** Interval between the samples of the event loop delay, and of its mean, in milliseconds. */
-const [sampleInterval, meanInterval] = [10, 1_000]
+/**
+ * Interval between the samples of the event loop delay, and of its mean, in milliseconds. The mean is that of a short
+ * time, so that requests are accepted again soon after a stall.
+ */
+const [sampleInterval, meanInterval] = [10, 250]
 
 /** Returns a function that reports whether the mean delay of the event loop in the last interval is above the limit. */
 function watchEventLoop(app: FastifyInstance, { eventLoopDelay }: Limits): () => boolean {
   const histogram = monitorEventLoopDelay({ resolution: sampleInterval })
   histogram.enable()
   let delay = 0
+  let measuredAt = performance.now()
   const timer = setInterval(() => {
-    delay = histogram.count > 0 ? histogram.mean / 1e6 - sampleInterval : Infinity // no sample: it was blocked
+    const elapsed = performance.now() - measuredAt
+    measuredAt += elapsed
+    // Without a sample, the event loop was blocked all the time.
+    delay = histogram.count > 0 ? histogram.mean / 1e6 - sampleInterval : elapsed
     histogram.reset()
   }, meanInterval).unref()
   app.addHook('onClose', async () => {

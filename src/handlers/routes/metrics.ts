@@ -1,4 +1,5 @@
 /** `GET /metrics`: metrics for Prometheus. */
+import { setTimeout } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import type { Subscriber } from '../../bus/process/process-bus.ts'
 import { singleFlight } from '../../bus/process/single-flight.ts'
@@ -9,6 +10,9 @@ import { metricsRoute } from './metrics.openapi.ts'
 
 /** Time limit of each subscriber in milliseconds. */
 const timeout = 1_000
+
+/** Time between two renderings in milliseconds, so that scrapes of many clients leave most of the time to other requests. */
+const pause = 100
 
 /** The maximum number of different messages about metrics. A name or value in them may change with every scrape. */
 const maxComplaints = 100
@@ -29,7 +33,10 @@ export const metricsRoutes = (): Subscriber => (bus) => {
     const requestMetrics = httpMetrics(app, bus.service)
 
     // Concurrent scrapes share one document, so that many cost no more time and memory than one.
+    let renderedAt = -Infinity
     const render = singleFlight(async (id: string) => {
+      // Scrapes that arrive in this time share the document. Rendering itself may wait for nothing, so that none could.
+      await setTimeout(Math.max(0, renderedAt + pause - performance.now()))
       const call = { id, deadline: Date.now() + timeout }
       // Subscribers that fail are logged by the bus; the document contains the others.
       const outcomes = await bus.publishSettled(collectMetrics, undefined, call)
@@ -40,6 +47,7 @@ export const metricsRoutes = (): Subscriber => (bus) => {
       const text = await exposition([{ by: 'metrics-routes', metrics: requestMetrics() }, ...collected], (by, reason) =>
         complain(`Left out an invalid metric of ${by}: ${reason}`, id),
       )
+      renderedAt = performance.now()
       return { contentType, body: Buffer.from(text) }
     })
 

@@ -1,10 +1,11 @@
 import perfHooks, { PerformanceObserver } from 'node:perf_hooks'
+import { setImmediate } from 'node:timers/promises'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { Subscriber } from '../../../src/bus/process/process-bus.ts'
 import { collectMetrics, type Metric, type Numbers } from '../../../src/channels.ts'
 import { metricsRoutes } from '../../../src/handlers/routes/metrics.ts'
 import { type Exposition, scrape } from '../../support/exposition.ts'
-import { fetchReply, startHttp } from '../../support/http/http.ts'
+import { fetchReply, RawConnection, startHttp } from '../../support/http/http.ts'
 
 const requestsIn = (exposition: Exposition) => exposition.values('secret_bus_http_requests_total')
 
@@ -115,6 +116,28 @@ describe('a scrape', () => {
 
     for (const scraped of scrapes) expect(scraped.values('sound_total')).toEqual({ '': 7 })
     expect(requestsIn(await scrape(origin))).toEqual({ '/metrics 200': 20 })
+  })
+
+  test('shares its document with scrapes that arrive soon after on other connections', async () => {
+    let collections = 0
+    const service = await startHttp({
+      metrics: metricsRoutes(),
+      sound: collecting(() => {
+        collections += 1
+        return [counter]
+      }),
+    })
+    const connections = await Promise.all(Array.from({ length: 20 }, () => RawConnection.open(service.port)))
+    await scrape(service.origin) // loads what a scrape needs
+    collections = 0
+
+    for (const connection of connections) {
+      connection.send('GET /metrics HTTP/1.1', 'Host: x')
+      await setImmediate() // the server reads it on its own
+    }
+    for (const connection of connections) expect(await connection.reply()).toMatchObject({ status: 200 })
+
+    expect(collections).toBeLessThan(connections.length / 2)
   })
 
   test('counts previous scrapes, but not itself', async () => {
