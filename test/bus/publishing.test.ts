@@ -485,7 +485,7 @@ describe('channels', () => {
 
     expect(() => bus.subscribe(duplicate, () => {})).toThrow(DuplicateChannel)
     expect(() => bus.publisher(duplicate)).toThrow(
-      'Another channel named greeting already exists; is the package loaded twice?',
+      /^Another channel named greeting already exists, see (\S+publishing\.test\.ts):\d+ and \1:\d+; is the package loaded twice\?$/,
     )
     await expect(bus.publish(duplicate)).rejects.toThrow(DuplicateChannel)
     await expect(bus.publishSettled(duplicate)).rejects.toThrow(DuplicateChannel)
