@@ -10,6 +10,8 @@ export { metricsRoutes } from './handlers/routes/metrics.ts'
 export { type HttpServerOptions, httpServer } from './handlers/server/http-server.ts'
 export { defaultLimits, type Limits } from './handlers/server/limits.ts'
 export { RequestError } from './handlers/server/request-error.ts'
+// Adds the configuration of routes, such as `open`, to the types of Fastify.
+export type { RouteConfig } from './handlers/server/route-config.ts'
 export type { CertificateOptions } from './handlers/server/tls/certificate.ts'
 export { type Counter, type CounterSeries, counter, type LabeledCounter } from './metrics/counter.ts'
 export type { Labels, MetricDefinition } from './metrics/definition.ts'

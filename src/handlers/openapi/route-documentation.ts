@@ -7,12 +7,6 @@ import { codeOf } from '../../bus/thrown.ts'
 import type { Problem, Problems } from '../server/problem.ts'
 import { exampleId, type HeaderName } from './components.ts'
 
-declare module 'fastify' {
-  interface FastifyContextConfig {
-    readonly documentation?: RouteDocumentation
-  }
-}
-
 export interface RouteDocumentation {
   /** The heading under which the operation is listed; or use `tags` of the schema. */
   readonly tag?: { readonly name: string; readonly description: string }

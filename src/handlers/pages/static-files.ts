@@ -6,6 +6,7 @@ import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 import type {} from '@fastify/swagger' // the type of `hide`
 import type { FastifyInstance } from 'fastify'
+import type { ServiceInfo } from '../../bus/process/service-info.ts'
 import { etagMatches } from './etag.ts'
 import { lazy } from './lazy.ts'
 
@@ -37,17 +38,26 @@ const types: Readonly<Record<string, string>> = {
 /** Does not match `gzip;q=0`, which forbids it: https://www.rfc-editor.org/rfc/rfc9110#section-12.5.3. */
 const acceptsGzip = /(?:^|,)\s*gzip\s*(?:;\s*q=(?!0(?:\.0*)?\s*(?:,|$))[\d.]+\s*)?(?:,|$)/i
 
+/** Stands for the name of the service in the HTML pages. */
+const namePlaceholder = '{{service}}'
+
 /** The URL of a page's file, in the folder `browser` next to this module or to the bundle. */
 export const ownFile = (name: string): URL => new URL(`./browser/${name}`, import.meta.url)
 
 /**
- * Serves each file at its path. A file is read on the first request and kept, compressed and as it is, so that all
+ * Serves each file at its path. HTML pages contain the name of the service. A file is read on the first request and kept, compressed and as it is, so that all
  * responses share its memory.
  */
-export function serveFiles(app: FastifyInstance, files: Readonly<Record<string, URL>>): void {
+export function serveFiles(
+  app: FastifyInstance,
+  files: Readonly<Record<string, URL>>,
+  { name }: Pick<ServiceInfo, 'name'>,
+): void {
   for (const [path, file] of Object.entries(files)) {
     const read = lazy(async () => {
-      const content = await readFile(file)
+      const text = await readFile(file)
+      const isPage = extname(file.pathname) === '.html'
+      const content = isPage ? Buffer.from(text.toString().replaceAll(namePlaceholder, name)) : text
       return { content, hash: createHash('sha256').update(content).digest('hex') }
     })
     const compress = lazy(async () => promisify(gzip)((await read()).content))
