@@ -25,17 +25,20 @@ export interface ServiceProcess {
  * Starts the service. Its environment consists of `PATH`, settings that disable real AWS credentials, and `env`.
  * @param program the file to run; `src/main.ts` by default
  * @param descriptors the number of files and sockets that the process may open
+ * @param cwd the working directory; that of this process by default
  */
 export function startService(
   args: readonly string[],
   env: NodeJS.ProcessEnv = {},
   program = main,
   descriptors?: number,
+  cwd?: string,
 ): ServiceProcess {
   const node = [process.execPath, program, ...args]
   const limited = ['bash', '-c', 'ulimit -n "$0" && exec "$@"', String(descriptors), ...node]
   const [command = '', ...rest] = descriptors === undefined ? node : limited
   const child = spawn(command, rest, {
+    cwd,
     env: {
       PATH: process.env['PATH'],
       AWS_EC2_METADATA_DISABLED: 'true',

@@ -8,8 +8,15 @@ export function startTestService(
   env: NodeJS.ProcessEnv = {},
   program?: string,
   descriptors?: number,
+  cwd?: string,
 ): ServiceProcess {
-  const service = startService(args.includes('--port') ? args : [...args, '--port', '0'], env, program, descriptors)
+  const service = startService(
+    args.includes('--port') ? args : [...args, '--port', '0'],
+    env,
+    program,
+    descriptors,
+    cwd,
+  )
   onTestFinished(async () => {
     service.child.kill('SIGKILL')
     await service.exited

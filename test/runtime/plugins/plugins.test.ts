@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { startTestService } from '../support/service/test-service.ts'
+import { startTestService } from '../../support/service/test-service.ts'
 
 /** Writes a plugin file and starts the service with it. */
 function startWith(content: string, ...args: string[]) {
