@@ -1,4 +1,4 @@
-/** Defines secret-bus: its options and its subscribers. */
+/** Defines secret-bus: its options, its subscribers and its commands. */
 import { http } from './handlers/http.ts'
 import { defineService } from './runtime/define-service.ts'
 import { readPackage } from './runtime/package.ts'
@@ -10,6 +10,16 @@ export const secretBus = defineService({
   subscribers: async (options, { environment }) => {
     const { secretSubscribers } = await import('./secret-subscribers.ts')
     return { ...(await http.subscribers(options)), ...secretSubscribers(options, environment) }
+  },
+  commands: {
+    new: {
+      args: '<name>',
+      describe: 'Create a service in a new folder of this name',
+      run: async ([name = ''], process) => {
+        const { newService } = await import('./runtime/cli/new-service.ts')
+        return newService(name, process)
+      },
+    },
   },
   epilogue: 'AWS credentials come from the default provider chain of the AWS SDK.',
 })

@@ -26,7 +26,14 @@ const allowed: [files: string, imports: string[]][] = [
   ['secret-subscribers.ts', ['handlers/**', 'sources/**', bus, 'secret-options.ts', ...declaring]],
   [
     'service.ts',
-    ['handlers/http.ts', 'secret-options.ts', 'secret-subscribers.ts', 'runtime/package.ts', ...declaring],
+    [
+      'handlers/http.ts',
+      'secret-options.ts',
+      'secret-subscribers.ts',
+      'runtime/package.ts',
+      'runtime/cli/new-service.ts',
+      ...declaring,
+    ],
   ],
   ['runtime/**', ['runtime/**', ...shared, 'self.ts', 'yargs', 'undici', 'pino', 'pino-pretty']],
   [

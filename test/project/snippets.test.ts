@@ -53,6 +53,7 @@ const elsewhere: Readonly<Record<string, readonly [file: string, text: string]>>
   'npm run build': ['package.json', '"pack:all": "npm run --silent build'], // test/system/package.test.ts packs the packages
   'npm install @secret-bus/bus': ['test/system/package.test.ts', "'install', '--offline'"], // with the tarball
   'AWS_PROFILE=mine npm start -- --region eu-central-1': ['test/system/bundle.test.ts', 'dist/main.js'],
+  'npm run rename -- order-book': ['test/system/rename.test.ts', "'run', 'rename', '--', 'order-book'"],
   'cp .env.example .env': ['test/system/compose.test.ts', "'cp', ['.env.example', '.env']"],
 }
 

@@ -121,7 +121,7 @@ describe('the package of the service', () => {
     const others = packages.service.files.filter((file) => !file.startsWith('dist/'))
 
     expect(others).toEqual(expect.arrayContaining(['LICENSE', 'package.json', 'README.md']))
-    const documents = /^(LICENSE|package\.json|(README|CHANGELOG|SECURITY)\.md|(docs|examples)\/.*)$/
+    const documents = /^(LICENSE|package\.json|(README|CHANGELOG|SECURITY)\.md|(docs|examples|template)\/.*)$/
     expect(others.filter((file) => !documents.test(file)).sort()).toEqual([
       'src/bus/process/lifecycle.ts',
       'src/channels.ts',

@@ -189,6 +189,7 @@ function unusable(
   const line = message
     .replaceAll(/\s+/g, ' ')
     .replace(/^Not enough arguments following: (.*)$/, '--$1 requires a value')
+    .replace(/^Not enough non-option arguments: .*$/, () => missingArgument(args, commands))
   const [, unknown = ''] = /^Unknown arguments?: (.*)$/.exec(line) ?? []
   const meant = unknown.split(', ').flatMap((name) => {
     const isFlag = args.some((arg) => arg === `--${name}` || arg.startsWith(`--${name}=`))
@@ -196,4 +197,11 @@ function unusable(
     return found === undefined ? [] : [isFlag ? `--${found}` : found]
   })
   return new UsageError(meant.length === 0 ? line : `${line}; did you mean ${meant.join(', ')}?`)
+}
+
+/** The message for a command without a required argument. */
+function missingArgument(args: readonly string[], commands: Readonly<Record<string, string | Command>>): string {
+  const name = args.find((arg) => Object.hasOwn(commands, arg)) ?? ''
+  const command = commands[name]
+  return `${name} requires ${(typeof command === 'object' && command.args) || 'an argument'}`
 }
