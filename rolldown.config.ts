@@ -41,5 +41,14 @@ export default defineConfig({
     keepNames: true, // the log contains names of functions and classes
     sourcemap: true,
     sourcemapExcludeSources: true, // stack traces only need positions
+    // One chunk for what every command loads. Otherwise, each module that `index` exports too would be a chunk.
+    codeSplitting: {
+      groups: [
+        {
+          name: 'core',
+          test: /\/src\/(bus|metrics|channels|errors|secret\.|secret-options|self|handlers\/(http\.|server\/(request-error|limits))|runtime\/(define|options|package|environment|end-process|run|cli\/command|plugins\/plugin\.))/,
+        },
+      ],
+    },
   },
 })
