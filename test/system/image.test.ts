@@ -67,7 +67,7 @@ describe.runIf(engine)('the image', () => {
     const listed = await run('sh', ['-c', `docker export ${id} | tar --list app`])
 
     const files = listed.split('\n').filter((file) => !file.endsWith('/'))
-    const program = ['package.json', 'bundle/main.js', 'bundle/main.js.map']
+    const program = ['package.json', 'bundle/main.js', 'bundle/bus/index.js']
     const swaggerUi = ['swagger-ui-bundle.js', 'swagger-ui.css'].map((file) => `@fastify/swagger-ui/static/${file}`)
     const pages = [
       ...readdirSync('src/handlers/pages/browser').map((file) => `bundle/browser/${file}`),
