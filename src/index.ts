@@ -40,6 +40,7 @@ export {
   lifetime,
   matching,
   type OptionType,
+  origin,
   port,
   secret,
   text,
