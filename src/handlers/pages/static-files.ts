@@ -43,11 +43,12 @@ export const ownFile = (name: string): URL => new URL(`./browser/${name}`, impor
 /**
  * Serves each file at its path. A file is read on the first request and kept, compressed and as it is, so that all
  * responses share its memory.
+ * @param service the name of the service, which replaces `{{service}}` in HTML files. It has no special characters
  */
-export function serveFiles(app: FastifyInstance, files: Readonly<Record<string, URL>>): void {
+export function serveFiles(app: FastifyInstance, service: string, files: Readonly<Record<string, URL>>): void {
   for (const [path, file] of Object.entries(files)) {
     const read = lazy(async () => {
-      const content = await readFile(file)
+      const content = await readPage(file, service)
       return { content, hash: createHash('sha256').update(content).digest('hex') }
     })
     const compress = lazy(async () => promisify(gzip)((await read()).content))
@@ -64,4 +65,9 @@ export function serveFiles(app: FastifyInstance, files: Readonly<Record<string, 
       return reply.header('content-encoding', 'gzip').send(await compress())
     })
   }
+}
+
+async function readPage(file: URL, service: string): Promise<Buffer> {
+  const content = await readFile(file)
+  return file.pathname.endsWith('.html') ? Buffer.from(content.toString().replaceAll('{{service}}', service)) : content
 }

@@ -40,7 +40,7 @@ export const docs = (): Subscriber => (bus) => {
         .send(await document())
     })
 
-    serveFiles(app, {
+    serveFiles(app, bus.service.name, {
       '/docs': ownFile('docs.html'),
       '/docs/docs.js': ownFile('docs.js'),
       '/docs/docs.css': ownFile('docs.css'),
