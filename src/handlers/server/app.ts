@@ -1,5 +1,5 @@
 /** Creates the Fastify instance that routes are added to: request ids, request checks and error responses. */
-import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
 import { codeOf, messageOf } from '../../bus/errors.ts'
 import type { ProcessBus } from '../../bus/process/process-bus.ts'
 import { propertyOf } from '../../bus/thrown.ts'
@@ -12,17 +12,6 @@ import { RequestError } from './request-error.ts'
 import { requestIds } from './request-id.ts'
 import type { Certificate } from './tls/certificate.ts'
 import { replyToUnserved } from './unserved.ts'
-
-declare module 'fastify' {
-  interface FastifyContextConfig {
-    /** The route needs no token and is exempt from load shedding. */
-    readonly open?: boolean
-    /** The route is a page for browsers, which can send a token only as a password. It must be read-only. */
-    readonly browser?: boolean
-    /** Called for each request to the route, including those rejected before the hooks of the route run. */
-    readonly watch?: (request: FastifyRequest, reply: FastifyReply) => void
-  }
-}
 
 export interface AppOptions {
   /** Take the client address from the last entry of `X-Forwarded-For`; clients can forge the earlier ones. */

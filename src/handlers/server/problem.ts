@@ -14,13 +14,6 @@ import {
 } from './problem-types.ts'
 import { RequestError } from './request-error.ts'
 
-declare module 'fastify' {
-  interface FastifyContextConfig {
-    /** Problem types of this route by error code. They take precedence over those declared on the bus. */
-    readonly problems?: Readonly<Record<string, ProblemDeclaration>>
-  }
-}
-
 /** https://www.rfc-editor.org/rfc/rfc9457#section-3.1 */
 export interface Problem {
   /** `about:blank` adds nothing to the status. */
