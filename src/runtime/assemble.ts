@@ -28,7 +28,7 @@ export interface Dependencies {
  * Creates the bus and its subscribers: those of every service, those of the definition, and the plugins, in start order.
  * Nothing runs until the bus is started.
  * @throws UsageError if `without` names a subscriber that is unknown or mandatory, or if a plugin has the name of a
- *   built-in subscriber; what the definition throws
+ *   built-in subscriber; TypeError if the definition returns no subscribers; what the definition throws
  */
 export async function assemble<Declared extends OptionRecord>(
   service: Service<Declared>,
@@ -39,7 +39,7 @@ export async function assemble<Declared extends OptionRecord>(
     log: log(logger),
     signals: signals(process, { end }),
     ...(dropped && { 'log-metrics': logMetrics(dropped) }),
-    ...(await service.subscribers(options, { service: service.info, environment })),
+    ...checkedSubscribers(await service.subscribers(options, { service: service.info, environment })),
   }
   checkWithout(options.without, builtIn)
   const conflict = Object.keys(plugins).find((name) => Object.hasOwn(builtIn, name) && !options.without.includes(name))
@@ -56,6 +56,12 @@ export async function assemble<Declared extends OptionRecord>(
     if (!options.without.includes(name)) bus.use(name, subscriber)
   for (const [name, plugin] of Object.entries(plugins)) bus.use(name, plugin)
   return bus
+}
+
+/** Checks what a definition written in JavaScript may get wrong. */
+function checkedSubscribers(subscribers: Readonly<Record<string, Subscriber>>): Readonly<Record<string, Subscriber>> {
+  if (typeof subscribers === 'object' && subscribers !== null && !Array.isArray(subscribers)) return subscribers
+  throw new TypeError('subscribers must return a record of subscribers by name')
 }
 
 function checkWithout(without: readonly string[], builtIn: Readonly<Record<string, Subscriber>>): void {

@@ -1,0 +1,60 @@
+import { pino } from 'pino'
+import { describe, expect, test } from 'vitest'
+import type { Subscriber } from '../../src/bus/process/process-bus.ts'
+import { assemble } from '../../src/runtime/assemble.ts'
+import { defineService, type ServiceDefinition } from '../../src/runtime/define-service.ts'
+import type { Option, OptionRecord } from '../../src/runtime/options/option.ts'
+
+const subscribers = () => ({})
+const define = (given: Partial<ServiceDefinition<OptionRecord>>) =>
+  defineService({ name: 'shop', version: '1.0.0', options: {}, subscribers, ...given })
+
+describe('the definition of a service', () => {
+  test('derives its names', () => {
+    expect(define({ name: 'web-shop' }).info).toMatchObject({
+      variablePrefix: 'WEB_SHOP_',
+      metricPrefix: 'web_shop_',
+      problemPrefix: 'urn:web-shop:problem:',
+    })
+  })
+
+  test.each(['My Shop', 'Shop', '1shop', 'shop_', 'shop-', ''])('rejects the name %j', (name) => {
+    expect(() => define({ name })).toThrow(
+      `service name must be words of a to z and 0 to 9 joined by dashes, such as orders, received ${JSON.stringify(name)}`,
+    )
+  })
+
+  test.each([
+    [
+      'the name of a core option',
+      { drain: {} },
+      'option drain must not have the name of an option that every service has',
+    ],
+    ['a core flag', { mine: { flag: 'plugin' } }, 'option mine must not use --plugin, which option plugins uses'],
+    ['a reserved flag', { help: {} }, 'option help must not use --help, which is reserved'],
+    ['an unknown type', { mine: { type: 'string' } }, 'option mine has the unknown type "string"; known are text,'],
+    [
+      'an invalid default',
+      { mine: { default: 'soon' } },
+      'option mine has the default "soon", which must be a duration',
+    ],
+    ['an unknown member', { mine: { help: 'x' } }, 'option mine has the unknown member help'],
+    ['a name in kebab case', { 'my-own': {} }, 'option my-own must have a name in camel case'],
+  ])('rejects an option with %s', (_case, options, message) => {
+    const complete = Object.entries(options).map(([name, option]) => [
+      name,
+      { type: 'duration', describe: 'A duration', ...option } as Option, // as written in JavaScript
+    ])
+
+    expect(() => define({ options: Object.fromEntries(complete) })).toThrow(message)
+  })
+
+  test.each([undefined, null, [], 'none'])('must return subscribers, not %j', async (returned) => {
+    const service = define({ subscribers: () => returned as unknown as Record<string, Subscriber> })
+    const logger = pino({ enabled: false })
+
+    await expect(assemble(service, { without: [] } as never, { logger, process })).rejects.toThrow(
+      'subscribers must return a record of subscribers by name',
+    )
+  })
+})
