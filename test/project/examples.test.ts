@@ -3,7 +3,7 @@
  * own test for its behavior.
  */
 import { globSync, readFileSync } from 'node:fs'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -15,7 +15,7 @@ const root = fileURLToPath(new URL('../../examples/', import.meta.url))
 const read = (file: string) => readFileSync(join(root, file), 'utf8')
 const folders = globSync('*/', { cwd: root }).map((name) => basename(name))
 /** Services have an entry point. All other examples are plugins. */
-const services = ['orders/src/main.ts']
+const services = ['orders/src/main.ts', 'worker/main.ts']
 const isService = (folder: string) => services.some((entry) => entry.startsWith(`${folder}/`))
 const plugins = folders
   .filter((folder) => !isService(folder))
@@ -92,16 +92,16 @@ describe('the services', () => {
     expect(read(`${folder}/README.md`)).toContain(`npm run example -- examples/${entry}`)
   })
 
-  test.each([['orders', /^(secret-bus|secret-bus\/testing|vitest)$/]])(
-    '%s imports only the package, Node.js modules and its own files',
-    (folder, allowed) => {
-      const sources = globSync(`${folder}/**/*.ts`, { cwd: root }).map(read).join('\n')
-      const imported = [...sources.matchAll(/(?:from |import\()'([^']+)'/g)].map(([, from = '']) => from)
-      expect(imported).not.toEqual([])
-      expect(imported.filter((from) => !allowed.test(from) && !/^(node:|\.)/.test(from))).toEqual([])
-      expect(imported.filter((from) => from.startsWith('../..'))).toEqual([])
-    },
-  )
+  test.each([
+    ['orders', /^(secret-bus|secret-bus\/testing|vitest)$/],
+    ['worker', /^(@secret-bus\/bus|vitest)$/],
+  ])('%s imports only the package, Node.js modules and its own files', (folder, allowed) => {
+    const sources = globSync(`${folder}/**/*.ts`, { cwd: root }).map(read).join('\n')
+    const imported = [...sources.matchAll(/(?:from |import\()'([^']+)'/g)].map(([, from = '']) => from)
+    expect(imported).not.toEqual([])
+    expect(imported.filter((from) => !allowed.test(from) && !/^(node:|\.)/.test(from))).toEqual([])
+    expect(imported.filter((from) => from.startsWith('../..'))).toEqual([])
+  })
 
   test('orders has its own name in the help', async () => {
     const service = start('orders/src/main.ts', ['--help'])
@@ -134,5 +134,20 @@ describe('the services', () => {
     const response = await fetch(`${await service.address()}/greeting/Rose`)
 
     expect(await response.json()).toEqual({ greeting: 'Hello, Rose!' })
+  })
+
+  test('worker works off its queue until SIGTERM', async () => {
+    const folder = await temporaryFolder()
+    await writeFile(
+      join(folder, '1.json'),
+      '{ "kind": "mail", "payload": { "to": "rose@example.com", "text": "Run" } }',
+    )
+    const worker = start('worker/main.ts', [folder])
+    await worker.line(/"Finished 1.json"/)
+    worker.child.kill('SIGTERM')
+
+    expect(await worker.exited).toBe(0)
+    expect(worker.stderr).toEqual([])
+    expect(await readdir(join(folder, 'outbox'))).toEqual(['1.json.eml'])
   })
 })
