@@ -174,7 +174,7 @@ async function channels(run: Run, values: AllValues): Promise<number> {
 
 async function healthcheck({ process }: Run, values: AllValues): Promise<number> {
   const { healthcheck } = await import('./cli/healthcheck.ts')
-  await healthcheck(values[''] as unknown as HealthcheckOptions) // it checks that they are declared
+  await healthcheck(values[''] as unknown as HealthcheckOptions) // it checks that the service declares them
   process.stdout.write('healthy\n')
   return 0
 }

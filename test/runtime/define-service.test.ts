@@ -57,4 +57,13 @@ describe('the definition of a service', () => {
       'subscribers must return a record of subscribers by name',
     )
   })
+
+  test.each(['log', 'signals'])('must not replace the subscriber %s', async (name) => {
+    const service = define({ subscribers: () => ({ [name]: () => {} }) })
+    const logger = pino({ enabled: false })
+
+    await expect(assemble(service, { without: [] } as never, { logger, process })).rejects.toThrow(
+      `subscriber ${name} must not have the name of a subscriber that every service has`,
+    )
+  })
 })
