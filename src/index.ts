@@ -42,6 +42,7 @@ export {
   lifetime,
   matching,
   type OptionType,
+  origin,
   port,
   secret,
   text,
@@ -52,6 +53,7 @@ export { readPackage } from './runtime/package.ts'
 export type { Plugin, PluginContext } from './runtime/plugins/plugin.ts'
 export { run } from './runtime/run.ts'
 export * from './secret.ts'
+export { type SecretOptions, secrets } from './secrets.ts'
 export type { UpstreamHeaders, UpstreamRequest } from './sources/upstream/request.ts'
 export type { UpstreamResponse } from './sources/upstream/response.ts'
 export { type Upstream, type UpstreamOptions, upstream } from './sources/upstream/upstream.ts'

@@ -1,4 +1,4 @@
-/** The options of secret-bus, apart from those of its HTTP part. */
+/** The options of the secrets of a service. */
 import type { OptionRecord } from './runtime/options/option.ts'
 import { integer, matching, type OptionType } from './runtime/options/types.ts'
 

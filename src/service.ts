@@ -2,14 +2,23 @@
 import { http } from './handlers/http.ts'
 import { defineService } from './runtime/define-service.ts'
 import { readPackage } from './runtime/package.ts'
-import { secretOptions } from './secret-options.ts'
+import { secrets } from './secrets.ts'
 
 export const secretBus = defineService({
   ...readPackage(import.meta.url),
-  options: { ...http.options, ...secretOptions },
-  subscribers: async (options, { environment }) => {
-    const { secretSubscribers } = await import('./secret-subscribers.ts')
-    return { ...(await http.subscribers(options)), ...secretSubscribers(options, environment) }
+  options: { ...http.options, ...secrets.options },
+  // In start order. They stop in reverse order, after the HTTP server.
+  subscribers: async (options, context) => {
+    const [{ auditTrail }, { secretRoutes }] = await Promise.all([
+      import('./handlers/audit-trail.ts'),
+      import('./handlers/routes/secret.ts'),
+    ])
+    return {
+      ...(await http.subscribers(options)),
+      ...(await secrets.subscribers(options, context)),
+      'audit-trail': auditTrail(),
+      'secret-routes': secretRoutes(options),
+    }
   },
   commands: {
     new: {

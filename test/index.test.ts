@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { getIdentity } from '../src/channels.ts'
-import { healthRoutes, httpServer, log, logger, metricsRoutes, ProcessBus } from '../src/index.ts'
+import { codeOf, healthRoutes, httpServer, log, logger, messageOf, metricsRoutes, ProcessBus } from '../src/index.ts'
 import { record } from '../src/testing/recorded-bus.ts'
 import { fetchReply } from './support/http/http.ts'
 
@@ -65,4 +65,11 @@ test('a service can be built from the exported parts', async () => {
   expect(replies.map(({ status }) => status)).toEqual([200, 200, 200])
   expect(await stop()).toBe(0)
   expect(lines.join('')).toContain('"msg":"Bus EXITED"')
+})
+
+test('any thrown value has a text, and may have a code', () => {
+  const error = Object.assign(new Error('no paper'), { code: 'PRINTER' })
+
+  expect([codeOf(error), codeOf(null)]).toEqual(['PRINTER', undefined])
+  expect([messageOf(error), messageOf(null)]).toEqual(['no paper', 'null'])
 })

@@ -28,19 +28,21 @@ export interface Dependencies {
  * Creates the bus and its subscribers: those of every service, those of the definition, and the plugins, in start order.
  * Nothing runs until the bus is started.
  * @throws UsageError if `without` names a subscriber that is unknown or mandatory, or if a plugin has the name of a
- *   built-in subscriber; what the definition throws
+ *   built-in subscriber; TypeError if the definition returns no valid subscribers; what the definition throws
  */
 export async function assemble<Declared extends OptionRecord>(
   service: Service<Declared>,
   options: ServiceOptions<Declared>,
   { logger, process, environment = {}, end, dropped, plugins = {} }: Dependencies,
 ): Promise<ProcessBus> {
-  const builtIn: Record<string, Subscriber> = {
+  const ofEveryService: Record<string, Subscriber> = {
     log: log(logger),
     signals: signals(process, { end }),
     ...(dropped && { 'log-metrics': logMetrics(dropped) }),
-    ...(await service.subscribers(options, { service: service.info, environment })),
   }
+  const own = await service.subscribers(options, { service: service.info, environment })
+  checkSubscribers(own, ofEveryService)
+  const builtIn = { ...ofEveryService, ...own }
   checkWithout(options.without, builtIn)
   const conflict = Object.keys(plugins).find((name) => Object.hasOwn(builtIn, name) && !options.without.includes(name))
   if (conflict !== undefined)
@@ -56,6 +58,15 @@ export async function assemble<Declared extends OptionRecord>(
     if (!options.without.includes(name)) bus.use(name, subscriber)
   for (const [name, plugin] of Object.entries(plugins)) bus.use(name, plugin)
   return bus
+}
+
+/** Checks what a definition written in JavaScript may get wrong. */
+function checkSubscribers(subscribers: Readonly<Record<string, Subscriber>>, ofEveryService: object): void {
+  if (typeof subscribers !== 'object' || subscribers === null || Array.isArray(subscribers))
+    throw new TypeError('subscribers must return a record of subscribers by name')
+  const taken = Object.keys(subscribers).find((name) => Object.hasOwn(ofEveryService, name))
+  if (taken !== undefined)
+    throw new TypeError(`subscriber ${taken} must not have the name of a subscriber that every service has`)
 }
 
 function checkWithout(without: readonly string[], builtIn: Readonly<Record<string, Subscriber>>): void {

@@ -66,7 +66,7 @@ export function defineService<const Declared extends OptionRecord>(
   const core = resolveOptions(info, coreOptions)
   const taken = own.find(({ name }) => Object.hasOwn(coreOptions, name))
   if (taken) throw new TypeError(`option ${taken.name} must not have the name of an option that every service has`)
-  checkFlags([...own, ...core])
+  checkFlags([...core, ...own]) // in this order, so that a duplicate is reported for the own option
   return { ...definition, info, resolved: [...own, ...core] }
 }
 

@@ -1,6 +1,6 @@
 /** Runs a service as the program of its process: parses the command line, runs the command, returns the exit code. */
 import { isatty } from 'node:tty'
-import { MissingProviders, messageOf } from '../bus/errors.ts'
+import { ChannelFailures, MissingProviders, messageOf } from '../bus/errors.ts'
 import type { ProcessBus } from '../bus/process/process-bus.ts'
 import { isInstance } from '../bus/thrown.ts'
 import { ExitError } from '../errors.ts'
@@ -174,7 +174,7 @@ async function channels(run: Run, values: AllValues): Promise<number> {
 
 async function healthcheck({ process }: Run, values: AllValues): Promise<number> {
   const { healthcheck } = await import('./cli/healthcheck.ts')
-  await healthcheck(values[''] as unknown as HealthcheckOptions) // it checks that they are declared
+  await healthcheck(values[''] as unknown as HealthcheckOptions) // it checks that the service declares them
   process.stdout.write('healthy\n')
   return 0
 }
@@ -183,5 +183,6 @@ function exitCodeOf(error: unknown): number | undefined {
   // The built-in subscribers provide all their requests, so a plugin or `--without` is the cause. `EX_CONFIG` of
   // sysexits.h.
   if (isInstance(error, MissingProviders)) return 78
+  if (isInstance(error, ChannelFailures)) return error.errors.map(exitCodeOf).find((code) => code !== undefined)
   return isInstance(error, ExitError) ? error.exitCode : undefined
 }

@@ -23,18 +23,9 @@ const allowed: [files: string, imports: string[]][] = [
   ['handlers/**', ['handlers/**', ...shared, ...declaring, 'fastify', '@fastify/*', 'find-my-way', 'prom-client']],
   ['sources/**', ['sources/**', ...shared, '@aws-sdk/*', '@smithy/**', 'undici', 'dynalite']],
   ['secret-options.ts', declaring],
-  ['secret-subscribers.ts', ['handlers/**', 'sources/**', bus, 'secret-options.ts', ...declaring]],
-  [
-    'service.ts',
-    [
-      'handlers/http.ts',
-      'secret-options.ts',
-      'secret-subscribers.ts',
-      'runtime/package.ts',
-      'runtime/cli/new-service.ts',
-      ...declaring,
-    ],
-  ],
+  ['secret-subscribers.ts', ['sources/**', bus, 'secrets.ts']],
+  ['secrets.ts', [bus, 'secret-options.ts', 'secret-subscribers.ts', ...declaring]],
+  ['service.ts', ['handlers/**', 'secrets.ts', 'runtime/package.ts', 'runtime/cli/new-service.ts', ...declaring]],
   ['runtime/**', ['runtime/**', ...shared, 'self.ts', 'yargs', 'undici', 'pino', 'pino-pretty']],
   [
     'testing/*',
@@ -52,13 +43,16 @@ const allowed: [files: string, imports: string[]][] = [
   ],
   ['testing.ts', ['testing/*']],
   ['main.ts', ['service.ts', 'runtime/run.ts']],
-  ['index.ts', [bus, 'metrics/**', 'channels.ts', 'secret.ts', 'handlers/**', 'runtime/**', 'sources/upstream/*']],
+  [
+    'index.ts',
+    [bus, 'metrics/**', 'channels.ts', 'secret.ts', 'secrets.ts', 'handlers/**', 'runtime/**', 'sources/upstream/*'],
+  ],
 ]
 
 /** What the parts of `runtime` import in addition to each other and to what all parts share. */
 const runtimeImports: [file: string, imports: string[]][] = [
   ['runtime/assemble.ts', ['handlers/metrics/log-metrics.ts']],
-  ['runtime/plugins/plugin.ts', ['handlers/http.ts', 'handlers/server/request-error.ts', 'secret-options.ts']],
+  ['runtime/plugins/plugin.ts', ['handlers/http.ts', 'handlers/server/request-error.ts', 'secrets.ts']],
 ]
 
 /** Imports of which only types are used, so that nothing is loaded at run time. */
@@ -69,9 +63,10 @@ const onlyTypes: [file: string, specifier: string][] = [
   ['sources/upstream/response.ts', 'undici'],
   ['handlers/server/http-server.ts', 'fastify'],
   ['handlers/http.ts', 'runtime/define-service.ts'],
-  ['secret-subscribers.ts', 'runtime/define-service.ts'],
+  ['secrets.ts', 'runtime/define-service.ts'],
+  ['secret-subscribers.ts', 'secrets.ts'],
   ['runtime/assemble.ts', 'pino'],
-  ['runtime/plugins/plugin.ts', 'secret-options.ts'],
+  ['runtime/plugins/plugin.ts', 'secrets.ts'],
   ['runtime/cli/command-line.ts', 'bus/topology/formats.ts'],
   ['runtime/run.ts', 'bus/process/process-bus.ts'],
   ['index.ts', 'runtime/plugins/plugin.ts'],

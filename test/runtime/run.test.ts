@@ -140,6 +140,16 @@ describe('a service with another name', () => {
     expect(missing.stderr).toHaveLength(1)
   })
 
+  test('exits with 78 if a route documents a problem that is not declared', async () => {
+    const subscribers = `...server, wrong: (bus) => bus.subscribe(channels.httpRoutes, (app) => {
+      app.get('/wrong', { config: { documentation: { problems: ['MISSING'] } } }, () => '')
+    })`
+    const service = await startOrders([], { subscribers })
+
+    expect(await service.exited).toBe(78)
+    expect(service.stdout.join('\n')).toContain('The route /wrong documents the problem MISSING, which is not declared')
+  })
+
   test.for(['authentication', 'no-authentication'])('cannot leave out %s, which protects it', async (name) => {
     const service = await startOrders(['--without', name])
 

@@ -410,11 +410,15 @@ describe('a program in TypeScript', () => {
   test.each([
     ['a wrong query', `bus.request(greet, { name: 7 })`],
     ['a wrong reply', `bus.provide(greet, () => 7)`],
+    [
+      'a wrong configuration of a route',
+      `bus.subscribe(channels.httpRoutes, (app) => void app.get('/', { config: { open: 'yes' } }, async () => 1))`,
+    ],
     ['a wrong use of a reply', `const reply: Promise<number> = bus.request(greet, { name: 'rose' })`],
   ])('does not compile with %s', async (_mistake, statement) => {
     const output = await compile(
       'mistake.ts',
-      `import { ProcessBus, request } from 'secret-bus'
+      `import { channels, ProcessBus, request } from 'secret-bus'
       const greet = request<{ name: string }, string>('greet')
       const bus = new ProcessBus()
       ${statement}

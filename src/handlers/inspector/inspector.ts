@@ -23,7 +23,7 @@ export const inspector = (): Subscriber => (bus) => {
   bus.subscribe(httpRoutes, (app) => {
     const watchers = new BusWatchers(bus, traffic)
     let closing = false
-    serveFiles(app, files, bus.service)
+    serveFiles(app, bus.service.name, files)
 
     const events = { config: { browser: true }, schema: { hide: true }, exposeHeadRoute: false }
     app.get('/-/bus/events', events, async (_request, reply) => {

@@ -2,9 +2,9 @@
  * The documentation of a route's replies. It is separate from the response schema, because Fastify serializes with that
  * schema and drops all properties that it does not declare.
  */
-import type { FastifyContextConfig } from 'fastify'
 import { codeOf } from '../../bus/thrown.ts'
 import type { Problem, Problems } from '../server/problem.ts'
+import type { RouteConfig } from '../server/route-config.ts'
 import { exampleId, type HeaderName } from './components.ts'
 
 export interface RouteDocumentation {
@@ -46,7 +46,7 @@ interface ProblemWithMembers {
 const anyProblem = { $ref: '#/components/schemas/Problem' }
 
 /** The first documented problem whose code is neither declared on the bus nor by the route. */
-export function undeclaredProblem({ documentation, problems: own }: FastifyContextConfig, problems: Problems) {
+export function undeclaredProblem({ documentation, problems: own }: RouteConfig, problems: Problems) {
   const codes = documentation?.problems?.map((problem) => (typeof problem === 'string' ? problem : codeOf(problem)))
   return codes?.find((code) => code !== undefined && !problems.typeOf(code, own))
 }
@@ -55,7 +55,7 @@ export function undeclaredProblem({ documentation, problems: own }: FastifyConte
 export function problemReply(
   documented: DocumentedProblem,
   problems: Problems,
-  { problems: own }: FastifyContextConfig = {},
+  { problems: own }: RouteConfig = {},
 ): DocumentedReply {
   const error = typeof documented === 'string' ? { code: documented } : documented
   const problem = problems.problemOf(error, exampleId, undefined, own)

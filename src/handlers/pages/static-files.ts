@@ -6,7 +6,6 @@ import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 import type {} from '@fastify/swagger' // the type of `hide`
 import type { FastifyInstance } from 'fastify'
-import type { ServiceInfo } from '../../bus/process/service-info.ts'
 import { etagMatches } from './etag.ts'
 import { lazy } from './lazy.ts'
 
@@ -38,26 +37,18 @@ const types: Readonly<Record<string, string>> = {
 /** Does not match `gzip;q=0`, which forbids it: https://www.rfc-editor.org/rfc/rfc9110#section-12.5.3. */
 const acceptsGzip = /(?:^|,)\s*gzip\s*(?:;\s*q=(?!0(?:\.0*)?\s*(?:,|$))[\d.]+\s*)?(?:,|$)/i
 
-/** Stands for the name of the service in the HTML pages. */
-const namePlaceholder = '{{service}}'
-
 /** The URL of a page's file, in the folder `browser` next to this module or to the bundle. */
 export const ownFile = (name: string): URL => new URL(`./browser/${name}`, import.meta.url)
 
 /**
- * Serves each file at its path. HTML pages contain the name of the service. A file is read on the first request and kept, compressed and as it is, so that all
+ * Serves each file at its path. A file is read on the first request and kept, compressed and as it is, so that all
  * responses share its memory.
+ * @param service the name of the service, which replaces `{{service}}` in HTML files. It has no special characters
  */
-export function serveFiles(
-  app: FastifyInstance,
-  files: Readonly<Record<string, URL>>,
-  { name }: Pick<ServiceInfo, 'name'>,
-): void {
+export function serveFiles(app: FastifyInstance, service: string, files: Readonly<Record<string, URL>>): void {
   for (const [path, file] of Object.entries(files)) {
     const read = lazy(async () => {
-      const text = await readFile(file)
-      const isPage = extname(file.pathname) === '.html'
-      const content = isPage ? Buffer.from(text.toString().replaceAll(namePlaceholder, name)) : text
+      const content = await readPage(file, service)
       return { content, hash: createHash('sha256').update(content).digest('hex') }
     })
     const compress = lazy(async () => promisify(gzip)((await read()).content))
@@ -74,4 +65,9 @@ export function serveFiles(
       return reply.header('content-encoding', 'gzip').send(await compress())
     })
   }
+}
+
+async function readPage(file: URL, service: string): Promise<Buffer> {
+  const content = await readFile(file)
+  return file.pathname.endsWith('.html') ? Buffer.from(content.toString().replaceAll('{{service}}', service)) : content
 }

@@ -40,17 +40,13 @@ export const docs = (): Subscriber => (bus) => {
         .send(await document())
     })
 
-    serveFiles(
-      app,
-      {
-        '/docs': ownFile('docs.html'),
-        '/docs/docs.js': ownFile('docs.js'),
-        '/docs/docs.css': ownFile('docs.css'),
-        '/docs/swagger-ui-bundle.js': swaggerUi('swagger-ui-bundle.js'),
-        '/docs/swagger-ui.css': swaggerUi('swagger-ui.css'),
-      },
-      bus.service,
-    )
+    serveFiles(app, bus.service.name, {
+      '/docs': ownFile('docs.html'),
+      '/docs/docs.js': ownFile('docs.js'),
+      '/docs/docs.css': ownFile('docs.css'),
+      '/docs/swagger-ui-bundle.js': swaggerUi('swagger-ui-bundle.js'),
+      '/docs/swagger-ui.css': swaggerUi('swagger-ui.css'),
+    })
   }
 
   // First, because the `onRoute` hook sees only the routes that are added after it.

@@ -78,7 +78,8 @@ export class Problems {
     const route = request.routeOptions.config.problems
     const problem = this.problemOf(error, request.id, reply.statusCode, route)
     const retryAfter = propertyOf(error, 'retryAfter')
-    if (typeof retryAfter === 'number') reply.header('retry-after', seconds(retryAfter))
+    const { retryAfter: allowed = problem.status === 503 } = this.typeOf(codeOf(error), route) ?? { retryAfter: true }
+    if (allowed && typeof retryAfter === 'number') reply.header('retry-after', seconds(retryAfter))
     for (const [name, value] of errorHeaders(error)) if (!reply.hasHeader(name)) reply.header(name, value)
     if (problem.status === 503 && !reply.hasHeader('retry-after')) reply.header('retry-after', 1)
     reply.code(problem.status).header('cache-control', 'no-store').type('application/problem+json')

@@ -1,4 +1,4 @@
-/** What the configuration of a route may contain: `app.get('/path', { config: { open: true } }, handler)`. */
+/** The configuration of a route: `app.get(path, { config: { open: true } }, handler)`. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { ProblemDeclaration } from '../../channels.ts'
 import type { RouteDocumentation } from '../openapi/route-documentation.ts'
@@ -12,10 +12,10 @@ export interface RouteConfig {
   readonly watch?: (request: FastifyRequest, reply: FastifyReply) => void
   /** Problem types of this route by error code. They take precedence over those declared on the bus. */
   readonly problems?: Readonly<Record<string, ProblemDeclaration>>
-  /** The replies of the route in the OpenAPI document. */
   readonly documentation?: RouteDocumentation
 }
 
+// In the same module as the exported type, so that programs that use the package see it.
 declare module 'fastify' {
   interface FastifyContextConfig extends RouteConfig {}
 }

@@ -6,8 +6,8 @@ import { ExitError } from '../../errors.ts'
 
 export interface HealthcheckOptions {
   /** The address that the service listens on. */
-  readonly host: string
-  readonly port: number
+  readonly host?: string | undefined
+  readonly port?: number | undefined
   /** Certificate file of the service; if set, the check uses HTTPS. */
   readonly tlsCert?: string | undefined
 }
@@ -22,8 +22,10 @@ class Unhealthy extends ExitError {
   readonly exitCode = 1
 }
 
-/** @throws Unhealthy with the URL and the reason */
+/** @throws Unhealthy with the URL and the reason, or if the service has no HTTP server */
 export async function healthcheck({ host, port, tlsCert }: HealthcheckOptions): Promise<void> {
+  if (host === undefined || port === undefined)
+    throw new Unhealthy('healthcheck requires the options host and port, which a service without HTTP does not have')
   const url = `${tlsCert === undefined ? 'http' : 'https'}://${urlHost(host)}:${port}/health`
   // The certificate is issued for the public host name, not for this address.
   const dispatcher = new Agent({ connect: { rejectUnauthorized: false } })

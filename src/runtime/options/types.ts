@@ -47,6 +47,15 @@ export const url: OptionType<string> = {
   allowed: 'a URL with the scheme http:// or https://',
 }
 
+/** Scheme, host and port of a URL with the scheme http or https, as `upstream` needs it. */
+export const origin: OptionType<string> = {
+  parse(text) {
+    const parsed = url.parse(text) && new URL(text)
+    return parsed && parsed.href === `${parsed.origin}/` ? parsed.origin : undefined
+  },
+  allowed: 'a URL with scheme, host and port only, such as https://api.example.com',
+}
+
 const units = new Map([
   ['ms', 1],
   ['s', 1_000],
@@ -108,6 +117,7 @@ export const typesByName = {
   port,
   host,
   url,
+  origin,
   file,
   duration,
   lifetime,

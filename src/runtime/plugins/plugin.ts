@@ -7,7 +7,7 @@ import * as channels from '../../channels.ts'
 import type { http } from '../../handlers/http.ts'
 import { RequestError } from '../../handlers/server/request-error.ts'
 import { SecretNotFound, Sensitive, SourceFailure } from '../../secret.ts'
-import type { secretOptions } from '../../secret-options.ts'
+import type { secrets } from '../../secrets.ts'
 import type { ServiceOptions } from '../define-service.ts'
 import type { OptionRecord, OptionValues } from '../options/option.ts'
 
@@ -15,7 +15,7 @@ import type { OptionRecord, OptionValues } from '../options/option.ts'
 const tools = { event, request, Sensitive, SecretNotFound, SourceFailure, RequestError }
 
 /** The options of secret-bus. A plugin for another service names that service's options as its second type argument. */
-export type SecretBusOptions = ServiceOptions<typeof http.options & typeof secretOptions>
+export type SecretBusOptions = ServiceOptions<typeof http.options & typeof secrets.options>
 
 /** The argument of a plugin. It contains everything that a plugin needs, so that its file needs no imports. */
 export type PluginContext<Declared extends OptionRecord = OptionRecord, Options = SecretBusOptions> = typeof tools & {

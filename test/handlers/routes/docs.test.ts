@@ -4,6 +4,7 @@ import { request } from 'undici'
 import { describe, expect, test } from 'vitest'
 import { httpRoutes } from '../../../src/channels.ts'
 import { authentication } from '../../../src/handlers/guards/authentication.ts'
+import { inspector } from '../../../src/handlers/inspector/inspector.ts'
 import { docs } from '../../../src/handlers/routes/docs.ts'
 import { healthRoutes } from '../../../src/handlers/routes/health.ts'
 import { RequestError } from '../../../src/handlers/server/request-error.ts'
@@ -251,6 +252,19 @@ describe('routes for browsers', () => {
       expect(await etagOf(first, 'gzip')).not.toBe(await etagOf(first, 'identity'))
       expect(await etagOf(second, 'gzip')).toBe(await etagOf(first, 'gzip'))
     })
+  })
+
+  test('are titled with the name of the service', async () => {
+    const { origin } = await startHttp(
+      { docs: docs(), inspector: inspector() },
+      { service: { ...ownPackage, name: 'shop' } },
+    )
+
+    for (const path of ['/docs', '/-/bus']) {
+      const { body } = await fetchReply(origin + path)
+      expect(body).toContain('<title>shop: ')
+      expect(body).not.toContain('secret-bus')
+    }
   })
 
   test.for(['/openapi.json', '/docs'])('%s responds to HEAD with the headers of GET', async (path) => {

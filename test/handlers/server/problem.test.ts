@@ -114,6 +114,7 @@ describe('Retry-After', () => {
     ['the delay is unknown', source('SOURCE_UNAVAILABLE')],
     ['the secret is missing', new SecretNotFound('thedoctor')],
     ['the failure is unexpected', cause],
+    ['the problem type does not have it', Object.assign(new SecretNotFound('thedoctor'), { retryAfter: 1_000 })],
   ])('is absent if %s', async (_, error) => {
     const { origin } = await failing(error)
 

@@ -34,6 +34,10 @@ describe('healthcheck', () => {
   const check = (endpoint: string, options = {}) =>
     healthcheck({ host: '127.0.0.1', port: portOf(endpoint), ...options })
 
+  test('rejects a service without an HTTP server', async () => {
+    await expect(healthcheck({})).rejects.toThrow('healthcheck requires the options host and port')
+  })
+
   test('uses HTTPS if a certificate is configured, and ignores the name in it', async () => {
     const { tlsCert, tlsKey } = (await certificateFiles(await newCertificate())).options
     const args = ['--port', '0', '--region', 'eu-central-1', '--tls-cert', tlsCert, '--tls-key', tlsKey]

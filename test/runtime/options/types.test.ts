@@ -24,6 +24,7 @@ const all: Readonly<Record<string, types.OptionType<unknown>>> = {
   codeName: type.codeName,
   region: type.region,
   url: type.url,
+  origin: type.origin,
   text: type.text,
   logLevel: type.logLevel,
   logFormat: type.logFormat,
@@ -177,6 +178,23 @@ describe('a region', () => {
     'rejects %j',
     (text) => {
       expect(type.region.parse(text)).toBeUndefined()
+    },
+  )
+})
+
+describe('an origin', () => {
+  test.each([
+    ['http://localhost:8000', 'http://localhost:8000'],
+    ['https://API.example.com/', 'https://api.example.com'],
+    ['https://api.example.com:443', 'https://api.example.com'],
+  ])('converts %s to %s', (text, value) => {
+    expect(type.origin.parse(text)).toBe(value)
+  })
+
+  test.each(['https://x/v1', 'https://x?a', 'https://x#a', 'https://user:password@x', 'ftp://x', 'x:80', ' http://x'])(
+    'rejects %j',
+    (text) => {
+      expect(type.origin.parse(text)).toBeUndefined()
     },
   )
 })

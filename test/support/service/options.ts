@@ -3,7 +3,7 @@ import { readCommandLine as read } from '../../../src/runtime/cli/command-line.t
 import { readOptions as load } from '../../../src/runtime/options/load.ts'
 import type { ResolvedOption } from '../../../src/runtime/options/option.ts'
 import type { Written } from '../../../src/runtime/options/source.ts'
-import type { SecretBusOptions } from '../../../src/secret-subscribers.ts'
+import type { SecretBusOptions } from '../../../src/runtime/plugins/plugin.ts'
 import { secretBus } from '../../../src/service.ts'
 
 export type Options = SecretBusOptions
