@@ -23,6 +23,8 @@ interface Run {
   /** Those of the service, of every service, and of the plugins. */
   readonly options: readonly ResolvedOption[]
   readonly commandLine: CommandLine
+  /** Called immediately before the bus starts, and with it handles signals. */
+  readonly onStart: () => void
 }
 
 type CommandHandler = (run: Run, values: AllValues) => Promise<number>
@@ -85,8 +87,7 @@ async function runCommand(service: Service, process: NodeJS.Process, onStart: ()
   const values = await readOptions(options, sources)
   const handler = commands[commandLine.command]
   if (!handler) throw new Error(`No handler for command ${commandLine.command}`)
-  if (handler === serve) onStart()
-  return handler({ service, process, plugins, options, commandLine }, values)
+  return handler({ service, process, plugins, options, commandLine, onStart }, values)
 }
 
 /** Imports the plugins, before the other options are known. The help is printed even if a plugin cannot be used. */
@@ -117,6 +118,7 @@ async function serve(run: Run, values: AllValues): Promise<number> {
   for (const warning of variableWarnings(service.info, options, process.env)) bus.log('warn', warning)
   // Keeps the process alive while the bus is stopped, because a plugin may start it again.
   const alive = setInterval(() => {}, 2 ** 30)
+  run.onStart()
   const code = await codeOf(bus)
   clearInterval(alive)
   await finishOutput(process, bus.timeToEnd, output)
