@@ -56,6 +56,8 @@ const elsewhere: Readonly<Record<string, readonly [file: string, text: string]>>
   'npm test': ['.ci/run', '\nnpm test '],
   'npm run test:system': ['.ci/run', '\nnpm run test:system '],
   'npm run build': ['package.json', '"pack:all": "npm run --silent build'], // test/system/package.test.ts packs the packages
+  'npx secret-bus new orders': ['test/system/new-service.test.ts', "['new', 'orders']"],
+  'cd orders && npm install && npm run demo': ['test/system/new-service.test.ts', "'install'"],
   'npm install secret-bus': ['test/system/package.test.ts', "'install', '--offline'"], // with the tarballs
   'npm install --save-dev typescript @types/node@24 node@24': ['package.json', '"node": "24.'],
   'npm install secret-bus dynalite node@24': ['test/system/package.test.ts', "'install', '--offline'"],
