@@ -15,7 +15,9 @@ const document = 'docs/WRITE-A-PLUGIN.md'
 const text = readFileSync(new URL(`../../../${document}`, import.meta.url), 'utf8')
 const code = snippetsIn(document, text).find(({ file }) => file?.endsWith('cors.mjs'))?.code ?? ''
 interface CorsModule {
-  readonly options: { readonly origin: { readonly type: 'url'; readonly describe: string; readonly repeatable: true } }
+  readonly options: {
+    readonly origin: { readonly type: 'origin'; readonly describe: string; readonly repeatable: true }
+  }
   readonly default: Plugin<CorsModule['options']>
 }
 const { default: cors, options }: CorsModule = await import(`data:text/javascript,${encodeURIComponent(code)}`)
