@@ -32,16 +32,22 @@ import { assembleService } from '../support/service/assemble-service.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const read = (file: string) => readFileSync(join(root, file), 'utf8')
-const documents = ['README', 'REFERENCE', 'BUS', 'ARCHITECTURE', 'EXTENDING', 'SUMMARY', 'TROUBLE', 'INSTRUCTIONS'].map(
-  (name) => `docs/${name}.md`,
-)
+const shareSources = new URL('../support/project/share-sources.ts', import.meta.url).href
+/** Documents for readers that have only the published package, and work in an empty folder. */
+const guides = ['BUILD-A-SERVICE', 'WRITE-A-PLUGIN'].map((name) => `docs/${name}.md`)
+const documents = [
+  ...['README', 'REFERENCE', 'BUS', 'ARCHITECTURE', 'SUMMARY', 'TROUBLE', 'INSTRUCTIONS'].map(
+    (name) => `docs/${name}.md`,
+  ),
+  ...guides,
+]
 const architecture = 'docs/ARCHITECTURE.md'
 const all = documents.flatMap((document) => snippetsIn(document, read(document)))
 const named = (snippets: readonly Snippet[]) =>
   snippets.map((snippet) => [`${snippet.document}:${snippet.line}`, snippet] as const)
 
 /** The languages that this file checks. */
-const languages = ['ts', 'js', 'yaml', 'sh', 'shown', 'mermaid']
+const languages = ['ts', 'js', 'json', 'yaml', 'sh', 'shown', 'mermaid']
 
 /** Commands that cannot run within a test, with the file that runs them and the text that proves it. */
 const elsewhere: Readonly<Record<string, readonly [file: string, text: string]>> = {
@@ -49,8 +55,12 @@ const elsewhere: Readonly<Record<string, readonly [file: string, text: string]>>
   'npm run check': ['.ci/run', '\nnpm run check\n'],
   'npm test': ['.ci/run', '\nnpm test '],
   'npm run test:system': ['.ci/run', '\nnpm run test:system '],
-  'npx vitest run examples/hello': ['vitest.config.ts', "'examples/**/*.test.ts'"], // the test of the document is collected below
   'npm run build': ['package.json', '"pack:all": "npm run --silent build'], // test/system/package.test.ts packs the packages
+  'npx secret-bus new orders': ['test/system/new-service.test.ts', "['new', 'orders']"],
+  'cd orders && npm install && npm run demo': ['test/system/new-service.test.ts', "'install'"],
+  'npm install secret-bus': ['test/system/package.test.ts', "'install', '--offline'"], // with the tarballs
+  'npm install --save-dev typescript @types/node@24 node@24': ['package.json', '"node": "24.'],
+  'npm install secret-bus dynalite node@24': ['test/system/package.test.ts', "'install', '--offline'"],
   'npm install @secret-bus/bus': ['test/system/package.test.ts', "'install', '--offline'"], // with the tarball
   'AWS_PROFILE=mine npm start -- --region eu-central-1': ['test/system/bundle.test.ts', 'dist/main.js'],
   'npm run rename -- order-book': ['test/system/rename.test.ts', "'run', 'rename', '--', 'order-book'"],
@@ -66,9 +76,9 @@ describe.for(documents)('%s', (document) => {
     for (const [name, { language, file }] of named(snippets)) {
       expect(languages, name).toContain(language)
       // Blocks in these languages are only checked as files.
-      if (['js', 'yaml'].includes(language)) expect(file, name).toBeDefined()
+      if (['js', 'json', 'yaml'].includes(language)) expect(file, name).toBeDefined()
       // The folder for commands contains links to the project, and writing must not follow them.
-      if (file !== undefined) expect(isNew(file), name).toBe(true)
+      if (file !== undefined && !guides.includes(document)) expect(isNew(file), name).toBe(true)
     }
   })
 
@@ -140,27 +150,6 @@ describe('a block of TypeScript', () => {
       expect(printed).toEqual(announcedIn(block.code))
     },
   )
-
-  test.for(named(blocks.filter(({ file }) => file?.endsWith('.test.ts'))))(
-    'passes as a test: %s',
-    async ([, block]) => {
-      // `vi.doMock('vitest')` has no effect in a checkout whose path contains a blank.
-      const path = pathOf(block).replace(/\.test\.ts$/, '.collected.ts')
-      write(path, block.code.replace("from 'vitest'", "from './collector.ts'"))
-      write(
-        join(dirname(path), 'collector.ts'),
-        `export { expect } from 'vitest'
-        export const tests: (() => unknown)[] = []
-        export const test = (_name: string, run: () => unknown) => tests.push(run)`,
-      )
-
-      await import(path)
-
-      const { tests }: { tests: (() => unknown)[] } = await import(join(dirname(path), 'collector.ts'))
-      expect(tests.length).toBeGreaterThan(0)
-      for (const run of tests.splice(0)) await run()
-    },
-  )
 })
 
 /** Programs that the commands use but that may not be installed. */
@@ -175,12 +164,18 @@ describe.for([...new Set(commands.map(({ document }) => document))])('a command 
   const services: RunningCommand[] = []
   const stop = () => Promise.all(services.map((service) => service.stop()))
 
-  // The folder contains links to the project, and the files that the document asks the reader to write.
+  // The folder contains links to the project, and the files that the document asks the reader to write. That of a guide
+  // contains only the programs that the reader installs.
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'secret-bus-'))
-    link('.', folder, ['examples'])
-    link('examples', folder)
-    if (blocks.every(({ file }) => file === undefined || isNew(file))) writeFiles(folder, blocks)
+    if (guides.includes(document)) {
+      linkPrograms(folder)
+      writeFiles(folder, blocks)
+    } else {
+      link('.', folder, ['examples'])
+      link('examples', folder)
+      if (blocks.every(({ file }) => file === undefined || isNew(file))) writeFiles(folder, blocks)
+    }
     const { endpoint, close } = await listen(createServer())
     port = new URL(endpoint).port
     await close()
@@ -222,11 +217,26 @@ function link(from: string, folder: string, except: readonly string[] = []): voi
     symlinkSync(join(root, from, name), join(folder, from, name))
 }
 
-/** The variables of a terminal, and those that prevent access to AWS. */
+/** Creates links to the programs of `secret-bus` and `node`, as if the packages were installed. */
+function linkPrograms(folder: string): void {
+  const programs = join(folder, 'node_modules/.bin')
+  mkdirSync(programs, { recursive: true })
+  symlinkSync(join(root, 'node_modules/.bin/node'), join(programs, 'node'))
+  const run = `#!/bin/sh\nexec node '${join(root, 'src/main.ts')}' "$@"\n`
+  writeFileSync(join(programs, 'secret-bus'), run, { mode: 0o755 })
+}
+
+/** The variables of a terminal, those that prevent access to AWS, and one that makes imports resolve to the sources. */
 function environment(port: string): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(([name]) => /^(PATH|HOME|AWS_)/.test(name))
   const terminal = { NO_COLOR: '1', NODE_COMPILE_CACHE: join(root, 'node_modules/.cache/secret-bus') }
-  return { ...Object.fromEntries(kept), ...terminal, SECRET_BUS_PORT: port, SECRET_BUS_LOG_FORMAT: 'pretty' }
+  const options = {
+    SECRET_BUS_PORT: port,
+    SECRET_BUS_LOG_FORMAT: 'pretty',
+    ORDERS_PORT: port,
+    ORDERS_LOG_FORMAT: 'pretty',
+  }
+  return { ...Object.fromEntries(kept), ...terminal, ...options, NODE_OPTIONS: `--import=${shareSources}` }
 }
 
 test('every command that runs elsewhere occurs in a document', () => {

@@ -8,7 +8,7 @@ import { commandsIn, isShownBy, needsDocker, runCommand, snippetsIn, writeFiles 
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
-describe.runIf(engine).for(['docs/INSTRUCTIONS.md', 'docs/EXTENDING.md'])('%s', (document) => {
+describe.runIf(engine).for(['docs/INSTRUCTIONS.md', 'docs/WRITE-A-PLUGIN.md'])('%s', (document) => {
   const blocks = snippetsIn(document, readFileSync(join(root, document), 'utf8'))
   let tree = ''
 
@@ -16,21 +16,24 @@ describe.runIf(engine).for(['docs/INSTRUCTIONS.md', 'docs/EXTENDING.md'])('%s', 
     const { folder, remove } = await freshTree()
     tree = folder
     writeFiles(tree, blocks)
+    const [command = '', ...words] = compose
+    await run(command, [...words, 'build', 'secret-bus'], { cwd: tree })
     return async () => {
       // Has an effect only if a command failed.
-      const [command = '', ...words] = compose
       await run(command, [...words, 'down', '--volumes', '--remove-orphans'], { cwd: tree })
       await docker('rm', '--force', 'hello').catch(() => {})
       remove()
     }
-  })
+  }, 600_000)
 
   test.for(blocks.filter(needsDocker).map((block) => [block.line, block] as const))(
     'prints the documented output, line %i',
     { timeout: 600_000 },
     async ([, block], { signal }) => {
       for (const { command, shown } of commandsIn(block, blocks)) {
-        const { code, printed } = await runCommand(command.replace(/^docker-compose/, compose.join(' ')), {
+        // The image of this tree instead of the published one.
+        const local = command.replace(/ secretbus\/secret-bus$/, '$&:local')
+        const { code, printed } = await runCommand(local.replace(/^docker-compose/, compose.join(' ')), {
           cwd: tree,
           env: process.env,
           signal,

@@ -1,4 +1,4 @@
-/** The plugin in docs/EXTENDING.md that answers preflight requests, with tokens configured. */
+/** The plugin in docs/WRITE-A-PLUGIN.md that answers preflight requests, with tokens configured. */
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { authentication } from '../../../src/handlers/guards/authentication.ts'
@@ -11,10 +11,16 @@ import { pluginContext } from '../../../src/testing/plugin-context.ts'
 import { fetchReply, parseProblem, startHttp } from '../../support/http/http.ts'
 import { snippetsIn } from '../../support/project/snippets.ts'
 
-const document = 'docs/EXTENDING.md'
+const document = 'docs/WRITE-A-PLUGIN.md'
 const text = readFileSync(new URL(`../../../${document}`, import.meta.url), 'utf8')
 const code = snippetsIn(document, text).find(({ file }) => file?.endsWith('cors.mjs'))?.code ?? ''
-const { default: cors }: { default: Plugin } = await import(`data:text/javascript,${encodeURIComponent(code)}`)
+interface CorsModule {
+  readonly options: {
+    readonly origin: { readonly type: 'origin'; readonly describe: string; readonly repeatable: true }
+  }
+  readonly default: Plugin<CorsModule['options']>
+}
+const { default: cors, options }: CorsModule = await import(`data:text/javascript,${encodeURIComponent(code)}`)
 
 const origin = 'https://app.example'
 const preflight = { 'access-control-request-method': 'POST', 'access-control-request-headers': 'authorization' }
@@ -25,7 +31,7 @@ async function startAuthenticated() {
     tokens: tokens({ authToken: new Sensitive('token-1') }),
     authentication: authentication(),
     'admin-routes': adminRoutes(),
-    cors: cors(await pluginContext()), // after the authentication, as in the service
+    cors: cors(await pluginContext({ 'cors-origin': origin }, { name: 'cors', options })), // after the authentication, as in the service
   })
 }
 
