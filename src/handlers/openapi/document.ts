@@ -162,10 +162,10 @@ function complete(
 }
 
 /** The reply of Fastify to a request that does not match the schema of the route. */
-const invalidRequest: DocumentedProblem = Object.assign(new Error("querystring must have required property 'name'"), {
-  statusCode: 400,
-  code: 'FST_ERR_VALIDATION',
-})
+function invalidRequest(part: string): DocumentedProblem {
+  const error = new Error(`${part} must have required property 'name'`)
+  return Object.assign(error, { statusCode: 400, code: 'FST_ERR_VALIDATION' })
+}
 
 /** The problems that may occur on any route. */
 function commonProblems(
@@ -173,9 +173,10 @@ function commonProblems(
   { open = false }: FastifyContextConfig,
   guarded: boolean,
 ): DocumentedProblem[] {
-  const isValidated = [body, querystring, params, headers].some((part) => part !== undefined)
+  const parts = Object.entries({ body, querystring, params, headers })
+  const [validated] = parts.find(([, schema]) => schema !== undefined) ?? []
   return [
-    ...(isValidated ? [invalidRequest] : []),
+    ...(validated === undefined ? [] : [invalidRequest(validated)]),
     new RequestError(400, 'The Host header is missing.'),
     new RequestError(413, 'The request body is too large.'),
     new Error('unexpected'),

@@ -79,7 +79,7 @@ export interface Preview {
 
 /**
  * Reads the command and the flags of known options. A flag of a plugin, which is unknown here, is assumed to have a
- * value, unless it contains `=`.
+ * value, unless it contains `=` or another flag follows.
  */
 export function previewCommandLine(args: readonly string[], all: readonly ResolvedOption[]): Preview {
   const options = onCommandLine(all)
@@ -94,8 +94,10 @@ export function previewCommandLine(args: readonly string[], all: readonly Resolv
       continue
     }
     if (helpFlags.has(`--${name}`)) continue
-    if (inline === undefined) index += 1
-    const value = inline ?? pending[index]
+    const next = pending[index + 1]
+    const isBare = inline === undefined && !byFlag.has(name) && next?.startsWith('--')
+    if (inline === undefined && !isBare) index += 1
+    const value = inline ?? next
     if (byFlag.has(name) && value !== undefined) written.set(name, [...(written.get(name) ?? []), value])
   }
   const [command = 'serve'] = words

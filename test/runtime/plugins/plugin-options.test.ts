@@ -68,6 +68,13 @@ describe('a plugin with options', () => {
     expect(values).toEqual({ ...defaults, greeting: 'Ahoy', pause: 2_000, loud: true, key: 'classified' })
   })
 
+  test('may have a flag without a value before --plugin', async () => {
+    const folder = await folderWith({ 'hello.mjs': hello })
+    const service = startTestService(['--hello-loud', '--embedded', '--plugin', join(folder, 'hello.mjs')])
+
+    expect(await (await fetch(`${await service.address()}/hello`)).json()).toEqual({ ...defaults, loud: true })
+  })
+
   test.for([
     [['--hello-pause', 'long'], '--hello-pause must be a duration up to 24d'],
     [['--hello-paus', '1s'], 'Unknown argument: hello-paus; did you mean --hello-pause?'],
