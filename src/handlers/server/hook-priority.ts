@@ -1,6 +1,6 @@
 /**
  * The priorities at which the HTTP server's own subscribers add their hooks to `http.routes`. They are lower than that of
- * routes, 50, so that the hooks apply to every route, in whatever order a service lists its subscribers.
+ * routes, 50, so that the hooks apply to every route, regardless of the order in which a service lists its subscribers.
  */
 export const hookPriority = {
   /** Sees the routes that are added after it. */

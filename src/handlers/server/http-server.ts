@@ -67,7 +67,7 @@ export const httpServer =
         )
       await publishListening({ address })
     }
-    // After the other subscribers, in whatever order a service lists them, so that the port opens when all have started.
+    // After the other subscribers, regardless of their order in the definition, so that the port opens when all have started.
     bus.subscribe(lifecycle.start, start, { priority: 90 })
 
     // Open connections keep their certificate; new ones get the new certificate.

@@ -118,7 +118,7 @@ describe('options that depend on each other', () => {
     await expect(read(new Map([['cert', ['a']]]))).rejects.toThrow('--cert requires --key')
   })
 
-  test('are refused with an option that they exclude, whatever their sources are', async () => {
+  test('are refused with an option that they exclude, regardless of the sources', async () => {
     const line = new Map([
       ['cert', ['a']],
       ['key', ['a']],
