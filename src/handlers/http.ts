@@ -37,6 +37,12 @@ const options = {
     type: 'file',
     needs: 'tlsKey',
   },
+  watchFiles: {
+    group: 'HTTP',
+    describe: 'Interval for refreshing changed token and TLS files; 0 disables it',
+    type: 'duration',
+    default: '10s',
+  },
   keepAliveTimeout: {
     group: 'HTTP',
     describe: 'Time to keep an idle connection open; longer than that of the load balancer',

@@ -4,13 +4,15 @@ import { lifecycle } from '../bus/process/lifecycle.ts'
 import type { Subscriber } from '../bus/process/process-bus.ts'
 import { checkToken } from '../channels.ts'
 import { UnusableFile, UsageError } from '../errors.ts'
-import { readOptionFile } from '../runtime/options/files.ts'
+import { watchFiles } from '../runtime/watch-files.ts'
 import type { Sensitive } from '../secret.ts'
 
 /** One token per line. Several tokens allow rotation: add the new one before removing the old one. */
 export interface TokensOptions {
-  /** Path of the file, which is read again on reload. */
+  /** Path of the file, which is read again when it changes, and on reload. */
   readonly authTokenFile?: string | undefined
+  /** Pause between two checks for a change of the file, in milliseconds; 0, the default, disables them. */
+  readonly watchFiles?: number | undefined
   /** The tokens, if not in a file. */
   readonly authToken?: Sensitive | undefined
 }
@@ -23,9 +25,15 @@ export const tokens =
   (bus) => {
     // Hashes have equal lengths, as `timingSafeEqual` requires, and do not reveal the tokens.
     let valid: readonly Buffer[] = []
-    const load = async () => {
-      valid = (await read(options, `${bus.service.variablePrefix}AUTH_TOKEN`)).map(digest)
-    }
+    const load = watchFiles(bus, {
+      files: options.authTokenFile === undefined ? [] : [{ flag: '--auth-token-file', path: options.authTokenFile }],
+      every: options.watchFiles ?? 0,
+      content: 'tokens',
+      parse: ([file]) => parse(file, options, `${bus.service.variablePrefix}AUTH_TOKEN`).map(digest),
+      use: (digests) => {
+        valid = digests
+      },
+    })
 
     bus.provide(checkToken, ({ token }) => {
       const received = digest(token.reveal())
@@ -46,13 +54,10 @@ function digest(token: string): Buffer {
 }
 
 /** @throws UnusableFile or UsageError, neither of which quotes the text */
-async function read({ authTokenFile: file, authToken }: TokensOptions, variable: string): Promise<string[]> {
-  if (file === undefined) {
-    const text = authToken?.reveal() ?? ''
-    return tokensIn(text, (problem) => new UsageError(`${variable} ${problem}`))
-  }
-  const text = await readOptionFile('--auth-token-file', file)
-  return tokensIn(text.toString(), (problem) => new UnusableFile(`--auth-token-file ${file} ${problem}`))
+function parse(file: Buffer | undefined, { authTokenFile, authToken }: TokensOptions, variable: string): string[] {
+  if (file)
+    return tokensIn(file.toString(), (problem) => new UnusableFile(`--auth-token-file ${authTokenFile} ${problem}`))
+  return tokensIn(authToken?.reveal() ?? '', (problem) => new UsageError(`${variable} ${problem}`))
 }
 
 function tokensIn(text: string, unusable: (problem: string) => Error): string[] {

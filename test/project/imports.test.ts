@@ -7,7 +7,8 @@ import { describe, expect, test } from 'vitest'
 
 const root = fileURLToPath(new URL('../../src', import.meta.url))
 const bus = 'bus/**'
-const shared = [bus, 'metrics/**', 'channels.ts', 'errors.ts', 'secret.ts', 'runtime/options/files.ts']
+const reading = ['runtime/options/files.ts', 'runtime/watch-files.ts']
+const shared = [bus, 'metrics/**', 'channels.ts', 'errors.ts', 'secret.ts', ...reading]
 /** The declaration of options, and the types of a service. */
 const declaring = ['runtime/options/option.ts', 'runtime/options/types.ts', 'runtime/define-service.ts']
 

@@ -1,5 +1,5 @@
-import { timingSafeEqual } from 'node:crypto'
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { hash, timingSafeEqual } from 'node:crypto'
+import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
@@ -239,6 +239,123 @@ describe('a reload', () => {
     await write('new')
     await bus.graceful()
     expect([await accepts('old'), await accepts('new')]).toEqual([false, true])
+  })
+})
+
+describe('a watched token file', () => {
+  /** Starts with the token `old`, and checks the file often. */
+  async function watched() {
+    const { file, write } = await tokenFile('old')
+    const service = await started({ authTokenFile: file, watchFiles: 20 })
+    const { accepts } = service
+    const accepted = async () => {
+      const tokens = ['old', 'new']
+      const results = await Promise.all(tokens.map(accepts))
+      return tokens.filter((_, index) => results[index])
+    }
+    return { ...service, file, write, accepted }
+  }
+
+  test.each<[string, (file: string) => Promise<void>]>([
+    ['is written in place', (file) => writeFile(file, 'new')],
+    [
+      'is replaced by a renamed file',
+      async (file) => {
+        await writeFile(`${file}.tmp`, 'new')
+        await rename(`${file}.tmp`, file)
+      },
+    ],
+  ])('is read again when it %s', async (_, change) => {
+    const { file, accepted, messages, logged } = await watched()
+    expect(await accepted()).toEqual(['old'])
+
+    await change(file)
+
+    await expect.poll(accepted).toEqual(['new'])
+    expect(messages('info').filter((message) => message.includes('tokens'))).toEqual(['Reloaded the tokens'])
+    expect(messages('warn')).toEqual([])
+    expect(logged()).not.toMatch(/\b(old|new)\b/)
+  })
+
+  test('is read again when Kubernetes replaces the link to its folder', async () => {
+    const folder = await newFolder()
+    const publish = async (version: string, token: string) => {
+      await mkdir(join(folder, version))
+      await writeFile(join(folder, version, 'tokens'), token)
+      await symlink(version, join(folder, '..data_tmp'))
+      await rename(join(folder, '..data_tmp'), join(folder, '..data'))
+    }
+    await publish('..1', 'old')
+    await symlink('..data/tokens', join(folder, 'tokens'))
+    const { accepts } = await started({ authTokenFile: join(folder, 'tokens'), watchFiles: 20 })
+
+    await publish('..2', 'new')
+    await rm(join(folder, '..1'), { recursive: true })
+
+    await expect.poll(() => accepts('new')).toBe(true)
+    expect(await accepts('old')).toBe(false)
+  })
+
+  test.each<[string, string, (file: string) => Promise<void>]>([
+    ['is emptied', 'must contain at least one', (file) => writeFile(file, '')],
+    ['is invalid', 'must contain one bearer token per line', (file) => writeFile(file, 'not classified')],
+    ['is deleted', 'ENOENT', (file) => rm(file)],
+    [
+      'becomes a folder',
+      'must be a regular file',
+      async (file) => {
+        await rm(file)
+        await mkdir(file)
+      },
+    ],
+  ])('that %s keeps the old tokens, with a warning, until it is usable', async (_, problem, change) => {
+    const { file, write, accepted, accepts, messages, logged } = await watched()
+    await change(file)
+    await expect.poll(() => messages('warn')).toContainEqual(expect.stringContaining(problem))
+    expect(await accepted()).toEqual(['old'])
+
+    await rm(file, { recursive: true, force: true })
+    await write('new')
+
+    await expect.poll(accepted).toEqual(['new'])
+    expect(await accepts('old')).toBe(false)
+    for (const message of messages('warn')) expect(message).toMatch(/^Failed to reload the tokens: /)
+    expect(logged()).not.toContain('classified')
+  })
+
+  test('that stays empty is read again without another warning', async () => {
+    const { write, accepted, messages } = await watched()
+    await write('')
+    await expect.poll(() => messages('warn')).toHaveLength(1)
+
+    vi.mocked(hash).mockClear()
+    await expect.poll(() => vi.mocked(hash).mock.calls.length).toBeGreaterThan(10)
+
+    expect(messages('warn')).toHaveLength(1)
+    expect(await accepted()).toEqual(['old'])
+  })
+
+  test('is not read after the stop, and is read at the next start', async () => {
+    const { bus, write, accepted, messages } = await watched()
+    await bus.stop()
+    await write('new')
+    await bus.start()
+
+    expect(await accepted()).toEqual(['new'])
+    expect(messages('info')).not.toContain('Reloaded the tokens')
+  })
+
+  test.each<[string, TokensOptions, boolean]>([
+    ['is', { authTokenFile: 'file', watchFiles: 1 }, true],
+    ['is not', { authTokenFile: 'file', watchFiles: 0 }, false],
+    ['is not', { authTokenFile: 'file' }, false],
+    ['is not', { authToken: new Sensitive('token'), watchFiles: 1 }, false],
+  ])('%s checked with %j', (_, options, watches) => {
+    const { bus } = stopped(options)
+
+    const handlers = bus.topology().find(({ channel }) => channel === 'lifecycle.state')?.handlers ?? []
+
+    expect(handlers.some(({ name }) => name === 'tokens')).toBe(watches)
   })
 })
 

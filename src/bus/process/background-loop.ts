@@ -30,7 +30,7 @@ export interface LoopClock {
   readonly random: () => number
 }
 
-const systemClock: LoopClock = {
+export const systemClock: LoopClock = {
   sleep: (ms, signal) => setTimeout(ms, undefined, { signal }),
   random: Math.random,
 }

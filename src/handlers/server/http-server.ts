@@ -7,9 +7,10 @@ import type { CallContext } from '../../bus/call.ts'
 import { lifecycle } from '../../bus/process/lifecycle.ts'
 import type { Subscriber } from '../../bus/process/process-bus.ts'
 import { checkHealth, declareProblems, httpListening, httpRoutes } from '../../channels.ts'
+import { watchFiles } from '../../runtime/watch-files.ts'
 import { defaultLimits } from './limits.ts'
 import { Problems } from './problem.ts'
-import { type CertificateOptions, readCertificate } from './tls/certificate.ts'
+import { type Certificate, type CertificateOptions, certificateFiles, parseCertificate } from './tls/certificate.ts'
 
 export interface HttpServerOptions extends CertificateOptions {
   readonly host: string
@@ -19,6 +20,8 @@ export interface HttpServerOptions extends CertificateOptions {
   readonly trustProxy: boolean
   /** Time to keep serving after the stop begins, in milliseconds, until load balancers stop sending requests. */
   readonly drain: number
+  /** Pause between two checks for a change of the certificate, in milliseconds; 0, the default, disables them. */
+  readonly watchFiles?: number | undefined
 }
 
 export const httpServer =
@@ -28,9 +31,23 @@ export const httpServer =
     const publishListening = bus.publisher(httpListening)
     bus.publisher(declareProblems) // only declares it, because `publishSettled` does not
     let running: FastifyInstance | undefined
+    let certificate: Certificate | undefined
     let stopping = false
     const warn = (message: string) => bus.log('warn', message)
     const isDraining = () => stopping || bus.exiting
+
+    const loadCertificate = watchFiles(bus, {
+      files: certificateFiles(options),
+      every: options.watchFiles ?? 0,
+      content: 'certificate',
+      parse: (contents) => parseCertificate(contents, options, warn),
+      use: (loaded) => {
+        certificate = loaded
+        const server: unknown = running?.server
+        // Open connections keep their certificate; new ones get the new certificate.
+        if (certificate && server instanceof SecureServer) server.setSecureContext(certificate)
+      },
+    })
 
     /** @throws the failure of a subscriber; InvalidProblem */
     const declaredProblems = async () => {
@@ -46,7 +63,7 @@ export const httpServer =
 
     const start = async () => {
       stopping = false
-      const certificate = await readCertificate(options, warn)
+      await loadCertificate()
       const { newApp } = await import('./app.ts') // loads Fastify
       const app = newApp(bus, { ...options, limits, certificate, isDraining, problems: await declaredProblems() })
       running = app
@@ -70,13 +87,9 @@ export const httpServer =
     // After the other subscribers, regardless of their order in the definition, so that the port opens when all have started.
     bus.subscribe(lifecycle.start, start, { priority: 90 })
 
-    // Open connections keep their certificate; new ones get the new certificate.
     const reload = async () => {
-      const certificate = await readCertificate(options, warn)
-      const server: unknown = running?.server
-      if (!certificate || !(server instanceof SecureServer)) return undefined
-      server.setSecureContext(certificate)
-      return { certificate: options.tlsCert }
+      await loadCertificate()
+      return certificate && { certificate: options.tlsCert }
     }
     bus.subscribe(lifecycle.graceful, reload, { priority: 90 })
 

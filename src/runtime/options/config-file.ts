@@ -59,7 +59,7 @@ function unknownOption(flag: string, known: readonly string[], label: (flag: str
 /** @throws UnusableFile, which does not quote the file */
 async function readObject(file: string): Promise<object> {
   // TextDecoder drops the byte order mark that editors on Windows write.
-  const text = new TextDecoder().decode(await readOptionFile('--config', file))
+  const text = new TextDecoder().decode(await readOptionFile({ flag: '--config', path: file }))
   const value = parse(text)
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
   const { line, column } = value === undefined ? jsonErrorPosition(text) : {}

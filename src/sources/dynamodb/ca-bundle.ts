@@ -12,7 +12,7 @@ const pemCertificate = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE----
  * @throws UnusableFile with the file and the reason
  */
 export async function readCaBundle(file: string): Promise<SecureContext> {
-  const text = (await readOptionFile('AWS_CA_BUNDLE', file)).toString()
+  const text = (await readOptionFile({ flag: 'AWS_CA_BUNDLE', path: file })).toString()
   const certificates = text.match(pemCertificate) ?? []
   if (certificates.length === 0 || !certificates.every(isCertificate))
     throw new UnusableFile(`AWS_CA_BUNDLE ${file} must contain PEM certificates`)

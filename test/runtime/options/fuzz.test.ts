@@ -78,6 +78,7 @@ const domains: Readonly<Record<keyof Options, (value: unknown) => boolean>> = {
   tlsCert: isTextOrNone,
   tlsKey: isTextOrNone,
   tlsKeyPassphraseFile: isTextOrNone,
+  watchFiles: isDuration,
   keepAliveTimeout: isTimeLimit,
   codeNames: (names) => isList(names) && names.length > 0 && names.every((name) => name.isWellFormed()),
   table: isText,

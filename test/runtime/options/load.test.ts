@@ -53,6 +53,7 @@ describe('the defaults', () => {
       tlsCert: undefined,
       tlsKey: undefined,
       tlsKeyPassphraseFile: undefined,
+      watchFiles: 10_000,
       keepAliveTimeout: 72_000,
       codeNames: ['thedoctor'],
       table: 'devops-challenge',

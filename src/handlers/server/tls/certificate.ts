@@ -1,9 +1,9 @@
-/** Reads the TLS certificate of the server and its private key, and checks that clients can connect with them. */
+/** The TLS certificate of the server and its private key: parses them, and checks that clients can connect with them. */
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
 import type { SecureContextOptions } from 'node:tls'
 import { messageOf } from '../../../bus/errors.ts'
 import { UnusableFile } from '../../../errors.ts'
-import { readOptionFile } from '../../../runtime/options/files.ts'
+import type { OptionFile } from '../../../runtime/options/files.ts'
 import { blocksIn, describeContent, isEncrypted } from './pem.ts'
 import { cipherSuites, tryHandshake } from './tls.ts'
 
@@ -19,23 +19,32 @@ export interface CertificateOptions {
 /** All certificate options of a TLS server, because a reload replaces them all. */
 export type Certificate = SecureContextOptions
 
+/** Returns the files of the certificate, or none if the option for the certificate or for the key is missing. */
+export function certificateFiles({ tlsCert, tlsKey, tlsKeyPassphraseFile }: CertificateOptions): OptionFile[] {
+  if (tlsCert === undefined || tlsKey === undefined) return []
+  const pair = [
+    { flag: '--tls-cert', path: tlsCert },
+    { flag: '--tls-key', path: tlsKey },
+  ]
+  if (tlsKeyPassphraseFile === undefined) return pair
+  return [...pair, { flag: '--tls-key-passphrase-file', path: tlsKeyPassphraseFile }]
+}
+
 /**
- * Reads the files.
+ * @param contents those of the files that `certificateFiles` returns, in the same order
+ * @param options name the files in error messages
  * @param warn receives a message for each certificate of the chain that has expired or is not valid yet
- * @returns undefined if the option for the certificate or for the key is missing
- * @throws UnusableFile if a file cannot be read, or clients could not connect
+ * @returns undefined without contents
+ * @throws UnusableFile if clients could not connect
  */
-export async function readCertificate(
+export async function parseCertificate(
+  [cert, pem, passphraseLine]: readonly Buffer[],
   { tlsCert, tlsKey, tlsKeyPassphraseFile }: CertificateOptions,
   warn: (message: string) => void,
 ): Promise<Certificate | undefined> {
-  if (tlsCert === undefined || tlsKey === undefined) return undefined
+  if (!cert || !pem) return undefined
   const [certFile, keyFile] = [`--tls-cert ${tlsCert}`, `--tls-key ${tlsKey}`]
-  const [cert, pem, passphrase] = await Promise.all([
-    readOptionFile('--tls-cert', tlsCert),
-    readOptionFile('--tls-key', tlsKey),
-    tlsKeyPassphraseFile === undefined ? undefined : readPassphrase(tlsKeyPassphraseFile),
-  ])
+  const passphrase = passphraseLine && passphraseIn(passphraseLine, `--tls-key-passphrase-file ${tlsKeyPassphraseFile}`)
   const chain = certificatesIn(cert, certFile)
   const key = privateKeyIn(pem, keyFile, passphrase)
   checkPair(chain, key, `${certFile} and ${keyFile}`)
@@ -52,11 +61,10 @@ export async function readCertificate(
 }
 
 /** @returns the bytes, because a passphrase need not be UTF-8 */
-async function readPassphrase(path: string): Promise<Buffer> {
-  const file = await readOptionFile('--tls-key-passphrase-file', path)
-  const passphrase = Buffer.from(file.toString('latin1').replace(/\r?\n$/, ''), 'latin1')
+function passphraseIn(bytes: Buffer, file: string): Buffer {
+  const passphrase = Buffer.from(bytes.toString('latin1').replace(/\r?\n$/, ''), 'latin1')
   if (passphrase.length > 0 && !passphrase.includes('\n')) return passphrase
-  throw new UnusableFile(`--tls-key-passphrase-file ${path} must contain a passphrase, in one line`)
+  throw new UnusableFile(`${file} must contain a passphrase, in one line`)
 }
 
 function certificatesIn(bytes: Buffer, file: string): X509Certificate[] {

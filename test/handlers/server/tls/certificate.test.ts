@@ -1,7 +1,8 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { createServer } from 'node:https'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { readCertificate } from '../../../../src/handlers/server/tls/certificate.ts'
+import * as tls from '../../../../src/handlers/server/tls/certificate.ts'
+import { readOptionFile } from '../../../../src/runtime/options/files.ts'
 import { certificateFiles, newCertificate, shownAt, type TestCertificate } from '../../../support/http/certificate.ts'
 import { listen } from '../../../support/http/listen.ts'
 import { temporaryFile } from '../../../support/temporary-file.ts'
@@ -27,7 +28,10 @@ async function read(written: Written, passphrase?: string | Buffer) {
   await write(written as Partial<TestCertificate>) // `writeFile` takes bytes as well
   const file = passphrase === undefined ? undefined : await temporaryFile(passphrase as string)
   const warnings: string[] = []
-  const reading = readCertificate({ ...options, tlsKeyPassphraseFile: file }, (message) => warnings.push(message))
+  const named = { ...options, tlsKeyPassphraseFile: file }
+  const reading = Promise.all(tls.certificateFiles(named).map(readOptionFile)).then((contents) =>
+    tls.parseCertificate(contents, named, (message) => warnings.push(message)),
+  )
   const [result] = await Promise.allSettled([reading])
   const message = result.status === 'rejected' ? String(result.reason.message) : ''
   const withoutFolder = (text: string) => text.replaceAll(/\/\S+\/([\w-]+(\.pem)?)/g, '$1')

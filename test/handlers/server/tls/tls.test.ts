@@ -1,10 +1,11 @@
 import { once } from 'node:events'
-import { rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { Duplex } from 'node:stream'
 import { type ConnectionOptions, connect } from 'node:tls'
 import { inspect } from 'node:util'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import type { Subscriber } from '../../../../src/bus/process/process-bus.ts'
 import { httpRoutes } from '../../../../src/channels.ts'
 import { authentication } from '../../../../src/handlers/guards/authentication.ts'
@@ -41,9 +42,10 @@ async function secured(
   subscribers: Record<string, Subscriber> = {},
   limits: Partial<Limits> = {},
   certificate = first,
+  watchFiles = 0,
 ) {
   const { options: files, write } = await certificateFiles(certificate)
-  const service = await startHttp({ ...subscribers, route }, { ...files, limits, shutdownTimeout: 5_000 })
+  const service = await startHttp({ ...subscribers, route }, { ...files, limits, watchFiles, shutdownTimeout: 5_000 })
   return { ...service, files, write }
 }
 
@@ -264,6 +266,67 @@ describe('a reload', () => {
   })
 })
 
+describe('a watched certificate', () => {
+  /** Completes handshakes one after another until the server presents the certificate, and returns all presented. */
+  async function shownUntil({ fingerprint256 }: TestCertificate, port: number): Promise<string[]> {
+    const shown: string[] = []
+    while (shown.at(-1) !== fingerprint256) shown.push(await shownAt(port))
+    return shown
+  }
+
+  const watched = () => secured({}, {}, first, 20)
+  const isWarned = (messages: (level: 'warn') => string[], text: string) =>
+    expect.poll(() => messages('warn')).toContainEqual(expect.stringContaining(text))
+
+  test.each<[string, Partial<TestCertificate>, Partial<TestCertificate>]>([
+    ['before its key', { cert: second.cert }, { key: second.key }],
+    ['after its key', { key: second.key }, { cert: second.cert }],
+  ])('may be written %s, while handshakes succeed', async (_, early, late) => {
+    const { origin, port, messages, write, records } = await watched()
+    const askOnOldConnection = clientOf(origin, first)
+    const { socket } = await askOnOldConnection('/route')
+    const shown = shownUntil(second, port)
+
+    await write(early)
+    await isWarned(messages, 'do not match')
+    expect(await shownAt(port)).toBe(first.fingerprint256)
+    await write(late)
+
+    expect(new Set(await shown)).toEqual(new Set([first.fingerprint256, second.fingerprint256]))
+    expect((await clientOf(origin, second)('/route')).status).toBe(200)
+    expect((await askOnOldConnection('/route')).socket).toBe(socket)
+    expect(messages('info').filter((message) => message.includes('certificate'))).toEqual(['Reloaded the certificate'])
+    expect(messages('warn')).toHaveLength(1)
+    expectNoKey(records)
+  })
+
+  test.each<[string, Partial<TestCertificate>, string]>([
+    ['certificate', { cert: second.cert.slice(0, 300), key: second.key }, '--tls-cert'],
+    ['key', { cert: second.cert, key: second.key.slice(0, 100) }, '--tls-key'],
+  ])('may be written in two parts that divide the %s', async (_, half, flag) => {
+    const { port, messages, write, records } = await watched()
+    await write(half)
+    await isWarned(messages, flag)
+    expect(await shownAt(port)).toBe(first.fingerprint256)
+
+    await write(second)
+
+    expect(new Set(await shownUntil(second, port)).size).toBeLessThanOrEqual(2)
+    expectNoKey(records)
+  })
+
+  test('may be deleted and return', async () => {
+    const { port, messages, files, write } = await watched()
+    await rm(files.tlsKey)
+    await isWarned(messages, `Failed to read --tls-key ${files.tlsKey}: ENOENT`)
+    expect(await shownAt(port)).toBe(first.fingerprint256)
+
+    await write(second)
+
+    await expect.poll(() => shownAt(port)).toBe(second.fingerprint256)
+  })
+})
+
 describe('a start', () => {
   test.each<[string, Partial<TestCertificate>]>([
     ['the key of another certificate', { key: second.key }],
@@ -385,7 +448,7 @@ describe('a process', () => {
     await writeFile(file, 'old')
     const service = start(
       // Listening on all interfaces must log no warning if there are tokens.
-      ...['--host', '0.0.0.0', '--auth-token-file', file],
+      ...['--host', '0.0.0.0', '--auth-token-file', file, '--watch-files', '0'],
       ...['--tls-cert', files.tlsCert, '--tls-key', files.tlsKey],
     )
     const { port } = new URL(await service.address())
@@ -407,5 +470,50 @@ describe('a process', () => {
     service.child.kill('SIGTERM')
     expect(await service.exited).toBe(0)
     expect(service.stdout.filter((line) => /"level":"(warn|error|fatal)"/.test(line))).toEqual([])
+  })
+
+  test('refreshes the tokens and the certificate without a signal when Kubernetes replaces them', async () => {
+    const { options: files } = await certificateFiles(first)
+    await writeFile(join(dirname(files.tlsCert), 'tokens'), 'old')
+    const mount = await mkdtemp(join(tmpdir(), 'secret-bus-'))
+    onTestFinished(() => rm(mount, { recursive: true }))
+    const publish = async (folder: string) => {
+      await symlink(folder, join(mount, '..data_tmp'))
+      await rename(join(mount, '..data_tmp'), join(mount, '..data'))
+    }
+    await publish(dirname(files.tlsCert))
+    for (const name of ['cert.pem', 'key.pem', 'tokens']) await symlink(`..data/${name}`, join(mount, name))
+    const service = start(
+      ...['--auth-token-file', join(mount, 'tokens'), '--watch-files', '50ms'],
+      ...['--tls-cert', join(mount, 'cert.pem'), '--tls-key', join(mount, 'key.pem')],
+    )
+    const { origin, port } = new URL(await service.address())
+    const status = (certificate: TestCertificate, token: string) =>
+      clientOf(origin, certificate)('/secret', { headers: { authorization: `Bearer ${token}` } }).then(
+        (reply) => reply.status,
+      )
+    expect([await status(first, 'old'), await status(first, 'new')]).toEqual([200, 401])
+
+    const { options: newFiles } = await certificateFiles(second)
+    await writeFile(join(dirname(newFiles.tlsCert), 'tokens'), 'new')
+    await publish(dirname(newFiles.tlsCert))
+    await Promise.all([service.line(/Reloaded the tokens/), service.line(/Reloaded the certificate/)])
+
+    expect(await shownAt(Number(port))).toBe(second.fingerprint256)
+    expect([await status(second, 'old'), await status(second, 'new')]).toEqual([401, 200])
+    service.child.kill('SIGTERM')
+    expect(await service.exited).toBe(0)
+  })
+
+  test.each([
+    ['watches the files by default', [], true],
+    ['does not watch the files with --watch-files 0', ['--watch-files', '0'], false],
+  ])('%s', async (_, args, watches) => {
+    const files = ['--auth-token-file', 'tokens', '--tls-cert', 'cert.pem', '--tls-key', 'key.pem']
+    const service = startTestService(['channels', '--format', 'json', 'lifecycle.state', ...files, ...args])
+
+    expect(await service.exited).toBe(0)
+    const topology = service.stdout.join('')
+    for (const name of ['tokens', 'http-server']) expect(topology.includes(`"${name}"`), topology).toBe(watches)
   })
 })
