@@ -15,6 +15,11 @@ export function blocksIn(bytes: Buffer): Block[] {
   return Array.from(bytes.toString('latin1').matchAll(block), ([text, label = '']) => ({ label, text }))
 }
 
+/** Whether a block has no end, as in a file that is still being written. */
+export function isTruncated(bytes: Buffer): boolean {
+  return bytes.toString('latin1').replaceAll(block, '').includes('-----BEGIN ')
+}
+
 /** Whether a private key needs a passphrase. The older format indicates it in a header: RFC 1421, section 4.6.1.1. */
 export function isEncrypted({ label, text }: Block): boolean {
   return label.startsWith('ENCRYPTED') || /^Proc-Type: 4,ENCRYPTED/m.test(text)

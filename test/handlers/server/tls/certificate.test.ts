@@ -81,6 +81,11 @@ describe('a certificate is rejected', () => {
       'Failed to parse --tls-cert cert.pem (certificate 2 of 2): ',
     ],
     [
+      'with a half-written chain',
+      { cert: own.cert + rsa.cert.slice(0, 500) },
+      '--tls-cert cert.pem must be a complete PEM file, but a block has no end',
+    ],
+    [
       'with a malformed key',
       { key: '-----BEGIN PRIVATE KEY-----\nMA==\n-----END PRIVATE KEY-----\n' },
       'Failed to parse --tls-key key.pem: ',

@@ -303,6 +303,7 @@ describe('a watched certificate', () => {
   test.each<[string, Partial<TestCertificate>, string]>([
     ['certificate', { cert: second.cert.slice(0, 300), key: second.key }, '--tls-cert'],
     ['key', { cert: second.cert, key: second.key.slice(0, 100) }, '--tls-key'],
+    ['chain', { cert: second.cert + rsa.cert.slice(0, 300), key: second.key }, '--tls-cert'],
   ])('may be written in two parts that divide the %s', async (_, half, flag) => {
     const { port, messages, write, records } = await watched()
     await write(half)
