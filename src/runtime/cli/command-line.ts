@@ -78,15 +78,17 @@ export interface Preview {
 }
 
 /**
- * Reads the command and the flags of known options. A flag of a plugin, which is unknown here, is assumed to have a
- * value, unless it contains `=` or another flag follows.
+ * Reads the command and the flags of known options, up to `--`. A flag of a plugin, which is unknown here, is assumed to
+ * have a value, unless it contains `=` or another flag follows.
  */
 export function previewCommandLine(args: readonly string[], all: readonly ResolvedOption[]): Preview {
   const options = onCommandLine(all)
   const byFlag = new Map(options.map((option) => [option.flag, option]))
   const written = new Map<string, string[]>()
   const words: string[] = []
-  const pending = withFlagValues(args, options)
+  const end = args.indexOf('--')
+  const flags = end === -1 ? args : args.slice(0, end)
+  const pending = withFlagValues(flags, options)
   for (let index = 0; index < pending.length; index += 1) {
     const [, name, inline] = /^--([^=]+)(?:=(.*))?$/s.exec(pending[index] ?? '') ?? []
     if (name === undefined) {
@@ -101,7 +103,7 @@ export function previewCommandLine(args: readonly string[], all: readonly Resolv
     if (byFlag.has(name) && value !== undefined) written.set(name, [...(written.get(name) ?? []), value])
   }
   const [command = 'serve'] = words
-  return { command, isHelp: command === 'completion' || args.some((arg) => helpFlags.has(arg)), written }
+  return { command, isHelp: command === 'completion' || flags.some((arg) => helpFlags.has(arg)), written }
 }
 
 const helpFlags: ReadonlySet<string> = new Set(['--help', '-h', '--version', '--get-yargs-completions'])
@@ -177,8 +179,9 @@ repeatable option. Durations: 500ms, 5s, 10m, 1h, 2d.`
 
 /** Declares no types to yargs: `options/load.ts` validates the values of all sources. */
 function yargsOption({ group, describe, type, default: byDefault }: ResolvedOption): YargsOptions {
-  if (type === flag) return { group, describe }
-  return { group, describe, nargs: 1, ...(byDefault !== undefined && { defaultDescription: byDefault }) }
+  const described = { group, describe, ...(byDefault !== undefined && { defaultDescription: byDefault }) }
+  if (type !== flag) return { ...described, nargs: 1 }
+  return byDefault === 'false' ? { group, describe } : described
 }
 
 /** Converts a message of yargs to one line in the wording of the other errors, with suggestions. */

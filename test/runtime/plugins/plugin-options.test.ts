@@ -24,6 +24,7 @@ const hello = `
     greeting: { type: 'text', default: 'Hello', describe: 'Word that greets' },
     pause: { type: 'duration', default: '1s', describe: 'Pause' },
     loud: { type: 'flag', describe: 'Shout' },
+    polite: { type: 'flag', default: true, describe: 'Bow' },
     key: { type: 'secret', describe: 'Key of the API' },
   }
   export default (context) => (bus) => {
@@ -37,7 +38,7 @@ const hello = `
     })
   }
 `
-const defaults = { greeting: 'Hello', pause: 1_000, loud: false, port: 0, shared: true }
+const defaults = { greeting: 'Hello', pause: 1_000, loud: false, polite: true, port: 0, shared: true }
 
 describe('a plugin with options', () => {
   const start = async (args: readonly string[] = [], env: NodeJS.ProcessEnv = {}, config: object = {}) => {
@@ -86,10 +87,18 @@ describe('a plugin with options', () => {
     expect(service.stderr).toEqual([expect.stringContaining(line)])
   })
 
+  test('is not loaded if it is given after --', async () => {
+    const service = startTestService(['--', '--plugin', 'missing.mjs'])
+
+    expect(await service.exited).toBe(64)
+    expect(service.stderr.join()).toContain('Unknown argument: --plugin')
+  })
+
   test('is in the help and the completion', async () => {
     const help = await start(['--help'])
     expect(await help.exited).toBe(0)
     expect(help.stdout.join('\n')).toMatch(/^hello\n +--hello-greeting +Word that greets +\[default: Hello\]/m)
+    expect(help.stdout.join('\n')).toMatch(/--hello-loud +Shout\n +--hello-polite +Bow +\[default: true\]/)
     expect(help.stdout.join('\n')).toContain('SECRET_BUS_HELLO_KEY: Key of the API')
 
     const folder = await folderWith({ 'hello.mjs': hello })
