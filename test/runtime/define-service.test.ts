@@ -32,6 +32,7 @@ describe('the definition of a service', () => {
     ],
     ['a core flag', { mine: { flag: 'plugin' } }, 'option mine must not use --plugin, which option plugins uses'],
     ['a reserved flag', { help: {} }, 'option help must not use --help, which is reserved'],
+    ['the flag of an alias', { h: {} }, 'option h must not use --h, which is reserved'],
     ['an unknown type', { mine: { type: 'string' } }, 'option mine has the unknown type "string"; known are text,'],
     [
       'an invalid default',

@@ -67,4 +67,4 @@ export const coreOptions = {
 export type CoreOptions = OptionValues<Omit<typeof coreOptions, 'config'>>
 
 /** Flags that the command line itself defines. */
-export const reservedFlags: ReadonlySet<string> = new Set(['help', 'version', 'format'])
+export const reservedFlags: ReadonlySet<string> = new Set(['help', 'h', 'version', 'format', 'get-yargs-completions'])

@@ -32,7 +32,8 @@ export async function readOptions(
   const file = config && resolveOption(config, [line, variables])?.value
   const files = file === undefined ? [] : [await fromFile(String(file), options, ignoreUnknown)]
   const sources = [line, variables, ...files, fromFallbackVariables(options, environment)]
-  const all: Record<string, Record<string, unknown>> = { '': {} }
+  // Without a prototype, because a plugin may be named `constructor`.
+  const all: Record<string, Record<string, unknown>> = Object.assign(Object.create(null), { '': {} })
   const given = new Set<ResolvedOption>()
   for (const option of options) {
     if (option === config) continue

@@ -131,14 +131,30 @@ function checkDeclaration(name: string, option: Option, all: OptionRecord, fail:
   const unknown = Object.keys(option).find((member) => !members.has(member))
   if (unknown !== undefined) fail(`has the unknown member ${unknown}; known are ${[...members].join(', ')}`)
   const { type, describe, flag, needs = [], excludes = [] } = option
+  checkMembers(option, fail)
   if (typeof describe !== 'string' || describe === '') fail('must have a text describe')
   if (typeof type === 'string' && !Object.hasOwn(typesByName, type))
     fail(`has the unknown type ${JSON.stringify(type)}; known are ${Object.keys(typesByName).join(', ')}`)
   if (typeof type !== 'string' && (typeof type?.parse !== 'function' || typeof type.allowed !== 'string'))
     fail('must have a type: a name, or an object with parse and allowed')
-  if (flag !== undefined && flag !== false && !namePattern.test(flag)) fail('must have a flag in kebab case')
+  if (flag !== undefined && flag !== false && !(typeof flag === 'string' && namePattern.test(flag)))
+    fail('must have a flag in kebab case, or false')
   const other = [needs, excludes].flat(2).find((other) => !Object.hasOwn(all, other))
   if (other !== undefined) fail(`refers to the unknown option ${other}`)
+}
+
+/** Checks the types of the members that have a default. */
+function checkMembers(option: Option, fail: (problem: string) => never): void {
+  const { default: byDefault = '', repeatable = false, group = 'Options' } = option
+  if (!['string', 'number', 'boolean'].includes(typeof byDefault))
+    fail('must have a default that is a string, a number or a boolean')
+  if (typeof repeatable !== 'boolean') fail('must have true or false as repeatable')
+  if (typeof group !== 'string' || group === '') fail('must have a text as group')
+  for (const member of ['variable', 'fallbackVariable'] as const) {
+    const name = option[member]
+    if (name !== undefined && !(typeof name === 'string' && /^[A-Za-z_]\w*$/.test(name)))
+      fail(`must have the name of an environment variable as ${member}`)
+  }
 }
 
 /** @throws TypeError if two options share a flag or a variable */
@@ -159,5 +175,5 @@ function ownerOf({ owner, name }: ResolvedOption): string {
 }
 
 function kebabCase(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+  return name.replace(/[A-Z]+(?![a-z])|[A-Z]/g, (capitals) => `-${capitals}`).toLowerCase()
 }

@@ -100,6 +100,41 @@ describe('a declared option', () => {
     expect(() => resolveOptions(info, declared({ [name]: option }))).toThrow('must have a name in camel case')
   })
 
+  test.each([
+    ['flag', true],
+    ['flag', null],
+    ['variable', ''],
+    ['variable', 'A B'],
+    ['variable', 1],
+    ['fallbackVariable', 5],
+    ['default', null],
+    ['default', ['a']],
+    ['default', {}],
+    ['repeatable', 'yes'],
+    ['group', ''],
+    ['group', 1],
+  ])('is refused with the %s %j', (member, value) => {
+    const option = { ...describeOption, type: 'text', [member]: value }
+    expect(() => resolveOptions(info, declared({ mine: option }))).toThrow(/^option mine must have .*\b\w/)
+  })
+
+  test.each([
+    ['baseURL', 'base-url'],
+    ['apiURLPath', 'api-url-path'],
+    ['http2Port', 'http2-port'],
+    ['aB', 'a-b'],
+  ])('named %s has the flag %s', (name, flag) => {
+    expect(resolveOptions(info, { [name]: { ...describeOption, type: 'text' } })).toMatchObject([{ flag }])
+  })
+
+  test('of a plugin named like a member of every object has values of its own', async () => {
+    const own = resolveOptions(info, { word: { ...describeOption, type: 'text', default: 'x' } }, 'constructor')
+    const all = await readOptions(own, { commandLine: new Map(), environment: {} })
+
+    expect(all['constructor']).toEqual({ word: 'x' })
+    expect((await readOptions([], { commandLine: new Map(), environment: {} }))['constructor']).toBeUndefined()
+  })
+
   test.each([[undefined], [null], [[]], ['text']])('cannot be declared in %j instead of a record', (record) => {
     expect(() => resolveOptions(info, declared(record))).toThrow(TypeError)
   })
