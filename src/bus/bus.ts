@@ -170,8 +170,10 @@ export class Bus {
   /** Calls the subscriber with a view of this bus that carries the subscriber's name. */
   use(name: string, subscriber: (bus: this) => void): this {
     checkFunction(`subscriber ${name}`, subscriber)
-    subscriber(Object.create(this, { owner: { value: name } }))
-    return this
+    const result: unknown = subscriber(Object.create(this, { owner: { value: name } }))
+    if (!isPromise(result)) return this
+    result.then(undefined, () => {}) // its failure would end the process
+    throw new TypeError(`subscriber ${name} must be synchronous, but returned a promise`)
   }
 
   /** Reports every call of a listener or provider to the observer, which is called synchronously and must be fast. */

@@ -529,3 +529,10 @@ describe('the log of the bus', () => {
     expect(written).toEqual(['warn: hello\n', 'error: hello\n', 'fatal: hello\n'])
   })
 })
+
+test.each([async () => {}, () => Promise.reject(new Error('unheard'))])(
+  'a subscriber must not be asynchronous',
+  (use) => {
+    expect(() => new Bus().use('shop', use)).toThrow('subscriber shop must be synchronous, but returned a promise')
+  },
+)
