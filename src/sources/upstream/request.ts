@@ -31,10 +31,18 @@ export function checkCount(name: string, value: number): void {
     throw new RangeError(`${name} must be a whole number above 0, received ${value}`)
 }
 
-/** @throws TypeError unless the path begins with a slash and has neither query nor fragment */
+/** Segments that a URL resolves, so that the path of the request would be another one. */
+const dotSegment = /^(\.|%2e){1,2}$/i
+
+/**
+ * @throws TypeError unless the path begins with a slash, has neither query nor fragment, and is the path of the URL:
+ *   `encodeURIComponent` leaves the segments `.` and `..` as they are
+ */
 export function urlOf(origin: string, path: string): URL {
-  if (typeof path !== 'string' || !/^\/[^?#]*$/.test(path))
-    throw new TypeError('path must begin with / and must not contain ? or #')
+  if (typeof path !== 'string' || !/^\/[^?#\\\p{Cc}]*$/u.test(path))
+    throw new TypeError('path must begin with / and must not contain ?, #, \\ or control characters')
+  if (path.split('/').some((segment) => dotSegment.test(segment)))
+    throw new TypeError('path must not contain the segments . and ..')
   return new URL(origin + path)
 }
 

@@ -312,15 +312,24 @@ describe('a failed request', () => {
     expect(error).toEqual(TypeError(`Failed to request GET ${server.endpoint}/: invalid x-key header`))
   })
 
-  test.each(['', 'relative', '/?q=1', '/#x', 'http://elsewhere.example/'])(
+  test.each(['', 'relative', '/?q=1', '/#x', 'http://elsewhere.example/', '/a\\b', '/a\n'])(
     'is a TypeError if the path is %j',
     async (path) => {
       const { api, server } = await client(echo)
 
-      await expect(api.request(path)).rejects.toThrow(TypeError('path must begin with / and must not contain ? or #'))
+      await expect(api.request(path)).rejects.toThrow(
+        TypeError('path must begin with / and must not contain ?, #, \\ or control characters'),
+      )
       expect(server.requests).toHaveLength(0)
     },
   )
+
+  test.each(['..', '.', '%2E%2e'])('is a TypeError if the variable part of a path is %j', async (id) => {
+    const { api, server } = await client(echo)
+
+    await expect(api.request(`/orders/${id}`)).rejects.toThrow(TypeError('path must not contain the segments . and ..'))
+    expect(server.requests).toHaveLength(0)
+  })
 })
 
 describe('the call of a request', () => {
