@@ -61,8 +61,8 @@ class Count implements CounterSeries {
   }
 
   add(value = 1): void {
-    if (!(value >= 0 && value < Infinity))
-      throw new RangeError(`increase of ${this.#name} must be finite and not negative, received ${value}`)
+    if (!(Number.isFinite(value) && value >= 0))
+      throw new RangeError(`increase of ${this.#name} must be finite and not negative, received ${String(value)}`)
     this.value += value
   }
 }

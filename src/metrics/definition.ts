@@ -27,6 +27,7 @@ export function checkDefinition(
 ): void {
   if (!matches(name, metricName)) throw new TypeError(`name must match ${metricName.source}, received ${quoted(name)}`)
   if (typeof help !== 'string' || help.trim() === '') throw new TypeError(`help of ${name} must be a text`)
+  if (!Array.isArray(labels)) throw new TypeError(`labels of ${name} must be a list`)
   for (const label of labels) {
     if (!matches(label, labelName))
       throw new TypeError(`label of ${name} must match ${labelName.source}, received ${quoted(label)}`)

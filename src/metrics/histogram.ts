@@ -61,7 +61,7 @@ function checkedBuckets({ name, buckets }: HistogramDefinition): readonly number
   if (!Array.isArray(buckets) || buckets.length === 0)
     throw new TypeError(`buckets of ${name} must be a list of at least one number`)
   for (const [index, bound] of buckets.entries())
-    if (!(bound > (buckets[index - 1] ?? -Infinity) && bound < Infinity))
+    if (!(Number.isFinite(bound) && bound > (buckets[index - 1] ?? -Infinity)))
       throw new RangeError(`buckets of ${name} must be finite and ascending, received ${buckets.join(', ')}`)
   return [...buckets]
 }

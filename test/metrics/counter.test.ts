@@ -138,3 +138,16 @@ describe('the definition of a counter', () => {
     expect(familyOf(counted.metric()).text).toContain('orders_total{le="1"} 0')
   })
 })
+
+test.each(['5', null, 1n])('the increase %s is refused, because it is not a number', (value) => {
+  const counted = counter({ name: 'orders_total', help: 'Orders.' })
+
+  expect(() => counted.add(value as unknown as number)).toThrow(RangeError)
+  expect(counted.metric().values).toEqual([{ value: 0 }])
+})
+
+test.each(['ab', 5, {}])('the labels %j are refused, because they are not a list', (labels) => {
+  expect(() => counter({ name: 'orders_total', help: 'Orders.', labels: labels as never })).toThrow(
+    TypeError('labels of orders_total must be a list'),
+  )
+})

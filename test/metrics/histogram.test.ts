@@ -124,3 +124,9 @@ describe('the buckets of a histogram', () => {
     expect(temperatures.metric().values[0]).toMatchObject({ sum: -20, count: 1 })
   })
 })
+
+test('a bucket that is not a number is refused', () => {
+  expect(() => histogram({ ...info, buckets: ['1' as unknown as number] })).toThrow(
+    RangeError('buckets of order_seconds must be finite and ascending, received 1'),
+  )
+})

@@ -55,7 +55,7 @@ export function backgroundLoop(
   { every, name = run?.name || 'background loop', clock = systemClock }: BackgroundLoopOptions,
 ): void {
   if (typeof run !== 'function') throw new TypeError(`run must be a function, received ${typeof run}`)
-  if (!(every >= 0 && every <= longestPause))
+  if (!(Number.isFinite(every) && every >= 0 && every <= longestPause))
     throw new RangeError(`every must be a number of milliseconds from 0 to ${longestPause}, received ${every}`)
   let stopping = new AbortController()
   let loop = Promise.resolve()

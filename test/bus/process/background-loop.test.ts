@@ -283,8 +283,8 @@ describe('a restart', () => {
 describe('the options', () => {
   const { bus } = recordedBus()
 
-  test.each([-1, Number.NaN, Infinity, 2 ** 31])('refuse a pause of %d ms', (every) => {
-    expect(() => backgroundLoop(bus, () => {}, { every })).toThrow(
+  test.each([-1, Number.NaN, Infinity, 2 ** 31, '5'])('refuse a pause of %j ms', (every) => {
+    expect(() => backgroundLoop(bus, () => {}, { every: every as number })).toThrow(
       RangeError(`every must be a number of milliseconds from 0 to 2147483647, received ${every}`),
     )
   })
