@@ -89,8 +89,12 @@ export const timeLimit: OptionType<number> = {
   allowed: `${duration.allowed}, but not 0`,
 }
 
-/** A whole number between the bounds. */
+/**
+ * A whole number between the bounds.
+ * @throws RangeError unless `max` is at least `min`
+ */
 export function integer(min = 0, max = Number.MAX_SAFE_INTEGER): OptionType<number> {
+  if (!(max >= min)) throw new RangeError(`max must be at least min (${min}), received ${max}`)
   const parse = (text: string) => {
     const number = /^-?\d+$/.test(text) ? Number(text) : Number.NaN
     return number >= min && number <= max ? number : undefined
@@ -98,14 +102,20 @@ export function integer(min = 0, max = Number.MAX_SAFE_INTEGER): OptionType<numb
   return { parse, allowed: `a whole number from ${min} to ${max}` }
 }
 
-/** One of the values. */
+/**
+ * One of the values.
+ * @throws TypeError unless the values are a list of at least one text
+ */
 export function choice<const Value extends string>(values: readonly Value[]): OptionType<Value> {
+  if (!Array.isArray(values) || values.length === 0 || values.some((value) => typeof value !== 'string'))
+    throw new TypeError('values of a choice must be a list of at least one text')
   return { parse: (text) => values.find((value) => value === text), allowed: `one of ${values.join(', ')}` }
 }
 
 /** A text that matches the pattern. */
 export function matching(pattern: RegExp, allowed: string): OptionType<string> {
-  return { parse: (text) => (pattern.test(text) ? text : undefined), allowed }
+  // `search`, because `test` continues after the previous match if the pattern has the flag `g`.
+  return { parse: (text) => (text.search(pattern) === -1 ? undefined : text), allowed }
 }
 
 /** The types that an option can name, so that a plugin needs no import. */

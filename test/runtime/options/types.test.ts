@@ -335,3 +335,22 @@ describe('a duration', () => {
     )
   })
 })
+
+test.each([undefined, [], 'ab', [1, 2], [null]])('a choice of %j is refused', (values) => {
+  expect(() => type.choice(values as unknown as string[])).toThrow(
+    TypeError('values of a choice must be a list of at least one text'),
+  )
+})
+
+test.each([
+  [5, 1],
+  [Number.NaN, 1],
+])('an integer from %d to %d is refused', (min, max) => {
+  expect(() => type.integer(min, max)).toThrow(RangeError)
+})
+
+test.each([/a/, /a/g, /a/y])('the pattern %s matches each time', (pattern) => {
+  const matching = type.matching(pattern, 'an a')
+
+  expect([matching.parse('a'), matching.parse('a'), matching.parse('b')]).toEqual(['a', 'a', undefined])
+})
