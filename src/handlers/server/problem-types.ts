@@ -137,7 +137,10 @@ function problemType(by: string, code: string, declared: unknown): ProblemType {
     if (typeof value !== 'string' || value === '') fail(`whose ${name} must be a text`)
   if (typeof slug !== 'string' || !/^[a-z0-9]+(-[a-z0-9]+)*$/.test(slug)) fail('whose slug must be in kebab case')
   if (typeof retryAfter !== 'boolean') fail('whose retryAfter must be true or false')
-  if (type.members !== undefined && (typeof type.members !== 'object' || type.members === null))
+  if (
+    type.members !== undefined &&
+    (typeof type.members !== 'object' || type.members === null || Array.isArray(type.members))
+  )
     fail('whose members must be a record of JSON schemas')
   const invalid = Object.entries(type.members ?? {}).find(
     ([name, schema]) => !/^[A-Za-z]\w{1,99}$/.test(name) || typeof schema !== 'object' || schema === null,

@@ -100,7 +100,8 @@ export class Problems {
 function membersOf(error: unknown, { members = {} }: ProblemType): Record<string, unknown> {
   const given = propertyOf(error, 'members')
   const entries = Object.keys(members).map((name) => {
-    const value = propertyOf(given, name) ?? propertyOf(error, name)
+    const member = propertyOf(given, name)
+    const value = member === undefined ? propertyOf(error, name) : member // null is a value
     return [name, isJson(value) ? value : undefined] as const
   })
   return Object.fromEntries(entries.filter(([, value]) => value !== undefined))

@@ -57,6 +57,12 @@ describe('a declared problem type', () => {
     })
   })
 
+  test('may have a member that is null', async () => {
+    const { body } = await problemFor({ code: 'UPSTREAM_DOWN', members: { upstream: null } })
+
+    expect(body).toMatchObject({ upstream: null })
+  })
+
   test('may have its members in the property members of the error', async () => {
     const { body } = await problemFor({ code: 'UPSTREAM_DOWN', members: { upstream: 'stock', other: 1 } })
 
@@ -124,6 +130,7 @@ describe('the start fails', () => {
     ['has an invalid slug', { DOWN: { ...down, slug: 'a b' } }, 'whose slug must be in kebab case'],
     ['has an unknown member', { DOWN: { ...down, type: 'x' } }, 'which has the unknown member type'],
     ['replaces a standard member', { DOWN: { ...down, members: { title: {} } } }, 'whose member title must not have'],
+    ['has a list of members', { DOWN: { ...down, members: [] } }, 'whose members must be a record of JSON schemas'],
     ['has a member without a schema', { DOWN: { ...down, members: { a1: 1 } } }, 'whose member a1 must have'],
   ])('with 78 if a declaration %s', async (_what, problems, message) => {
     await expect(start(problems)).rejects.toMatchObject({ exitCode: 78, message: expect.stringContaining(message) })
