@@ -31,6 +31,11 @@ export async function newService(name: string, process: CommandProcess): Promise
   const template = join(packageFolder(import.meta.url), 'template')
   if (!existsSync(template))
     throw new UsageError(`The template is not part of the image; run npx secret-bus new ${name}`)
+  const { dependencies, devDependencies } = JSON.parse(await readFile(join(template, 'package.json'), 'utf8'))
+  if (Object.hasOwn({ ...dependencies, ...devDependencies }, name))
+    throw new UsageError(
+      `Service name must differ from the packages that it depends on, received ${JSON.stringify(name)}`,
+    )
   await writeService(name, template, resolve(process.cwd(), name))
   process.stdout.write(`Created ${name}. Next:\n\n  cd ${name}\n  npm install\n  npm run demo\n`)
   return 0

@@ -95,6 +95,18 @@ test.for([
   expect(readdirSync(parent)).toEqual([])
 })
 
+test.each(['secret-bus', 'node', 'typescript'])(
+  'the name %s of a package that it depends on is rejected',
+  async (name) => {
+    const parent = temporaryFolder()
+
+    await expect(create(name, parent)).rejects.toThrow(
+      new UsageError(`Service name must differ from the packages that it depends on, received "${name}"`),
+    )
+    expect(readdirSync(parent)).toEqual([])
+  },
+)
+
 describe('an existing path is rejected and left alone', () => {
   const exists = 'Folder orders must not exist; choose another name, or remove it'
 
