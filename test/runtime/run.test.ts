@@ -150,6 +150,20 @@ describe('a service with another name', () => {
     expect(service.stdout.join('\n')).toContain('The route /wrong documents the problem MISSING, which is not declared')
   })
 
+  test('can leave out a subscriber with a name in camel case', async () => {
+    const subscribers = '...server, quoteRoutes: () => { throw new Error("not left out") }'
+    const service = await startOrders(['--without', 'quoteRoutes'], { subscribers })
+
+    expect((await service.get('/health')).status).toBe(200)
+  })
+
+  test('exits with 70 and one line if a subscriber is asynchronous', async () => {
+    const service = await startOrders([], { subscribers: '...server, late: async () => { throw new Error("late") }' })
+
+    expect(await service.exited).toBe(70)
+    expect(service.stderr).toEqual(['orders: subscriber late must be synchronous, but returned a promise'])
+  })
+
   test.for(['authentication', 'no-authentication'])('cannot leave out %s, which protects it', async (name) => {
     const service = await startOrders(['--without', name])
 

@@ -8,7 +8,7 @@ const logFormat = choice(['auto', 'json', 'pretty'])
 const logWhenFull = choice(['drop', 'block'])
 
 /** Checks the syntax only; that the subscriber exists is checked later. */
-const subscriber = matching(/^[a-z][a-z0-9-]*$/, 'the name of a subscriber')
+const subscriber = matching(/^[A-Za-z][\w-]*$/, 'the name of a subscriber')
 
 export const coreOptions = {
   drain: {
