@@ -1,6 +1,6 @@
 /** Defines a service: its name, its options and its subscribers. `run` runs it. */
 import type { Subscriber } from '../bus/process/process-bus.ts'
-import { type Manifest, type ServiceInfo, serviceInfo } from '../bus/process/service-info.ts'
+import { type Manifest, namePattern, type ServiceInfo, serviceInfo } from '../bus/process/service-info.ts'
 import { type CoreOptions, coreOptions, reservedFlags } from './options/core-options.ts'
 import {
   checkUnique,
@@ -62,12 +62,28 @@ export function defineService<const Declared extends OptionRecord>(
   const info = serviceInfo({ name, version, description, license, homepage, container })
   if (typeof subscribers !== 'function')
     throw new TypeError(`subscribers must be a function, received ${typeof subscribers}`)
+  checkCommands(definition.commands)
   const own = resolveOptions(info, options)
   const core = resolveOptions(info, coreOptions)
   const taken = own.find(({ name }) => Object.hasOwn(coreOptions, name))
   if (taken) throw new TypeError(`option ${taken.name} must not have the name of an option that every service has`)
   checkFlags([...core, ...own]) // in this order, so that a duplicate is reported for the own option
   return { ...definition, info, resolved: [...own, ...core] }
+}
+
+/** The commands of every service, including the one that yargs defines. */
+const builtInCommands: ReadonlySet<string> = new Set(['serve', 'healthcheck', 'channels', 'completion'])
+
+/** @throws TypeError if a command is invalid, or has the name of one of every service */
+function checkCommands(commands: Readonly<Record<string, Command>> = {}): void {
+  for (const [name, command] of Object.entries(commands)) {
+    if (!namePattern.test(name) || builtInCommands.has(name))
+      throw new TypeError(
+        `command ${name} must be words joined by dashes, other than ${[...builtInCommands].join(', ')}`,
+      )
+    if (typeof command?.run !== 'function' || typeof command.describe !== 'string')
+      throw new TypeError(`command ${name} must have a text describe and a function run`)
+  }
 }
 
 /** @throws TypeError if two options share a flag or a variable, or a flag belongs to the command line */

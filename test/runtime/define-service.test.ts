@@ -50,6 +50,16 @@ describe('the definition of a service', () => {
     expect(() => define({ options: Object.fromEntries(complete) })).toThrow(message)
   })
 
+  test.each(['serve', 'healthcheck', 'completion', 'My command', '--help'])('rejects the command %j', (name) => {
+    const run = async () => 0
+    expect(() => define({ commands: { [name]: { describe: 'x', run } } })).toThrow(`command ${name} must be words`)
+  })
+
+  test('rejects a command without a function', () => {
+    const commands = { mine: { describe: 'x' } } as unknown as ServiceDefinition<OptionRecord>['commands']
+    expect(() => define({ ...(commands && { commands }) })).toThrow('command mine must have a text describe')
+  })
+
   test.each([undefined, null, [], 'none'])('must return subscribers, not %j', async (returned) => {
     const service = define({ subscribers: () => returned as unknown as Record<string, Subscriber> })
     const logger = pino({ enabled: false })

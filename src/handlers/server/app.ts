@@ -1,5 +1,5 @@
 /** Creates the Fastify instance that routes are added to: request ids, request checks and error responses. */
-import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { codeOf, messageOf } from '../../bus/errors.ts'
 import type { ProcessBus } from '../../bus/process/process-bus.ts'
 import { propertyOf } from '../../bus/thrown.ts'
@@ -7,7 +7,7 @@ import { isValidHost } from './host.ts'
 import type { Limits } from './limits.ts'
 import { refuseConnection } from './node/client-error.ts'
 import { nodeServer } from './node/node-server.ts'
-import type { Problems } from './problem.ts'
+import { genericProblem, type Problem, type Problems } from './problem.ts'
 import { RequestError } from './request-error.ts'
 import { requestIds } from './request-id.ts'
 import type { Certificate } from './tls/certificate.ts'
@@ -53,15 +53,48 @@ export function newApp(
     request.routeOptions.config.watch?.(request, reply)
     done(requestErrorOf(request, limits))
   })
+  const logFailure = (error: unknown, { id: reqId, method, routeOptions }: FastifyRequest, status: number) => {
+    const fields = { reqId, method, route: routeOptions.url, status, err: error }
+    bus.log('error', `Failed to handle ${method}: ${messageOf(error)}`, fields)
+  }
+  setLastErrorHandler(app, (error, request, reply) => {
+    sendWithoutHooks(genericProblem(undefined, request.id), reply)
+    logFailure(error, request, reply.raw.statusCode)
+  })
   app.setErrorHandler((error, request, reply) => {
     problems.reply(error, request, reply)
-    if (isExpected(error, request, reply.statusCode)) return
-    const { id: reqId, method, routeOptions } = request
-    const fields = { reqId, method, route: routeOptions.url, status: reply.statusCode, err: error }
-    bus.log('error', `Failed to handle ${method}: ${messageOf(error)}`, fields)
+    if (!isExpected(error, request, reply.statusCode)) logFailure(error, request, reply.statusCode)
   })
   replyToUnserved(app, routerOptions)
   return app
+}
+
+/**
+ * Sets the handler of an error that occurs while the reply to another error is sent, as in an `onSend` hook. Fastify
+ * itself would send the message of such an error. Call it before `setErrorHandler`.
+ */
+function setLastErrorHandler(app: FastifyInstance, handler: Parameters<FastifyInstance['setErrorHandler']>[0]): void {
+  app.setErrorHandler(handler)
+  // Otherwise, Fastify warns about the next handler, although it falls back to this one.
+  const flag = Object.getOwnPropertySymbols(app).find(
+    ({ description }) => description === 'fastify.errorHandlerAlreadySet',
+  )
+  if (flag) Object.assign(app, { [flag]: false })
+}
+
+function sendWithoutHooks(problem: Problem, reply: FastifyReply): void {
+  const body = JSON.stringify(problem)
+  reply.hijack()
+  if (reply.raw.headersSent) reply.raw.destroy()
+  else
+    reply.raw
+      .writeHead(problem.status, {
+        'content-type': 'application/problem+json',
+        'content-length': Buffer.byteLength(body),
+        'cache-control': 'no-store',
+        'x-request-id': problem.instance,
+      })
+      .end(body)
 }
 
 /** Rejections because of a state of the service, not a failure. They are counted; a line each would flood the log. */
