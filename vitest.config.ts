@@ -12,7 +12,7 @@ export default defineConfig({
   },
   test: {
     include: ['test/**/*.test.ts', 'examples/**/*.test.ts'],
-    exclude: ['test/system/**'],
+    exclude: ['test/{system,infra,fuzz}/**'],
     testTimeout: 20_000,
     maxWorkers: '150%', // most tests wait for child processes or sockets
     expect: { poll: { timeout: 5_000 } },

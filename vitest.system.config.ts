@@ -2,14 +2,14 @@ import { defineConfig } from 'vitest/config'
 import unitTests from './vitest.config.ts'
 
 /**
- * Tests that require Docker, HAProxy, Chromium, promtool or Java. Files run sequentially, because compose uses a fixed
- * port.
+ * Tests that require Docker, HAProxy, Chromium, promtool or Java, and those that take long. Files run sequentially,
+ * because compose uses a fixed port.
  */
 export default defineConfig({
   resolve: unitTests.resolve ?? {},
   test: {
     env: unitTests.test?.env ?? {},
-    include: ['test/system/*.test.ts'],
+    include: ['test/{system,infra,fuzz}/*.test.ts'],
     testTimeout: 120_000,
     hookTimeout: 600_000,
     expect: { poll: { timeout: 60_000 } },
