@@ -37,7 +37,7 @@ interface End {
 }
 
 /** The longest delay that `setTimeout` supports, about 24 days. A longer timeout counts as no limit. */
-const longestDelay = 2 ** 31 - 1
+export const longestDelay = 2 ** 31 - 1
 
 /** The number of nested calls up to which a channel may occur several times. */
 export const nestingLimit = 64

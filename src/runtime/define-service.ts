@@ -71,15 +71,20 @@ export function defineService<const Declared extends OptionRecord>(
   return { ...definition, info, resolved: [...own, ...core] }
 }
 
-/** The commands of every service, including the one that yargs defines. */
-const builtInCommands: ReadonlySet<string> = new Set(['serve', 'healthcheck', 'channels', 'completion'])
+/** The commands of every service and their help. `serve` is the default. */
+export const coreCommands = {
+  serve: 'Run the service',
+  healthcheck: 'Check whether the service on this host is healthy',
+  channels: 'Print the bus topology without starting the service',
+  completion: 'Print a completion script for bash or zsh',
+}
 
 /** @throws TypeError if a command is invalid, or has the name of one of every service */
 function checkCommands(commands: Readonly<Record<string, Command>> = {}): void {
   for (const [name, command] of Object.entries(commands)) {
-    if (!namePattern.test(name) || builtInCommands.has(name))
+    if (!namePattern.test(name) || Object.hasOwn(coreCommands, name))
       throw new TypeError(
-        `command ${name} must be words joined by dashes, other than ${[...builtInCommands].join(', ')}`,
+        `command ${name} must be words joined by dashes, other than ${Object.keys(coreCommands).join(', ')}`,
       )
     if (typeof command?.run !== 'function' || typeof command.describe !== 'string')
       throw new TypeError(`command ${name} must have a text describe and a function run`)

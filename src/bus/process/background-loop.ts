@@ -1,6 +1,7 @@
 /** A worker that repeats a task while the process runs, and ends with it. */
 import { randomUUID } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
+import { longestDelay } from '../call.ts'
 import { messageOf } from '../errors.ts'
 import { backoff } from './backoff.ts'
 import { lifecycle } from './lifecycle.ts'
@@ -35,9 +36,6 @@ export const systemClock: LoopClock = {
   random: Math.random,
 }
 
-/** The longest delay that `setTimeout` supports, about 24 days. */
-const longestPause = 2 ** 31 - 1
-
 /**
  * Repeats a task from the moment that the process has started until it stops, and again after a restart. Runs never
  * overlap. A failure is logged, once as long as the reason stays the same, and the loop continues: the pause after it
@@ -55,8 +53,8 @@ export function backgroundLoop(
   { every, name = run?.name || 'background loop', clock = systemClock }: BackgroundLoopOptions,
 ): void {
   if (typeof run !== 'function') throw new TypeError(`run must be a function, received ${typeof run}`)
-  if (!(Number.isFinite(every) && every >= 0 && every <= longestPause))
-    throw new RangeError(`every must be a number of milliseconds from 0 to ${longestPause}, received ${every}`)
+  if (!(Number.isFinite(every) && every >= 0 && every <= longestDelay))
+    throw new RangeError(`every must be a number of milliseconds from 0 to ${longestDelay}, received ${every}`)
   let stopping = new AbortController()
   let loop = Promise.resolve()
 

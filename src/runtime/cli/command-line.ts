@@ -2,21 +2,12 @@
 import type { Options as YargsOptions } from 'yargs'
 import type { TopologyFormat } from '../../bus/topology/formats.ts'
 import { UsageError } from '../../errors.ts'
-import type { Command, Service } from '../define-service.ts'
+import { type Command, coreCommands, type Service } from '../define-service.ts'
 import { nearest } from '../options/nearest.ts'
 import type { ResolvedOption } from '../options/option.ts'
 import { valuesOf } from '../options/parse.ts'
 import type { Written } from '../options/source.ts'
 import { flag, topologyFormat } from '../options/types.ts'
-
-/** The commands of every service and their help. `serve` is the default. */
-const builtIn = {
-  serve: 'Run the service',
-  healthcheck: 'Check whether the service on this host is healthy',
-  channels: 'Print the bus topology without starting the service',
-}
-
-export type BuiltInCommand = keyof typeof builtIn
 
 export interface CommandLine {
   /** A built-in command, or one of the service. */
@@ -48,7 +39,7 @@ export async function readCommandLine(args: readonly string[], syntax: CommandLi
   const options = onCommandLine(syntax.options)
   const parsed = await (await parser(withFlagValues(args, options), options, syntax)).parseAsync()
   const { _: words, $0: _name, format: formats = [], ...named } = parsed
-  const commands = { ...builtIn, ...syntax.commands }
+  const commands = { ...coreCommands, ...syntax.commands }
   const [command = 'serve', ...others] = words.map(String)
   // yargs does not check the arguments after `--` or after a command.
   const isKnown = Object.hasOwn(commands, command)
@@ -126,9 +117,9 @@ async function parser(args: readonly string[], options: readonly ResolvedOption[
     .scriptName(info.name)
     .locale('en')
     .usage(`$0 [command] [options]${info.description ? `\n\n${info.description}.` : ''}`)
-    .command(['serve', '$0'], builtIn.serve)
-    .command('healthcheck', builtIn.healthcheck)
-    .command(`channels ${channelsArguments}`, builtIn.channels, (channels) =>
+    .command(['serve', '$0'], coreCommands.serve)
+    .command('healthcheck', coreCommands.healthcheck)
+    .command(`channels ${channelsArguments}`, coreCommands.channels, (channels) =>
       channels
         .positional('names', {
           describe: 'Channels to print; http.* matches a prefix',
@@ -142,7 +133,7 @@ async function parser(args: readonly string[], options: readonly ResolvedOption[
     )
   for (const [name, { args = '', describe }] of Object.entries(commands))
     command.command(`${name} ${args}`.trim(), describe)
-  command.completion('completion', 'Print a completion script for bash or zsh')
+  command.completion('completion', coreCommands.completion)
   for (const option of options) command.option(option.flag, yargsOption(option))
   return command
     .help()
@@ -160,7 +151,7 @@ async function parser(args: readonly string[], options: readonly ResolvedOption[
       'strip-aliased': true,
     })
     .fail((message, error) => {
-      throw unusable(message || error.message, args, options, { ...builtIn, ...commands })
+      throw unusable(message || error.message, args, options, { ...coreCommands, ...commands })
     })
 }
 

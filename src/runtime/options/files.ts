@@ -9,9 +9,9 @@ export interface OptionFile {
 }
 
 /** @throws UnusableFile with the flag, the file and the reason */
-export function readOptionFile({ flag, path }: OptionFile): Promise<Buffer> {
-  return readFile(path).catch((cause) => {
-    throw new UnusableFile(`Failed to read ${flag} ${path}: ${messageOf(cause)}`, { cause })
+export function readOptionFile(file: OptionFile): Promise<Buffer> {
+  return readFile(file.path).catch((cause) => {
+    throw unreadable(file, cause)
   })
 }
 
@@ -25,20 +25,22 @@ const largestFile = 16 * 1024 * 1024
  */
 export async function readRegularFile(file: OptionFile): Promise<Buffer> {
   const { flag, path } = file
-  const unusable = (cause: unknown) =>
-    new UnusableFile(`Failed to read ${flag} ${path}: ${messageOf(cause)}`, { cause })
   // Without O_NONBLOCK, which Windows does not have, opening a named pipe waits.
   const handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)).catch((cause) => {
-    throw unusable(cause)
+    throw unreadable(file, cause)
   })
   try {
     await checkRegular(handle, `${flag} ${path}`)
     return await handle.readFile()
   } catch (error) {
-    throw error instanceof UnusableFile ? error : unusable(error)
+    throw error instanceof UnusableFile ? error : unreadable(file, error)
   } finally {
     await handle.close()
   }
+}
+
+function unreadable({ flag, path }: OptionFile, cause: unknown): UnusableFile {
+  return new UnusableFile(`Failed to read ${flag} ${path}: ${messageOf(cause)}`, { cause })
 }
 
 async function checkRegular(handle: FileHandle, name: string): Promise<void> {
