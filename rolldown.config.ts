@@ -46,7 +46,7 @@ export default defineConfig({
       groups: [
         {
           name: 'core',
-          test: /\/src\/(bus|metrics|channels|errors|secret\.|secret-options|self|handlers\/(http\.|server\/(request-error|limits))|runtime\/(define|options|package|environment|end-process|run|cli\/command|plugins\/plugin\.))/,
+          test: /\/src\/(bus|metrics|channels|errors|secret\.|secret-options|self|http\.|handlers\/server\/(request-error|limits)|runtime\/(define|options|package|environment|end-process|run|cli\/command|plugins\/plugin\.))/,
         },
       ],
     },

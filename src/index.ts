@@ -3,7 +3,6 @@
 /// <reference types="@fastify/swagger" preserve="true" />
 export * from './bus/index.ts'
 export * as channels from './channels.ts'
-export { type HttpOptions, http } from './handlers/http.ts'
 export type { RouteDocumentation } from './handlers/openapi/route-documentation.ts'
 export { healthRoutes } from './handlers/routes/health.ts'
 export { metricsRoutes } from './handlers/routes/metrics.ts'
@@ -13,6 +12,7 @@ export { RequestError } from './handlers/server/request-error.ts'
 // Adds the configuration of routes, such as `open`, to the types of Fastify.
 export type { RouteConfig } from './handlers/server/route-config.ts'
 export type { CertificateOptions } from './handlers/server/tls/certificate.ts'
+export { type HttpOptions, http } from './http.ts'
 export { type Counter, type CounterSeries, counter, type LabeledCounter } from './metrics/counter.ts'
 export type { Labels, MetricDefinition } from './metrics/definition.ts'
 export {

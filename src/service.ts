@@ -1,5 +1,5 @@
 /** Defines secret-bus: its options, its subscribers and its commands. */
-import { http } from './handlers/http.ts'
+import { http } from './http.ts'
 import { defineService } from './runtime/define-service.ts'
 import { readPackage } from './runtime/package.ts'
 import { secrets } from './secrets.ts'

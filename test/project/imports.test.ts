@@ -20,13 +20,17 @@ const allowed: [files: string, imports: string[]][] = [
   ['self.ts', []],
   ['channels.ts', ['bus/channel.ts', 'secret.ts', 'fastify']],
   ['metrics/**', ['metrics/**', 'channels.ts']],
-  ['handlers/http-subscribers.ts', ['handlers/**', 'sources/tokens.ts', 'sources/identity.ts', bus]],
-  ['handlers/**', ['handlers/**', ...shared, ...declaring, 'fastify', '@fastify/*', 'find-my-way', 'prom-client']],
+  ['handlers/**', ['handlers/**', ...shared, 'fastify', '@fastify/*', 'find-my-way', 'prom-client']],
   ['sources/**', ['sources/**', ...shared, '@aws-sdk/*', '@smithy/**', 'undici', 'dynalite']],
+  ['http.ts', [bus, 'http-subscribers.ts', ...declaring]],
+  ['http-subscribers.ts', ['handlers/**', 'sources/tokens.ts', 'sources/identity.ts', bus, 'http.ts']],
   ['secret-options.ts', declaring],
   ['secret-subscribers.ts', ['sources/**', bus, 'secrets.ts']],
   ['secrets.ts', [bus, 'secret-options.ts', 'secret-subscribers.ts', ...declaring]],
-  ['service.ts', ['handlers/**', 'secrets.ts', 'runtime/package.ts', 'runtime/cli/new-service.ts', ...declaring]],
+  [
+    'service.ts',
+    ['handlers/**', 'http.ts', 'secrets.ts', 'runtime/package.ts', 'runtime/cli/new-service.ts', ...declaring],
+  ],
   ['runtime/**', ['runtime/**', ...shared, 'self.ts', 'yargs', 'undici', 'pino', 'pino-pretty']],
   [
     'testing/*',
@@ -46,14 +50,24 @@ const allowed: [files: string, imports: string[]][] = [
   ['main.ts', ['service.ts', 'runtime/run.ts']],
   [
     'index.ts',
-    [bus, 'metrics/**', 'channels.ts', 'secret.ts', 'secrets.ts', 'handlers/**', 'runtime/**', 'sources/upstream/*'],
+    [
+      bus,
+      'metrics/**',
+      'channels.ts',
+      'secret.ts',
+      'http.ts',
+      'secrets.ts',
+      'handlers/**',
+      'runtime/**',
+      'sources/upstream/*',
+    ],
   ],
 ]
 
 /** What the parts of `runtime` import in addition to each other and to what all parts share. */
 const runtimeImports: [file: string, imports: string[]][] = [
   ['runtime/assemble.ts', ['handlers/metrics/log-metrics.ts']],
-  ['runtime/plugins/plugin.ts', ['handlers/http.ts', 'handlers/server/request-error.ts', 'secrets.ts']],
+  ['runtime/plugins/plugin.ts', ['http.ts', 'handlers/server/request-error.ts', 'secrets.ts']],
 ]
 
 /** Imports of which only types are used, so that nothing is loaded at run time. */
@@ -63,7 +77,7 @@ const onlyTypes: [file: string, specifier: string][] = [
   ['metrics/histogram.ts', 'channels.ts'],
   ['sources/upstream/response.ts', 'undici'],
   ['handlers/server/http-server.ts', 'fastify'],
-  ['handlers/http.ts', 'runtime/define-service.ts'],
+  ['http.ts', 'runtime/define-service.ts'],
   ['secrets.ts', 'runtime/define-service.ts'],
   ['secret-subscribers.ts', 'secrets.ts'],
   ['runtime/assemble.ts', 'pino'],
@@ -98,7 +112,7 @@ describe('imports', () => {
     const found = (file: string) => imports.filter((entry) => entry.file === file).map(({ target }) => target)
     expect(found('bus/registry.ts')).toEqual(['mitt', 'bus/call.ts', 'bus/channel.ts', 'bus/pending-calls.ts'])
     expect(found('sources/dynamodb/embedded-dynamodb.ts')).toContain('dynalite')
-    expect(found('handlers/http-subscribers.ts')).toContain('handlers/server/http-server.ts')
+    expect(found('http-subscribers.ts')).toContain('handlers/server/http-server.ts')
   })
 
   test.for(files)('of %s are allowed', (file) => {

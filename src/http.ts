@@ -1,7 +1,7 @@
 /** The HTTP part of a service: options and subscribers to spread into its definition. Nothing here is about secrets. */
-import type { Subscriber } from '../bus/process/process-bus.ts'
-import type { ServiceOptions } from '../runtime/define-service.ts'
-import type { OptionRecord } from '../runtime/options/option.ts'
+import type { Subscriber } from './bus/process/process-bus.ts'
+import type { ServiceOptions } from './runtime/define-service.ts'
+import type { OptionRecord } from './runtime/options/option.ts'
 
 const options = {
   host: { group: 'HTTP', describe: 'Address to listen on', type: 'host', default: '127.0.0.1' },
