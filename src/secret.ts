@@ -30,10 +30,12 @@ export class Sensitive {
 export interface SecretQuery {
   /** The key of the item that holds the secret. */
   readonly codeName: string
+  /** The maximum age of the value, in milliseconds. */
+  readonly maxAge?: number | undefined
 }
 
 /** A secret as read from a source. */
-export interface StoredSecret extends SecretQuery {
+export interface StoredSecret extends Pick<SecretQuery, 'codeName'> {
   readonly value: Sensitive
   /** Time of the read, in milliseconds since the epoch. */
   readonly fetchedAt: number
@@ -59,8 +61,9 @@ export class SecretNotFound extends Error {
   override readonly name = 'SecretNotFound'
   readonly code = 'SECRET_NOT_FOUND'
 
-  constructor(codeName: string) {
-    super(`Secret ${JSON.stringify(codeName)} not found`)
+  /** @param reason for the log; the client of a route does not receive it */
+  constructor(codeName: string, reason = 'not found') {
+    super(`Secret ${JSON.stringify(codeName)} ${reason}`)
   }
 }
 

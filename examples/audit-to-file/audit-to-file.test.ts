@@ -25,7 +25,15 @@ afterEach(async () => {
   await rm(folder, { recursive: true })
 })
 
-const access = { client: '127.0.0.1', codeName: 'thedoctor', status: 200, cache: 'secret-bus; hit', reason: undefined }
+const access = {
+  client: 'billing',
+  address: '127.0.0.1',
+  token: 'f4eae5f1',
+  codeName: 'thedoctor',
+  status: 200,
+  cache: 'secret-bus; hit',
+  reason: undefined,
+}
 
 /** The request ids of the lines. */
 const idsIn = (lines: string) =>

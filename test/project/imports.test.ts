@@ -8,7 +8,7 @@ import { describe, expect, test } from 'vitest'
 const root = fileURLToPath(new URL('../../src', import.meta.url))
 const bus = 'bus/**'
 const reading = ['runtime/options/files.ts', 'runtime/watch-files.ts']
-const shared = [bus, 'metrics/**', 'channels.ts', 'errors.ts', 'secret.ts', ...reading]
+const shared = [bus, 'metrics/**', 'channels.ts', 'client.ts', 'rights.ts', 'errors.ts', 'secret.ts', ...reading]
 /** The declaration of options, and the types of a service. */
 const declaring = ['runtime/options/option.ts', 'runtime/options/types.ts', 'runtime/define-service.ts']
 
@@ -16,20 +16,33 @@ const declaring = ['runtime/options/option.ts', 'runtime/options/types.ts', 'run
 const allowed: [files: string, imports: string[]][] = [
   ['bus/**', [bus, 'mitt']],
   ['secret.ts', []],
+  ['client.ts', ['secret.ts']],
   ['errors.ts', []],
   ['self.ts', []],
-  ['channels.ts', ['bus/channel.ts', 'secret.ts', 'fastify']],
+  ['channels.ts', ['bus/channel.ts', 'client.ts', 'secret.ts', 'fastify']],
+  ['rights.ts', [bus, 'channels.ts', 'client.ts', 'errors.ts']],
   ['metrics/**', ['metrics/**', 'channels.ts']],
   ['handlers/**', ['handlers/**', ...shared, 'fastify', '@fastify/*', 'find-my-way', 'prom-client']],
-  ['sources/**', ['sources/**', ...shared, '@aws-sdk/*', '@smithy/**', 'undici', 'dynalite']],
-  ['http.ts', [bus, 'http-subscribers.ts', ...declaring]],
-  ['http-subscribers.ts', ['handlers/**', 'sources/tokens.ts', 'sources/identity.ts', bus, 'http.ts']],
+  ['sources/**', ['sources/**', ...shared, '@aws-sdk/*', '@smithy/**', 'undici', 'dynalite', 'ajv']],
+  ['http.ts', [bus, 'http-subscribers.ts', 'secrets.ts', ...declaring]],
+  [
+    'http-subscribers.ts',
+    ['handlers/**', 'sources/clients/clients.ts', 'sources/identity.ts', bus, 'http.ts', 'errors.ts'],
+  ],
   ['secret-options.ts', declaring],
-  ['secret-subscribers.ts', ['sources/**', bus, 'secrets.ts']],
+  ['secret-subscribers.ts', ['sources/**', bus, 'errors.ts', 'secret-options.ts', 'secrets.ts']],
   ['secrets.ts', [bus, 'secret-options.ts', 'secret-subscribers.ts', ...declaring]],
   [
     'service.ts',
-    ['handlers/**', 'http.ts', 'secrets.ts', 'runtime/package.ts', 'runtime/cli/new-service.ts', ...declaring],
+    [
+      'handlers/**',
+      'http.ts',
+      'secrets.ts',
+      'secret-options.ts',
+      'runtime/package.ts',
+      'runtime/cli/new-service.ts',
+      ...declaring,
+    ],
   ],
   ['runtime/**', ['runtime/**', ...shared, 'self.ts', 'yargs', 'undici', 'pino', 'pino-pretty']],
   [
@@ -54,6 +67,7 @@ const allowed: [files: string, imports: string[]][] = [
       bus,
       'metrics/**',
       'channels.ts',
+      'client.ts',
       'secret.ts',
       'http.ts',
       'secrets.ts',
@@ -78,6 +92,8 @@ const onlyTypes: [file: string, specifier: string][] = [
   ['sources/upstream/response.ts', 'undici'],
   ['handlers/server/http-server.ts', 'fastify'],
   ['http.ts', 'runtime/define-service.ts'],
+  ['http.ts', 'secrets.ts'],
+  ['client.ts', 'secret.ts'],
   ['secrets.ts', 'runtime/define-service.ts'],
   ['secret-subscribers.ts', 'secrets.ts'],
   ['runtime/assemble.ts', 'pino'],

@@ -77,7 +77,7 @@ describe('one audit line is written', () => {
     expect(lines).toEqual(
       names.map((codeName, index) => ({
         reqId: replies[index]?.headers['x-request-id'],
-        client: '127.0.0.1',
+        address: '127.0.0.1',
         codeName,
         status: 200,
         cache: hit,
@@ -161,8 +161,8 @@ describe('one audit line is written', () => {
     await fetchReply(`${service.origin()}/secret`)
 
     expect(await audited(service)).toMatchObject([
-      { reqId: 'gone-1', client: '203.0.113.7', codeName: 'thedoctor', status: 499 },
-      { reqId: 'gone-2', client: '127.0.0.1', codeName: 'thedoctor', status: 499 },
+      { reqId: 'gone-1', address: '203.0.113.7', codeName: 'thedoctor', status: 499 },
+      { reqId: 'gone-2', address: '127.0.0.1', codeName: 'thedoctor', status: 499 },
       { status: 200 },
     ])
   })
@@ -178,10 +178,10 @@ describe('one audit line is written', () => {
     const lines = await audited(service)
 
     expect(lines).toMatchObject([
-      { client: '127.0.0.1', codeName: 'thedoctor', status: 401, reason: 'Missing token' },
-      { client: '127.0.0.1', codeName: 'thedoctor', status: 401, reason: 'Unknown token' },
-      { client: '127.0.0.1', codeName: 'thedoctor', status: 401 },
-      { client: '127.0.0.1', codeName: 'thedoctor', status: 200, cache: hit },
+      { address: '127.0.0.1', codeName: 'thedoctor', status: 401, reason: 'Missing token' },
+      { address: '127.0.0.1', codeName: 'thedoctor', status: 401, reason: 'Unknown token' },
+      { address: '127.0.0.1', codeName: 'thedoctor', status: 401 },
+      { address: '127.0.0.1', codeName: 'thedoctor', status: 200, cache: hit },
     ])
     expect(service.lines.join('')).not.toMatch(new RegExp(`${token}|made-up`))
   })
@@ -192,7 +192,7 @@ describe('one audit line is written', () => {
     connection.send('GET /secret HTTP/1.1', 'x-request-id: odd-1')
     await connection.reply()
 
-    expect(await audited(service)).toMatchObject([{ reqId: 'odd-1', client: '127.0.0.1', status: 400 }])
+    expect(await audited(service)).toMatchObject([{ reqId: 'odd-1', address: '127.0.0.1', status: 400 }])
   })
 
   test('for an overloaded service', async () => {
@@ -220,8 +220,8 @@ describe('one audit line is written', () => {
     const lines = () => records.filter(({ message }) => message === 'Secret accessed').map(({ fields }) => fields)
     await expect.poll(() => lines().length).toBe(2)
     expect(lines()).toMatchObject([
-      { client: '127.0.0.1', codeName: 'river', status: 503, reason: 'Too many concurrent requests' },
-      { client: '127.0.0.1', codeName: 'thedoctor', status: 404 },
+      { address: '127.0.0.1', codeName: 'river', status: 503, reason: 'Too many concurrent requests' },
+      { address: '127.0.0.1', codeName: 'thedoctor', status: 404 },
     ])
   })
 
