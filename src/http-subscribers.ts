@@ -1,6 +1,5 @@
 /** The subscribers of the HTTP part of a service. */
 import type { Subscriber } from './bus/process/process-bus.ts'
-import { UsageError } from './errors.ts'
 import { authentication } from './handlers/guards/authentication.ts'
 import { loadShedding } from './handlers/guards/load-shedding.ts'
 import { noAuthentication } from './handlers/guards/no-authentication.ts'
@@ -19,9 +18,11 @@ import { httpServer } from './handlers/server/http-server.ts'
 import { defaultLimits } from './handlers/server/limits.ts'
 import { openFilesLimit, withinOpenFiles } from './handlers/server/open-files.ts'
 
-/** @throws UsageError if the clients are given in more than one way */
 export function httpSubscribers(options: HttpOptions & ClientSecretOptions): Record<string, Subscriber> {
-  const hasClients = clientSource(options) !== undefined
+  const { authTokenFile, authToken, clientsFile, clients: document, clientsSecret } = options
+  const hasClients = [authTokenFile, authToken, clientsFile, document, clientsSecret].some(
+    (given) => given !== undefined,
+  )
   const limits = {
     ...withinOpenFiles(defaultLimits, openFilesLimit()),
     keepAliveTimeout: options.keepAliveTimeout,
@@ -40,27 +41,4 @@ export function httpSubscribers(options: HttpOptions & ClientSecretOptions): Rec
     'health-routes': healthRoutes(),
     'http-server': httpServer(options, limits),
   }
-}
-
-/**
- * The option that gives the clients, if there is one. Those of the HTTP part exclude each other by their declaration;
- * that of the secrets belongs to another one.
- */
-function clientSource({
-  authTokenFile,
-  authToken,
-  clientsFile,
-  clients,
-  clientsSecret,
-}: HttpOptions & ClientSecretOptions): string | undefined {
-  const given = [
-    ...(clientsSecret === undefined ? [] : ['--clients-secret']),
-    ...(authTokenFile === undefined ? [] : ['--auth-token-file']),
-    ...(authToken === undefined ? [] : ['AUTH_TOKEN']),
-    ...(clientsFile === undefined ? [] : ['--clients']),
-    ...(clients === undefined ? [] : ['CLIENTS']),
-  ]
-  const [first, second] = given
-  if (second !== undefined) throw new UsageError(`${first} and ${second} are mutually exclusive`)
-  return first
 }

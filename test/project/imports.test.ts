@@ -25,10 +25,7 @@ const allowed: [files: string, imports: string[]][] = [
   ['handlers/**', ['handlers/**', ...shared, 'fastify', '@fastify/*', 'find-my-way', 'prom-client']],
   ['sources/**', ['sources/**', ...shared, '@aws-sdk/*', '@smithy/**', 'undici', 'dynalite', 'ajv']],
   ['http.ts', [bus, 'http-subscribers.ts', 'secrets.ts', ...declaring]],
-  [
-    'http-subscribers.ts',
-    ['handlers/**', 'sources/clients/clients.ts', 'sources/identity.ts', bus, 'http.ts', 'errors.ts'],
-  ],
+  ['http-subscribers.ts', ['handlers/**', 'sources/clients/clients.ts', 'sources/identity.ts', bus, 'http.ts']],
   ['secret-options.ts', declaring],
   ['secret-subscribers.ts', ['sources/**', bus, 'errors.ts', 'secret-options.ts', 'secrets.ts']],
   ['secrets.ts', [bus, 'secret-options.ts', 'secret-subscribers.ts', ...declaring]],

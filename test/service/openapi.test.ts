@@ -34,8 +34,11 @@ const token = 'let-me-in'
 const headers = { authorization: `Bearer ${token}`, 'x-request-id': exampleId }
 
 /** Starts the whole service with authentication. It stops at the end of the test. */
-async function startService(subscribers: Record<string, Subscriber>, without: string[], flags = {}) {
-  const service = await start(subscribers, { 'auth-token-file': await temporaryFile(token), without, ...flags })
+async function startService(subscribers: Record<string, Subscriber>, without: string[], flags = {}, may?: string[]) {
+  const clients = may
+    ? { clients: await temporaryFile(JSON.stringify({ clients: [{ name: 'x', tokens: [token], may }] })) }
+    : { 'auth-token-file': await temporaryFile(token) }
+  const service = await start(subscribers, { ...clients, without, ...flags })
   onTestFinished(async () => {
     await service.stop()
   })
@@ -106,7 +109,7 @@ const sending =
   }
 
 const every = operations.map(({ operationId }) => operationId)
-const authenticated = operations.filter(({ security }) => security === undefined).map(({ operationId }) => operationId)
+const authenticated = operations.filter(({ security }) => security?.length !== 0).map(({ operationId }) => operationId)
 const secrets = ['getSecret', 'getSecretByCodeName']
 
 const ofEach = (operationIds: readonly string[], reply: string, ask: Ask) =>
@@ -153,6 +156,11 @@ const scenarios: readonly Scenario[] = [
       ],
       ['reload 415 unsupported-media-type', asking({ body: 'x', headers: { 'content-type': 'nonsense' } })],
     ],
+  },
+  {
+    scenario: 'a client without rights',
+    start: () => startService({ source }, ['dynamodb'], {}, ['inspector']),
+    replies: ofEach(authenticated, '403 forbidden', asking()),
   },
   {
     scenario: 'a source without the secret',

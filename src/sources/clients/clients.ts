@@ -1,8 +1,10 @@
 /** Provides `client.identify`, from a list of tokens or a document of clients. */
 import { lifecycle } from '../../bus/process/lifecycle.ts'
 import type { Subscriber } from '../../bus/process/process-bus.ts'
+import type { ServiceInfo } from '../../bus/process/service-info.ts'
 import { checkHealth, collectMetrics, type HealthCheck, identifyClient } from '../../channels.ts'
 import type { Right } from '../../client.ts'
+import { UsageError } from '../../errors.ts'
 import { declaredRights } from '../../rights.ts'
 import type { Sensitive } from '../../secret.ts'
 import { type Clock, systemClock } from '../clock.ts'
@@ -48,9 +50,11 @@ export interface LoadedClients {
 
 const defaultMaxStale = 3_600_000
 
+/** @throws UsageError, when it is wired, if the options name more than one source */
 export const clients =
   (options: ClientsOptions, clock: Clock = systemClock): Subscriber =>
   (bus) => {
+    checkSource(options, bus.service)
     const isDocument = options.authTokenFile === undefined && options.authToken === undefined
     const content = isDocument ? 'clients' : 'tokens'
     const staleness = new Staleness(isDocument ? (options.maxStale ?? defaultMaxStale) : Infinity, clock)
@@ -117,3 +121,16 @@ export const clients =
 
     bus.subscribe(collectMetrics, () => clientMetrics(bus.service, known, staleness))
   }
+
+/** The options of the HTTP part exclude each other by their declaration; that of the secrets belongs to another one. */
+function checkSource(options: ClientsOptions, { variablePrefix }: Pick<ServiceInfo, 'variablePrefix'>): void {
+  const { clientsSecret, authTokenFile, authToken, clientsFile, clients } = options
+  const given = [
+    ['--clients-secret', clientsSecret],
+    ['--auth-token-file', authTokenFile],
+    [`${variablePrefix}AUTH_TOKEN`, authToken],
+    ['--clients', clientsFile],
+    [`${variablePrefix}CLIENTS`, clients],
+  ].flatMap(([label, value]) => (value === undefined ? [] : [label]))
+  if (given.length > 1) throw new UsageError(`${given.slice(0, 2).join(' and ')} are mutually exclusive`)
+}

@@ -83,8 +83,8 @@ export function documentReader(
     return {
       entries,
       warnings: [
-        ...warning(plain, 'must be stored as sha256: and its hash, rather than in plain text'),
-        ...warning(unmatched, 'matches no configured code name'),
+        ...warning(plain, 'a token in plain text; replace it with sha256: and its hash'),
+        ...warning(unmatched, 'the pattern matches no configured code name'),
       ],
     }
   }
@@ -94,7 +94,7 @@ export function documentReader(
 function warning(found: readonly (readonly [path: string, value: string])[], problem: string): string[] {
   const [first, ...others] = found
   if (!first) return []
-  return [`${first[0]} ${problem}${others.length > 0 ? `; so do ${others.length} others` : ''}`]
+  return [`${first[0]}${others.length > 0 ? ` and ${others.length} others` : ''}: ${problem}`]
 }
 
 /** The byte order mark that editors on Windows write is not JSON. The parse error is dropped, because it quotes the text. */

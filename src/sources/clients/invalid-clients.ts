@@ -13,6 +13,7 @@ export class InvalidClients extends Error {
     super(path === '' ? problem : `${path}: ${problem}`)
     this.#problem = problem
     this.#path = path
+    Object.assign(this, { stack: undefined }) // the message is sufficient, as for every mistake of a user
   }
 
   /** The message with the name of the source. */
