@@ -22,7 +22,7 @@ const options = {
   },
   clientsFile: {
     group: 'HTTP',
-    describe: 'JSON file with the clients: their tokens, secrets and rights',
+    describe: 'JSON file with the clients, their tokens and their rights',
     type: 'file',
     flag: 'clients',
     variable: '_CLIENTS_FILE',

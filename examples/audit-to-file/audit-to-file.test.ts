@@ -80,7 +80,14 @@ describe.each([
 
     const lines = (await readFile(auditFile, 'utf8')).trimEnd().split('\n')
     expect(lines.map((line) => JSON.parse(line))).toEqual([
-      { time: expect.any(String), ...access, cache: expect.any(String), reqId: 'rose-1' },
+      {
+        ...access,
+        time: expect.any(String),
+        client: undefined,
+        token: undefined,
+        cache: expect.any(String),
+        reqId: 'rose-1',
+      },
       expect.objectContaining({ reqId: 'rose-2', codeName: 'rose', status: 404 }),
     ])
     expect(lines.join()).not.toContain('bad wolf')

@@ -250,15 +250,15 @@ describe('one audit line is written', () => {
   test.each([
     ['false', '127.0.0.1'],
     ['true', '203.0.113.7'],
-  ])('with the client address of the proxy only if the proxy is trusted: %s', async (trusted, client) => {
+  ])('with the client address of the proxy only if the proxy is trusted: %s', async (trusted, address) => {
     const service = await loaded({ 'trust-proxy': trusted }, { SECRET_BUS_AUTH_TOKEN: token })
     const forwarded = { 'x-forwarded-for': '192.0.2.1, 203.0.113.7' }
     await fetchReply(`${service.origin()}/secret`, { headers: forwarded })
     await fetchReply(`${service.origin()}/secret`, { headers: { ...forwarded, authorization: `Bearer ${token}` } })
 
     expect(await audited(service)).toMatchObject([
-      { status: 401, client },
-      { status: 200, client },
+      { status: 401, address },
+      { status: 200, address },
     ])
   })
 })

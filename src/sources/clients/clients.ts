@@ -113,11 +113,12 @@ export const clients =
       { priority: options.clientsSecret === undefined ? 50 : 60 },
     )
 
-    bus.subscribe(checkHealth, (): HealthCheck => {
+    const health = (): HealthCheck => {
       const name = 'clients'
-      if (!known) return { name, status: 'fail', output: `${content} not loaded yet` }
-      return staleness.isStale ? { name, status: 'warn', output: `${content} stale` } : { name, status: 'pass' }
-    })
+      if (!known) return { name, status: 'fail', output: 'not loaded yet' }
+      return staleness.isStale ? { name, status: 'warn', output: 'stale' } : { name, status: 'pass' }
+    }
+    if (isDocument) bus.subscribe(checkHealth, health)
 
     bus.subscribe(collectMetrics, () => clientMetrics(bus.service, known, staleness))
   }
