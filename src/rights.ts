@@ -1,7 +1,7 @@
 /** The rights that routes may need: those of the service itself, and those that subscribers declare. */
 import type { ProcessBus } from './bus/process/process-bus.ts'
 import { declareRights } from './channels.ts'
-import type { Right, Rights } from './client.ts'
+import type { Right } from './client.ts'
 import { ExitError } from './errors.ts'
 
 /** A declared right is invalid, or a route needs a right that no subscriber declares. */
@@ -12,7 +12,7 @@ export class InvalidRight extends ExitError {
   readonly exitCode = 78
 }
 
-const core = { secrets: true, metrics: true, reload: true, docs: true, inspector: true } satisfies Rights
+const core: readonly Right[] = ['secrets', 'metrics', 'reload', 'docs', 'inspector']
 
 const rightPattern = /^[a-z][a-z\d]*(-[a-z\d]+)*$/
 
@@ -21,7 +21,7 @@ const rightPattern = /^[a-z][a-z\d]*(-[a-z\d]+)*$/
  * @throws InvalidRight with the subscriber and the reason; the error of a listener that fails
  */
 export async function declaredRights(bus: ProcessBus): Promise<ReadonlySet<Right>> {
-  const rights = new Set<string>(Object.keys(core))
+  const rights = new Set<string>(core)
   for (const outcome of await bus.publishSettled(declareRights)) {
     if (outcome.status === 'rejected') throw outcome.reason
     const declared: unknown = outcome.value // a plugin may return anything

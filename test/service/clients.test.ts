@@ -24,7 +24,13 @@ const sha256 = (token: string) => `sha256:${hash('sha256', token)}`
 const prefix = (token: string) => hash('sha256', token).slice(0, 8)
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
 
-const orders = 'orders' as Right // as a plugin adds it to the type
+declare module 'secret-bus' {
+  interface Rights {
+    orders: true
+  }
+}
+
+const orders: Right = 'orders'
 
 const plugin: Subscriber = (bus) => {
   bus.subscribe(declareRights, () => [orders])
