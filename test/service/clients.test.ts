@@ -3,7 +3,7 @@ import { hash } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { Subscriber } from '../../src/bus/process/process-bus.ts'
-import { declareRights, httpRoutes } from '../../src/channels.ts'
+import { declareRights, getSecret, httpRoutes } from '../../src/channels.ts'
 import type { Right } from '../../src/client.ts'
 import { clientOf } from '../../src/handlers/guards/client-of.ts'
 import { credentials, startDynamodb } from '../support/dynamodb/dynamodb.ts'
@@ -175,6 +175,8 @@ describe('the routes', () => {
     for (const path of ['/secret', '/secret/river', '/metrics', '/docs', '/orders'])
       expect(await statusOf(path), path).toBe(200)
     expect(await statusOf('/secret/orders-api')).toBe(404)
+    const secret = await service.bus.request(getSecret, { codeName: 'orders-api' })
+    expect(secret.value.reveal()).toBe('the secret orders-api')
     expect((await ask(service, '/any')).body).toBe('{}')
   })
 
