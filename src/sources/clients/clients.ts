@@ -2,14 +2,12 @@
 import { lifecycle } from '../../bus/process/lifecycle.ts'
 import type { Subscriber } from '../../bus/process/process-bus.ts'
 import type { ServiceInfo } from '../../bus/process/service-info.ts'
-import { checkHealth, collectMetrics, type HealthCheck, identifyClient } from '../../channels.ts'
-import type { Right } from '../../client.ts'
+import { checkHealth, collectMetrics, declareRights, type HealthCheck, identifyClient } from '../../channels.ts'
 import { UsageError } from '../../errors.ts'
 import { declaredRights } from '../../rights.ts'
 import type { Sensitive } from '../../secret.ts'
 import { type Clock, systemClock } from '../clock.ts'
 import { clientMetrics } from './client-metrics.ts'
-import { documentReader } from './document.ts'
 import { loadFromOption } from './from-option.ts'
 import { loadFromSecret } from './from-secret.ts'
 import { type ClientEntry, KnownClients } from './known-clients.ts'
@@ -55,21 +53,26 @@ export const clients =
   (options: ClientsOptions, clock: Clock = systemClock): Subscriber =>
   (bus) => {
     checkSource(options, bus.service)
+    bus.publisher(declareRights) // only declares it, because `declaredRights` does not
     const isDocument = options.authTokenFile === undefined && options.authToken === undefined
     const content = isDocument ? 'clients' : 'tokens'
     const staleness = new Staleness(isDocument ? (options.maxStale ?? defaultMaxStale) : Infinity, clock)
     let known: KnownClients | undefined
-    let readDocument: ReturnType<typeof documentReader> | undefined
-    let rights: ReadonlySet<Right> = new Set()
+    let reader: (text: string) => readonly ClientEntry[]
     let refusing = false
 
-    const read = (text: string): readonly ClientEntry[] => {
-      if (!isDocument) return tokenClients(text, rights)
-      readDocument ??= documentReader(rights, options.codeNames)
-      const { entries, warnings } = readDocument(text)
-      for (const warning of warnings) bus.log('warn', `Document of clients: ${warning}`)
-      return entries
+    const newReader = async (): Promise<typeof reader> => {
+      const rights = await declaredRights(bus)
+      if (!isDocument) return (text) => tokenClients(text, rights)
+      const { documentReader } = await import('./document.ts') // loads Ajv
+      const read = documentReader(rights, options.codeNames)
+      return (text) => {
+        const { entries, warnings } = read(text)
+        for (const warning of warnings) bus.log('warn', `Document of clients: ${warning}`)
+        return entries
+      }
     }
+    const read = (text: string) => reader(text)
     const use = (entries: readonly ClientEntry[]) => {
       known = new KnownClients(entries, known)
     }
@@ -99,7 +102,7 @@ export const clients =
     })
 
     bus.subscribe(lifecycle.start, async () => {
-      rights = await declaredRights(bus)
+      reader = await newReader()
       if (options.clientsSecret === undefined) await load()
     })
 
