@@ -24,7 +24,7 @@ const allowed: [files: string, imports: string[]][] = [
   ['metrics/**', ['metrics/**', 'channels.ts']],
   ['handlers/**', ['handlers/**', ...shared, 'fastify', '@fastify/*', 'find-my-way', 'prom-client']],
   ['sources/**', ['sources/**', ...shared, '@aws-sdk/*', '@smithy/**', 'undici', 'dynalite', 'ajv']],
-  ['http.ts', [bus, 'http-subscribers.ts', 'secrets.ts', ...declaring]],
+  ['http.ts', [bus, 'http-subscribers.ts', 'secrets.ts', 'runtime/cli/new-token.ts', ...declaring]],
   ['http-subscribers.ts', ['handlers/**', 'sources/clients/clients.ts', 'sources/identity.ts', bus, 'http.ts']],
   ['secret-options.ts', declaring],
   ['secret-subscribers.ts', ['sources/**', bus, 'errors.ts', 'secret-options.ts', 'secrets.ts']],
