@@ -1,7 +1,7 @@
 /** The channels of the service. Those of the process lifecycle are in `bus/process/lifecycle.ts`. */
 import type { FastifyInstance } from 'fastify'
 import { event, request } from './bus/channel.ts'
-import type { Secret, SecretQuery, Sensitive, StoredSecret } from './secret.ts'
+import type { Secret, SecretKey, SecretQuery, Sensitive, StoredSecret } from './secret.ts'
 
 /** Identifies a running instance to operators. */
 export interface Identity {
@@ -103,7 +103,7 @@ const warnAfter = 10_000
 export const getSecret = request<SecretQuery, Secret>('secret.get')
 
 /** Reads a secret from the source. Requested by the cache, provided by the source. */
-export const fetchSecret = request<SecretQuery, StoredSecret>('secret.fetch', { timeout: 5_000 })
+export const fetchSecret = request<SecretKey, StoredSecret>('secret.fetch', { timeout: 5_000 })
 
 /** Returns the container and project of this instance. Requested by the health route, once at start. */
 export const getIdentity = request<void, Identity>('identity.get')

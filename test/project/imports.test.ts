@@ -8,14 +8,15 @@ import { describe, expect, test } from 'vitest'
 const root = fileURLToPath(new URL('../../src', import.meta.url))
 const bus = 'bus/**'
 const reading = ['runtime/options/files.ts', 'runtime/watch-files.ts']
-const shared = [bus, 'metrics/**', 'channels.ts', 'errors.ts', 'secret.ts', ...reading]
+const shared = [bus, 'metrics/**', 'channels.ts', 'errors.ts', 'freshness.ts', 'secret.ts', ...reading]
 /** The declaration of options, and the types of a service. */
 const declaring = ['runtime/options/option.ts', 'runtime/options/types.ts', 'runtime/define-service.ts']
 
 /** The first pattern that matches a file applies. Node's own modules are always allowed. */
 const allowed: [files: string, imports: string[]][] = [
   ['bus/**', [bus, 'mitt']],
-  ['secret.ts', []],
+  ['freshness.ts', []],
+  ['secret.ts', ['freshness.ts']],
   ['errors.ts', []],
   ['self.ts', []],
   ['channels.ts', ['bus/channel.ts', 'secret.ts', 'fastify']],
@@ -54,11 +55,13 @@ const allowed: [files: string, imports: string[]][] = [
       bus,
       'metrics/**',
       'channels.ts',
+      'freshness.ts',
       'secret.ts',
       'http.ts',
       'secrets.ts',
       'handlers/**',
       'runtime/**',
+      'sources/cache/*',
       'sources/upstream/*',
     ],
   ],

@@ -45,7 +45,6 @@ async function startService(subscribers: Record<string, Subscriber>, without: st
 const source = fakeProvider(fetchSecret, ({ codeName }) => ({
   codeName,
   value: new Sensitive('run'),
-  fetchedAt: Date.now(),
 }))
 
 const failing = (error: Error) => fakeProvider(fetchSecret, () => Promise.reject(error))

@@ -17,7 +17,7 @@ afterEach(() => stockApi[Symbol.asyncDispose]())
 
 function start(flags: Record<string, string | number> = {}): Promise<HttpService> {
   const source = fakeProvider(channels.fetchSecret, ({ codeName }) => {
-    return { codeName, value: new Sensitive(key()), fetchedAt: Date.now() }
+    return { codeName, value: new Sensitive(key()) }
   })
   return startService({ source }, { without: 'dynamodb', 'stock-url': stockApi.origin, ...flags }, orders)
 }

@@ -13,7 +13,7 @@ const replies: DocumentedReply[] = [
     mediaType: 'application/json',
     schema: body,
     examples: { secret: { summary: 'Secret', value: { secret_code: 'run' } } },
-    headers: ['Cache-Control', 'Cache-Status'],
+    headers: ['Age', 'Cache-Control', 'Cache-Status'],
   },
 ]
 
@@ -25,6 +25,7 @@ const problems: DocumentedProblem[] = [
   'SOURCE_THROTTLED',
   'SOURCE_TIMEOUT',
   'BUS_REQUEST_TIMEOUT',
+  'NOT_CACHED',
 ]
 
 /** The problem types of the secret routes, where a missing secret is the subject of the request. */
@@ -35,6 +36,11 @@ export const secretProblems = {
     title: 'Source refused',
     detail: 'The source refused to return the secret.',
     retryAfter: true,
+  },
+  NOT_CACHED: {
+    status: 504,
+    title: 'Not cached',
+    detail: 'The cache has no secret that the request accepts with only-if-cached.',
   },
 } satisfies Record<string, ProblemDeclaration>
 

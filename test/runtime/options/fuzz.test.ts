@@ -94,6 +94,7 @@ const domains: Readonly<Record<keyof Options, (value: unknown) => boolean>> = {
   embedded: isBoolean,
   cacheTtl: isLifetime,
   maxStale: isLifetime,
+  minRefreshInterval: isTimeLimit,
   negativeTtl: isDuration,
   drain: isDuration,
   shutdownTimeout: isTimeLimit,

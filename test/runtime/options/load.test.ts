@@ -61,7 +61,7 @@ describe('the defaults', () => {
       valueAttribute: 'secret_code',
       region: undefined,
       dynamodbEndpoint: undefined,
-      consistentRead: false,
+      consistentRead: true,
       connectTimeout: 1_000,
       requestTimeout: 2_000,
       maxAttempts: 3,
@@ -69,6 +69,7 @@ describe('the defaults', () => {
       embedded: false,
       cacheTtl: Infinity,
       maxStale: 3_600_000,
+      minRefreshInterval: 1_000,
       negativeTtl: 2_000,
       drain: 0,
       shutdownTimeout: 10_000,
@@ -95,11 +96,11 @@ const required = new Map([
 ])
 
 describe('every option', () => {
-  const texts = ['true', '7', '7s', 'eu-west-1', 'http://localhost', 'debug', 'json', 'block']
+  const texts = ['true', 'false', '7', '7s', 'eu-west-1', 'http://localhost', 'debug', 'json', 'block']
   const inFile = everyOption.filter(({ flag }) => flag !== 'config')
   const samples = inFile.map((option) => {
     const { flag, variable } = option
-    const text = texts.find((text) => option.type.parse(text) !== undefined && text !== option.default) ?? ''
+    const text = texts.find((text) => option.type.parse(text) !== undefined && text !== String(option.default)) ?? ''
     return { flag, variable, text, others: required.get(flag) ?? {} }
   })
 

@@ -30,7 +30,7 @@ function cache(options: Partial<SecretCacheOptions> = {}) {
   /** Requests the secret and makes the source return it. */
   const load = async () => {
     const reply = get()
-    fetches.at(-1)?.resolve({ codeName: 'thedoctor', value: new Sensitive('x'), fetchedAt: clock.now() })
+    fetches.at(-1)?.resolve({ codeName: 'thedoctor', value: new Sensitive('x') })
     await reply
     await settled()
   }
@@ -42,7 +42,7 @@ function cache(options: Partial<SecretCacheOptions> = {}) {
     await settled()
   }
   const values = (name: string) => metricValues(bus, `secret_bus_secret_${name}`)
-  return { bus, clock, get, load, failLoad, values }
+  return { bus, clock, get, load, failLoad, values, fetches }
 }
 
 const throttled = () => new SourceFailure('SOURCE_THROTTLED', 'slow down')
@@ -115,9 +115,11 @@ describe('secret_bus_secret_reads_total', () => {
   })
 
   test('counts the reads of each secret separately', async () => {
-    const { get, values } = cache({ codeNames: ['rose', 'martha'] })
+    const { get, values, fetches } = cache({ codeNames: ['rose', 'martha'] })
 
-    for (const codeName of ['rose', 'martha', 'martha']) void get(codeName)
+    const requests = ['rose', 'martha', 'martha'].map((codeName) => get(codeName))
+    for (const fetch of fetches) fetch.reject(throttled())
+    await Promise.all(requests)
 
     expect(nonZero(await values('reads_total'))).toEqual({ 'rose miss': 1, 'martha miss': 1, 'martha coalesced': 1 })
   })
