@@ -58,12 +58,26 @@ const faulty: Subscriber = (bus) => {
   })
 }
 
-/** Starts a service with a source, and waits for this readiness status. */
-async function startReady(flags: Record<string, string>, status = 'pass') {
+/** Starts a service with a source, and waits until it is ready. */
+async function startReady(flags: Record<string, string>) {
   const service = await startService({ source, faulty }, ['dynamodb'], flags)
   await expect
     .poll(async () => JSON.parse((await fetchReply(`${service.origin}/ready`)).body))
-    .toMatchObject({ status })
+    .toMatchObject({ status: 'pass' })
+  return service
+}
+
+/** Starts a service whose secret is past its TTL, while reading it fails. */
+async function startStale() {
+  const answers = [{ codeName: 'thedoctor', value: new Sensitive('run') }]
+  const once = fakeProvider(
+    fetchSecret,
+    () => answers.shift() ?? Promise.reject(new SourceFailure('SOURCE_TIMEOUT', 'x')),
+  )
+  const service = await startService({ source: once }, ['dynamodb'], { 'cache-ttl': '1ms' })
+  const ask = async (path: string) => (await fetchReply(`${service.origin}${path}`, { headers })).status
+  await expect.poll(() => ask('/ready')).toBe(200)
+  await expect.poll(() => ask('/secret')).toBe(200)
   return service
 }
 
@@ -172,13 +186,18 @@ const scenarios: readonly Scenario[] = [
   withFailure('SOURCE_THROTTLED', '503 source-throttled'),
   withFailure('SOURCE_TIMEOUT', '504 source-timeout'),
   {
+    scenario: 'a request that accepts only a cached secret',
+    start: () => startService({ source: failing(new SourceFailure('SOURCE_STARTING', 'x')) }, ['dynamodb']),
+    replies: ofEach(secrets, '504 not-cached', asking({ headers: { 'cache-control': 'only-if-cached' } })),
+  },
+  {
     scenario: 'a bus request that times out',
     start: () => startService({ hanging }, ['dynamodb', 'secret-cache']),
     replies: ofEach(secrets, '504 timeout', asking()),
   },
   {
     scenario: 'a stale secret',
-    start: () => startReady({ 'cache-ttl': '1ms' }, 'warn'),
+    start: startStale,
     replies: [['getReadiness 200 stale', asking()]],
   },
   {

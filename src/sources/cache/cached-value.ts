@@ -57,7 +57,7 @@ interface Failure {
 }
 
 export class CachedValue<Value, Reply> {
-  /** Number of requests by result. */
+  /** Number of requests by result, counted on arrival: a `miss` may get a stale value if its read fails. */
   readonly results: Record<CacheResult, number>
   readonly #source: ValueSource<Value, Reply>
   readonly #policy: ResolvedPolicy
@@ -120,6 +120,7 @@ export class CachedValue<Value, Reply> {
     const entry = this.#servable(now, directives)
     if (entry) {
       const result = this.#resultOf(entry, now)
+      this.results[result] += 1
       if (result === 'stale' && this.pausedFor === 0) this.#read(Infinity, id).catch(() => {}) // logged by `fetch`
       return this.#serve(entry, result)
     }
@@ -129,12 +130,10 @@ export class CachedValue<Value, Reply> {
 
     const forward = this.#forward(now)
     const result = this.#reads.isJoinable(accepted) ? 'coalesced' : 'miss'
+    this.results[result] += 1
     return this.#read(accepted, id).then(
-      (entry) => {
-        this.results[result] += 1
-        return this.#source.reply(entry.value, this.#freshness(entry.sentAt, result, forward))
-      },
-      (error: unknown) => this.#afterFailure(directives, result, error),
+      ({ value, sentAt }) => this.#source.reply(value, this.#freshness(sentAt, result, forward)),
+      (error: unknown) => this.#afterFailure(directives, error),
     )
   }
 
@@ -187,7 +186,6 @@ export class CachedValue<Value, Reply> {
   }
 
   #serve(entry: Entry<Value, Reply>, result: 'hit' | 'stale'): Reply {
-    this.results[result] += 1
     return result === 'hit' ? entry.reply : this.#source.reply(entry.value, this.#freshness(entry.sentAt, result))
   }
 
@@ -202,7 +200,7 @@ export class CachedValue<Value, Reply> {
   #read(accepted: number, id?: string): Promise<Entry<Value, Reply>> {
     return this.#reads.join(accepted, async (sentAt, waited) => {
       try {
-        return this.#store(await this.#source.fetch(id, this.#policy.fetchTimeout - waited), sentAt)
+        return this.#store(await this.#source.fetch(id, Math.ceil(this.#policy.fetchTimeout - waited)), sentAt)
       } catch (error) {
         throw this.#onFailure(error, sentAt)
       }
@@ -235,11 +233,10 @@ export class CachedValue<Value, Reply> {
   }
 
   /** After a failed read, serves the cached value if that is allowed. */
-  #afterFailure(directives: CacheDirectives, result: 'coalesced' | 'miss', error: unknown): Reply {
+  #afterFailure(directives: CacheDirectives, error: unknown): Reply {
     const now = this.#clock.monotonic()
     const entry = this.#servable(now, directives)
     if (entry) return this.#serve(entry, this.#resultOf(entry, now))
-    this.results[result] += 1
     throw error
   }
 

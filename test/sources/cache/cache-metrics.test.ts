@@ -86,7 +86,7 @@ describe('secret_bus_secret_reads_total', () => {
     await load()
     for (let hit = 0; hit < 3; hit += 1) await get()
     await clock.advance(60_000)
-    await failLoad(throttled()) // stale
+    await failLoad(throttled()) // a miss
     await get() // stale
     await clock.advance(30_000)
     await failLoad(throttled()) // a miss, because --max-stale is over
@@ -97,8 +97,8 @@ describe('secret_bus_secret_reads_total', () => {
 
     expect(await values('reads_total')).toEqual({
       'thedoctor hit': 3,
-      'thedoctor stale': 2,
-      'thedoctor miss': 3,
+      'thedoctor stale': 1,
+      'thedoctor miss': 4,
       'thedoctor coalesced': 2,
       'thedoctor negative': 4,
       'thedoctor backoff': 1,

@@ -652,7 +652,7 @@ describe('results', () => {
     await load('first') // coalesced with it
     await get() // a hit
     await clock.advance(60_000)
-    await failLoad(throttled()) // stale
+    await failLoad(throttled()) // a miss
     await get() // stale
     await clock.advance(100_000)
     await failLoad(throttled()) // a miss
@@ -661,7 +661,7 @@ describe('results', () => {
     await failLoad(new SecretNotFound('thedoctor')) // a miss
     await get().catch(() => {}) // negative
 
-    expect(secret.results).toEqual({ hit: 1, stale: 2, miss: 3, coalesced: 1, negative: 1, backoff: 1 })
+    expect(secret.results).toEqual({ hit: 1, stale: 1, miss: 4, coalesced: 1, negative: 1, backoff: 1 })
   })
 
   test('do not include fetches in the background', async () => {
