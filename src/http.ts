@@ -1,6 +1,6 @@
-/** The HTTP part of a service: options and subscribers to spread into its definition. Nothing here is about secrets. */
+/** The HTTP part of a service: options, commands and subscribers to spread into its definition. Nothing here is about secrets. */
 import type { Subscriber } from './bus/process/process-bus.ts'
-import type { ServiceOptions } from './runtime/define-service.ts'
+import type { Command, ServiceOptions } from './runtime/define-service.ts'
 import type { OptionRecord } from './runtime/options/option.ts'
 
 const options = {
@@ -65,10 +65,22 @@ const options = {
   },
 } as const satisfies OptionRecord
 
+const commands = {
+  token: {
+    describe: 'Create a bearer token, and its hash for the document of clients',
+    async run(_args: readonly string[], process: NodeJS.Process) {
+      const { newToken } = await import('./runtime/cli/new-token.ts')
+      return newToken(process)
+    },
+  },
+} satisfies Record<string, Command>
+
 export type HttpOptions = ServiceOptions<typeof options>
 
 export const http = {
   options,
+  /** The command `token`. */
+  commands,
   /**
    * The HTTP server with health, readiness, metrics, the OpenAPI document, authentication and limits. They may be listed
    * in any order with other subscribers: the server listens after all `start` listeners of usual priority, and its

@@ -21,6 +21,7 @@ export const secretBus = defineService({
     }
   },
   commands: {
+    ...http.commands,
     new: {
       args: '<name>',
       describe: 'Create a service in a new folder of this name',

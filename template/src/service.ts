@@ -7,6 +7,7 @@ export const service = defineService({
     salutation: { group: 'Greetings', describe: 'Words before the name', type: 'text', default: 'Hello' },
     ...http.options,
   },
+  commands: http.commands,
   subscribers: async (options) => {
     // Imported here, so that `--help` and `healthcheck` do not load them.
     const [{ greetings }, { greetingRoutes }] = await Promise.all([

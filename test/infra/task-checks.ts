@@ -52,6 +52,7 @@ export const taskChecks = {
       codeNames: ['a', 'b'],
       cacheTtl: 90_000,
       maxStale: 1_800_000,
+      consistentRead: true,
       trustProxy: true,
     })
   },

@@ -23,7 +23,7 @@ const allowed: [files: string, imports: string[]][] = [
   ['metrics/**', ['metrics/**', 'channels.ts']],
   ['handlers/**', ['handlers/**', ...shared, 'fastify', '@fastify/*', 'find-my-way', 'prom-client']],
   ['sources/**', ['sources/**', ...shared, '@aws-sdk/*', '@smithy/**', 'undici', 'dynalite']],
-  ['http.ts', [bus, 'http-subscribers.ts', ...declaring]],
+  ['http.ts', [bus, 'http-subscribers.ts', 'runtime/cli/new-token.ts', ...declaring]],
   ['http-subscribers.ts', ['handlers/**', 'sources/tokens.ts', 'sources/identity.ts', bus, 'http.ts']],
   ['secret-options.ts', declaring],
   ['secret-subscribers.ts', ['sources/**', bus, 'secrets.ts']],

@@ -26,6 +26,7 @@ export const orders = defineService({
     },
     priceTtl: { group: 'Stock', describe: 'Cache TTL of a price; 0 disables caching', type: 'duration', default: '1m' },
   },
+  commands: http.commands,
   subscribers: async (options, context) => {
     const [{ orderBook }, { orderRoutes }, { stock }] = await Promise.all([
       import('./order-book.ts'),
