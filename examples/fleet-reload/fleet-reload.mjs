@@ -14,8 +14,8 @@ export const options = /** @type {const} */ ({
 
 /** Pause between two checks of the connection, and between two forwarded reloads, in milliseconds. */
 const checkInterval = 1_000
-/** Time limit of each reply of the server, in milliseconds. */
-const replyTimeout = 2_000
+/** Time limit of each reply of the server, in milliseconds. A process that starts can be busy for seconds. */
+const replyTimeout = 5_000
 /** Within this time after a reconnection, at random, an instance reloads; in milliseconds. */
 const reconnectSpread = 5_000
 /** The number of ids that are remembered to ignore duplicates. */

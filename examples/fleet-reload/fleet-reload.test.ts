@@ -4,11 +4,11 @@ import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { inspect } from 'node:util'
 import { channels, lifecycle, type Subscriber } from 'secret-bus'
 import { pluginContext, recordedBus } from 'secret-bus/testing'
-import { describe, expect, type TestContext, test } from 'vitest'
+import { describe, expect, type TestContext, test, vi } from 'vitest'
 import * as javascript from './fleet-reload.mjs'
 import * as typescript from './fleet-reload.ts'
 
-const poll = { timeout: 15_000 }
+const poll = { timeout: 30_000 }
 const password = 'bad-wolf'
 const bulk = (text: string) => `$${Buffer.byteLength(text)}\r\n${text}\r\n`
 
@@ -70,6 +70,7 @@ async function startServer({ onTestFinished }: Finished) {
 const message = (id = randomUUID(), origin = randomUUID()) => JSON.stringify({ id, origin })
 
 // Concurrent, because most tests wait for the interval of the plugin.
+vi.setConfig({ testTimeout: 60_000 })
 describe.concurrent.each([
   ['fleet-reload.mjs', javascript],
   ['fleet-reload.ts', typescript],
@@ -170,7 +171,7 @@ describe.concurrent.each([
     server.faults.reply = ''
     expect(await bus.graceful()).toEqual([undefined, undefined, { sent: false }])
     expect(messages('warn')).toContainEqual(
-      'Failed to forward a reload to the fleet: The server did not reply within 2000 ms',
+      'Failed to forward a reload to the fleet: The server did not reply within 5000 ms',
     )
     await expect.poll(status, poll).toBe('warn')
     delete server.faults.reply
