@@ -86,7 +86,8 @@ describe.concurrent.each([
         reloads.count += 1
         return reloads.hold
       })
-    const recorded = recordedBus({ counted, fleet: await create(server.url) })
+    // Shorter than the time limit of a reply.
+    const recorded = recordedBus({ counted, fleet: await create(server.url) }, { shutdownTimeout: 3_000 })
     onTestFinished(async () => void (await recorded.stop()))
     await recorded.bus.start()
     const status = async () => (await recorded.bus.publish(channels.checkHealth))[0]?.status
@@ -107,7 +108,7 @@ describe.concurrent.each([
 
   test('sends a reload as two ids, and ignores its own message', async (context) => {
     const { expect } = context // `expect.poll` of concurrent tests needs it
-    const { bus, server, counts, reloads } = await startConnected(context)
+    const { bus, server, counts, reloads, stop } = await startConnected(context)
 
     expect(await bus.graceful()).toEqual([undefined, undefined, { sent: true }])
     server.publish(message())
@@ -118,6 +119,8 @@ describe.concurrent.each([
     expect(sent).toEqual([['PUBLISH', 'secret-bus:reload', expect.any(String)]])
     expect(JSON.parse(sent[0]?.[2] ?? '')).toEqual({ id: uuid, origin: uuid })
     expect(await counts()).toEqual({ sent: 1, unsent: 0, received: 1, duplicate: 0, malformed: 0 })
+    expect(await stop()).toBe(0)
+    await expect.poll(server.connections, poll).toBe(0)
   })
 
   test('reloads once for all messages that arrive during a reload, and once per id, without sending any', async (context) => {
@@ -139,6 +142,7 @@ describe.concurrent.each([
     await local
 
     // The local reload is later than the messages, so it replaces the forwarded one, and it is sent.
+    server.publish(first)
     const later = server.received('PING').length
     await expect.poll(() => server.received('PING').length, poll).toBeGreaterThan(later + 1)
     expect(reloads.count).toBe(2)
