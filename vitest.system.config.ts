@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config'
 import unitTests from './vitest.config.ts'
 
 /**
- * Tests that require Docker, HAProxy, Chromium, promtool or Java, and those that take long. Files run sequentially,
+ * Tests that require Docker, HAProxy, Chromium, promtool, Redis or Java, and those that take long. Files run sequentially,
  * because compose uses a fixed port.
  */
 export default defineConfig({
