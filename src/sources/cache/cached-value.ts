@@ -43,8 +43,6 @@ interface Entry<Value, Reply> {
   readonly sentAt: number
   /** Age at which the value is refreshed. */
   readonly refreshAge: number
-  /** Whether a reload demands a newer value. */
-  isExpired: boolean
 }
 
 /** The last outcome of a read, if it failed. Times are on the monotonic clock. */
@@ -68,6 +66,8 @@ export class CachedValue<Value, Reply> {
   readonly #reads: SharedRead<Entry<Value, Reply>>
   /** When the latest read with a known outcome was sent. The outcome of an earlier read is obsolete. */
   #latest = Number.NEGATIVE_INFINITY
+  /** When a newer value was last demanded. What was read before is expired. */
+  #expiredAt = Number.NEGATIVE_INFINITY
   #loaded = false
 
   constructor(source: ValueSource<Value, Reply>, policy: ResolvedPolicy, clock: Clock, results = noResults()) {
@@ -121,11 +121,11 @@ export class CachedValue<Value, Reply> {
     if (entry) {
       const result = this.#resultOf(entry, now)
       this.results[result] += 1
-      if (result === 'stale' && this.pausedFor === 0) this.#read(Infinity, id).catch(() => {}) // logged by `fetch`
+      if (result === 'stale' && this.pausedFor === 0) this.#read(now - this.#expiredAt, id).catch(() => {}) // logged by `fetch`
       return this.#serve(entry, result)
     }
     if (directives.onlyIfCached) throw new NotCached()
-    const accepted = this.#acceptedAge(directives)
+    const accepted = Math.min(this.#acceptedAge(directives), now - this.#expiredAt)
     this.#throwIfPaused(now, accepted)
 
     const forward = this.#forward(now)
@@ -156,16 +156,20 @@ export class CachedValue<Value, Reply> {
     await this.#read(0)
   }
 
-  /** Demands a newer value from now on. The cached value is served while reading fails. */
+  /**
+   * Demands that the value be read again, even if it is absent or reading is paused. The next request does so. The cached
+   * value is served while reading fails. A read that has been sent is not shared, as in `reload`.
+   */
   expire(): void {
-    if (this.#entry) this.#entry.isExpired = true
+    this.#expiredAt = this.#clock.monotonic()
+    if (this.#failure) this.#failure = { ...this.#failure, pausedUntil: Number.NEGATIVE_INFINITY }
   }
 
   /** The age up to which the cached value may be served. */
-  #allowedAge({ isExpired }: Entry<Value, Reply>): number {
+  #allowedAge({ sentAt }: Entry<Value, Reply>): number {
     const { ttl, maxStale } = this.#policy
     if (this.#failure) return ttl + maxStale
-    return isExpired ? 0 : ttl
+    return sentAt > this.#expiredAt ? ttl : 0
   }
 
   /** The age up to which a request accepts the value. */
@@ -181,8 +185,8 @@ export class CachedValue<Value, Reply> {
     return now - entry.sentAt < Math.min(this.#allowedAge(entry), this.#acceptedAge(directives)) ? entry : undefined
   }
 
-  #resultOf({ sentAt, isExpired }: Entry<Value, Reply>, now: number): 'hit' | 'stale' {
-    return now - sentAt < this.#policy.ttl && !isExpired ? 'hit' : 'stale'
+  #resultOf({ sentAt }: Entry<Value, Reply>, now: number): 'hit' | 'stale' {
+    return now - sentAt < this.#policy.ttl && sentAt > this.#expiredAt ? 'hit' : 'stale'
   }
 
   #serve(entry: Entry<Value, Reply>, result: 'hit' | 'stale'): Reply {
@@ -209,7 +213,7 @@ export class CachedValue<Value, Reply> {
 
   #store(value: Value, sentAt: number): Entry<Value, Reply> {
     const reply = this.#source.reply(value, this.#freshness(sentAt, 'hit'))
-    const entry = { value, reply, sentAt, refreshAge: refreshAge(this.#policy, this.#clock.random()), isExpired: false }
+    const entry = { value, reply, sentAt, refreshAge: refreshAge(this.#policy, this.#clock.random()) }
     if (sentAt < this.#latest) return entry
     this.#latest = sentAt
     this.#entry = this.#policy.ttl === 0 ? undefined : entry

@@ -42,11 +42,12 @@ export interface CacheDefinition<Query, Value, Reply> {
 
 /** How health, log and metrics name the cache and its values. */
 export interface CacheWords {
-  /** The cache, in health: `secret-cache`. */
-  readonly cache: string
   /** A value, in the log and in the names of the metrics: `secret`. */
   readonly one: string
-  readonly many: string
+  /** Values, in health; `one` with an s by default. */
+  readonly many?: string
+  /** The cache, in health; `secret-cache` by default, if `one` is `secret`. */
+  readonly cache?: string
   /** The key, as the label of the metrics: `code_name`. The field in the log is its camel case. */
   readonly label: string
 }
@@ -116,7 +117,9 @@ export function cached<Query extends object, Value, Reply>(
         return value.get({ maxAge, maxStale, onlyIfCached }, id)
       })
       bus.subscribe(lifecycle.graceful, () => {
-        for (const [, value] of values) value.expire()
+        const entries = [...values]
+        for (const [, value] of entries) value.expire()
+        return { expired: entries.length }
       })
       bus.subscribe(collectMetrics, () => metrics.collect(values))
     }

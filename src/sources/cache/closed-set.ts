@@ -78,7 +78,10 @@ async function keepFresh(
  * Fails until every value has been read once, so that a broken deployment gets no traffic. Afterwards it only warns,
  * because an outage of the source must not stop instances that can still serve from the cache.
  */
-function health(values: readonly Value[], { cache: name, many }: CacheWords): HealthCheck {
+function health(
+  values: readonly Value[],
+  { one, many = `${one}s`, cache: name = `${one}-cache` }: CacheWords,
+): HealthCheck {
   const count = (predicate: (value: Value) => boolean) =>
     `${values.filter(predicate).length} of ${values.length} ${many}`
   if (values.some(({ loaded }) => !loaded)) {

@@ -27,7 +27,7 @@ export function secretCache({ codeNames, cacheTtl, ...policy }: SecretCacheOptio
       // By code rather than by class, because a plugin may not import the classes.
       absent: (error) => codeOf(error) === 'SECRET_NOT_FOUND',
       revoked: (error) => codeOf(error) === 'SOURCE_REFUSED',
-      words: { cache: 'secret-cache', one: 'secret', many: 'secrets', label: 'code_name' },
+      words: { one: 'secret', label: 'code_name' },
     },
     clock,
   )

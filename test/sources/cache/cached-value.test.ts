@@ -1017,3 +1017,59 @@ describe('a policy', () => {
     expect(() => resolvePolicy({ ttl: 0, ...invalid })).toThrow(new RegExp(`^${name} must be `))
   })
 })
+
+describe('expire', () => {
+  test('causes a read by the next request, which later ones share', async () => {
+    const { secret, clock, fetches, get, load, answer } = cached()
+    await load('old')
+    secret.expire()
+    await clock.advance(1)
+
+    const replies = Promise.all([get(), get()])
+    await answer('new')
+
+    expect(await replies).toEqual(['new, miss', 'new, coalesced'])
+    expect(await get()).toBe('new, hit')
+    expect(fetches).toHaveLength(2)
+  })
+
+  test('does not accept a read that was sent before', async () => {
+    const { secret, clock, fetches, get, answer } = cached()
+    const before = get()
+    await clock.advance(1)
+    secret.expire()
+    await clock.advance(1)
+
+    const after = get()
+    await answer('new')
+    fetches[0]?.resolve('old')
+
+    expect(await before).toBe('old, miss')
+    expect(await after).toBe('new, miss')
+    expect(await get()).toBe('new, hit')
+  })
+
+  test('expires a value that arrives later from a read that was sent before', async () => {
+    const { secret, clock, get, load, answer } = cached()
+    const before = get()
+    await clock.advance(1)
+    secret.expire()
+    await answer('old')
+    await clock.advance(1)
+
+    expect(await before).toBe('old, miss')
+    expect(await load('new')).toBe('new, miss')
+  })
+
+  test.each([
+    ['reading is paused', throttled()],
+    ['the absence is cached', new SecretNotFound('thedoctor')],
+  ])('causes a read although %s', async (_case, error) => {
+    const { secret, clock, load, failLoad } = cached()
+    await failLoad(error)
+    await clock.advance(1)
+    secret.expire()
+
+    expect(await load('new')).toBe('new, miss')
+  })
+})

@@ -117,7 +117,7 @@ describe('a cache of any query', () => {
     const { bus, clock, state, get } = prices({ policy: { ttl: 60_000, maxStale: 60_000 } })
     await bus.start()
     await get('A')
-    await bus.graceful()
+    expect(await bus.graceful()).toEqual([{ expired: 1 }])
     state.failing = true
     expect(await get('A')).toBe('1, stale')
     state.failing = false
