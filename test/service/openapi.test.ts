@@ -58,32 +58,34 @@ const faulty: Subscriber = (bus) => {
   })
 }
 
+async function waitForStatus({ origin }: HttpService, status: string) {
+  await expect.poll(async () => JSON.parse((await fetchReply(`${origin}/ready`)).body)).toMatchObject({ status })
+}
+
 /** Starts a service with a source, and waits until it is ready. */
-async function startReady(flags: Record<string, string>) {
-  const service = await startService({ source, faulty }, ['dynamodb'], flags)
-  await expect
-    .poll(async () => JSON.parse((await fetchReply(`${service.origin}/ready`)).body))
-    .toMatchObject({ status: 'pass' })
+async function startReady() {
+  const service = await startService({ source, faulty }, ['dynamodb'])
+  await waitForStatus(service, 'pass')
   return service
 }
 
-/** Starts a service whose secret is past its TTL, while reading it fails. */
+/** Starts a service whose source fails after the first read, and waits until the secret is stale. */
 async function startStale() {
-  const answers = [{ codeName: 'thedoctor', value: new Sensitive('run') }]
-  const once = fakeProvider(
-    fetchSecret,
-    () => answers.shift() ?? Promise.reject(new SourceFailure('SOURCE_TIMEOUT', 'x')),
-  )
-  const service = await startService({ source: once }, ['dynamodb'], { 'cache-ttl': '1ms' })
-  const ask = async (path: string) => (await fetchReply(`${service.origin}${path}`, { headers })).status
-  await expect.poll(() => ask('/ready')).toBe(200)
-  await expect.poll(() => ask('/secret')).toBe(200)
+  let reads = 0
+  const failingLater = fakeProvider(fetchSecret, ({ codeName }) => {
+    reads += 1
+    if (reads > 1) throw new SourceFailure('SOURCE_UNAVAILABLE', 'x')
+    return { codeName, value: new Sensitive('run') }
+  })
+  const flags = { 'cache-ttl': '1ms', 'min-refresh-interval': '1ms' }
+  const service = await startService({ source: failingLater }, ['dynamodb'], flags)
+  await waitForStatus(service, 'warn')
   return service
 }
 
 /** Starts a service that keeps shutting down until the end of the test. */
 async function startExiting() {
-  const service = await startReady({})
+  const service = await startReady()
   const { promise: testFinished, resolve } = Promise.withResolvers<void>()
   service.bus.subscribe(lifecycle.stop, () => testFinished, { priority: 0 })
   onTestFinished(() => resolve())
@@ -141,7 +143,7 @@ const withFailure = (failure: SourceFailureCode, reply: string): Scenario => ({
 const scenarios: readonly Scenario[] = [
   {
     scenario: 'a healthy service',
-    start: () => startReady({}),
+    start: startReady,
     replies: [
       ['getSecret 200 secret', asking()],
       ['getMetrics 200 state', asking()],
@@ -155,7 +157,7 @@ const scenarios: readonly Scenario[] = [
   },
   {
     scenario: 'invalid requests',
-    start: () => startReady({}),
+    start: startReady,
     replies: [
       ...ofEach(every, '400 bad-request', sending()),
       ...ofEach(every, '413 payload-too-large', sending('host: x', 'content-length: 99999')),
@@ -194,6 +196,11 @@ const scenarios: readonly Scenario[] = [
     scenario: 'a bus request that times out',
     start: () => startService({ hanging }, ['dynamodb', 'secret-cache']),
     replies: ofEach(secrets, '504 timeout', asking()),
+  },
+  {
+    scenario: 'a cache without the secret',
+    start: () => startService({ source: failing(new SourceFailure('SOURCE_UNAVAILABLE', 'x')) }, ['dynamodb']),
+    replies: ofEach(secrets, '504 not-cached', asking({ headers: { 'cache-control': 'only-if-cached' } })),
   },
   {
     scenario: 'a stale secret',

@@ -51,6 +51,8 @@ export const headersOf = ({ name }: Pick<ServiceInfo, 'name'>) =>
           summary: 'Cache miss, fetch shared with another request',
           value: `${name}; fwd=uri-miss; collapsed`,
         },
+        request: { summary: 'Read because a directive of the request demanded it', value: `${name}; fwd=request` },
+        stale: { summary: 'Cached secret too old', value: `${name}; fwd=stale` },
       },
     },
     'Retry-After': {

@@ -137,9 +137,9 @@ function addRoute(app: FastifyInstance, { method, url, schema, config, instance 
   for (const [id, shared] of Object.entries(instance.getSchemas())) if (!app.getSchema(id)) app.addSchema(shared)
   if (!app.supportedMethods.includes(method)) return // OpenAPI does not support it either
   if (app.hasRoute({ method, url })) return // differs only in its parameter names
-  const { params, tag } = config.documentation ?? {}
-  const tagged = { ...schema, ...(params && { params }), ...(tag && { tags: [tag.name] }) }
-  app.route({ method, url, schema: tagged, handler: async () => undefined })
+  const { params, headers, tag } = config.documentation ?? {}
+  const described = { ...(params && { params }), ...(headers && { headers }), ...(tag && { tags: [tag.name] }) }
+  app.route({ method, url, schema: { ...schema, ...described }, handler: async () => undefined })
 }
 
 /** Adds the documented replies of the route, and the parameters and problems common to all routes. */

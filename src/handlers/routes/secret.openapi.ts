@@ -50,6 +50,24 @@ const tag = { name: 'Secrets', description: 'Read secrets.' }
 
 const codeName = { type: 'string', description: 'Key of the secret in the table.', examples: ['thedoctor'] }
 
+/** https://www.rfc-editor.org/rfc/rfc9111#section-5.2.1 */
+const headers = {
+  type: 'object',
+  properties: {
+    'Cache-Control': {
+      type: 'string',
+      description: [
+        'Freshness that the request demands (RFC 9111). `no-cache`: a secret whose read began after the request came.',
+        '`max-age=N`: a secret that is at most N seconds old. `max-stale` or `max-stale=N`: also one that is N seconds',
+        'older, but never one that the service would not serve without the directive. `only-if-cached`: no read, but 504.',
+        'A secret that was read less than the minimum refresh interval ago satisfies `no-cache` and `max-age`. Other',
+        'directives are ignored.',
+      ].join(' '),
+      examples: ['no-cache', 'max-age=10', 'max-age=10, max-stale=60', 'only-if-cached'],
+    },
+  },
+}
+
 export const paths = {
   '/secret': {
     schema: {
@@ -58,7 +76,7 @@ export const paths = {
       summary: 'Get the first secret',
       description: 'Returns the secret of the first configured code name.',
     },
-    config: { problems: secretProblems, documentation: { tag, replies, problems } },
+    config: { problems: secretProblems, documentation: { tag, headers, replies, problems } },
   },
   '/secret/:codeName': {
     schema: {
@@ -72,6 +90,7 @@ export const paths = {
       documentation: {
         tag,
         params: { type: 'object', properties: { codeName } },
+        headers,
         replies,
         problems: [...problems, new RequestError(414, 'A path parameter is too long.')],
       },
