@@ -188,11 +188,6 @@ const scenarios: readonly Scenario[] = [
   withFailure('SOURCE_THROTTLED', '503 source-throttled'),
   withFailure('SOURCE_TIMEOUT', '504 source-timeout'),
   {
-    scenario: 'a request that accepts only a cached secret',
-    start: () => startService({ source: failing(new SourceFailure('SOURCE_STARTING', 'x')) }, ['dynamodb']),
-    replies: ofEach(secrets, '504 not-cached', asking({ headers: { 'cache-control': 'only-if-cached' } })),
-  },
-  {
     scenario: 'a bus request that times out',
     start: () => startService({ hanging }, ['dynamodb', 'secret-cache']),
     replies: ofEach(secrets, '504 timeout', asking()),

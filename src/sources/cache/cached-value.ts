@@ -165,10 +165,18 @@ export class CachedValue<Value, Reply> {
     if (this.#failure) this.#failure = { ...this.#failure, pausedUntil: Number.NEGATIVE_INFINITY }
   }
 
+  /**
+   * Whether reading fails: from a failed read to the next successful one. If nothing but requests causes reads, the
+   * request after the pause has to find out.
+   */
+  #isFailing(now: number): boolean {
+    return this.#failure !== undefined && (refreshes(this.#policy) || now < this.#failure.pausedUntil)
+  }
+
   /** The age up to which the cached value may be served. */
-  #allowedAge({ sentAt }: Entry<Value, Reply>): number {
+  #allowedAge({ sentAt }: Entry<Value, Reply>, now: number): number {
     const { ttl, maxStale } = this.#policy
-    if (this.#failure) return ttl + maxStale
+    if (this.#isFailing(now)) return ttl + maxStale
     return sentAt > this.#expiredAt ? ttl : 0
   }
 
@@ -182,7 +190,7 @@ export class CachedValue<Value, Reply> {
   #servable(now: number, directives: CacheDirectives): Entry<Value, Reply> | undefined {
     const entry = this.#entry
     if (!entry) return
-    return now - entry.sentAt < Math.min(this.#allowedAge(entry), this.#acceptedAge(directives)) ? entry : undefined
+    return now - entry.sentAt < Math.min(this.#allowedAge(entry, now), this.#acceptedAge(directives)) ? entry : undefined
   }
 
   #resultOf({ sentAt }: Entry<Value, Reply>, now: number): 'hit' | 'stale' {
@@ -197,7 +205,7 @@ export class CachedValue<Value, Reply> {
   #forward(now: number): Freshness['forward'] {
     const entry = this.#entry
     if (!entry) return 'uri-miss'
-    return now - entry.sentAt < this.#allowedAge(entry) ? 'request' : 'stale'
+    return now - entry.sentAt < this.#allowedAge(entry, now) ? 'request' : 'stale'
   }
 
   /** Reads the value, or joins a read that was sent less than `accepted` milliseconds ago. */

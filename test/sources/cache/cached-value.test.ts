@@ -249,6 +249,18 @@ describe('a value past its TTL', () => {
     expect(await get()).toBe('first, stale')
   })
 
+  test('is served only during the backoff if the TTL is not refreshed in the background', async () => {
+    const { clock, load, failLoad, get } = cached({ ttl: 100, minRefreshInterval: 1_000 })
+    await load('first')
+    await clock.advance(100)
+    expect(await failLoad(throttled())).toBe('first, stale')
+    await clock.advance(74)
+    expect(await get()).toBe('first, stale')
+    await clock.advance(1)
+
+    expect(await load('second')).toBe('second, miss')
+  })
+
   test('is not served any longer after one successful read', async () => {
     const { clock, load, failLoad, answer, get } = cached()
     await load('first')
