@@ -78,6 +78,9 @@ const domains: Readonly<Record<keyof Options, (value: unknown) => boolean>> = {
   tlsCert: isTextOrNone,
   tlsKey: isTextOrNone,
   tlsKeyPassphraseFile: isTextOrNone,
+  tlsClientCa: isTextOrNone,
+  tlsClientAuth: isOneOf('required', 'optional'),
+  tlsClientCrl: isTextOrNone,
   watchFiles: isDuration,
   keepAliveTimeout: isTimeLimit,
   codeNames: (names) => isList(names) && names.length > 0 && names.every((name) => name.isWellFormed()),
@@ -123,6 +126,7 @@ const sentences = [
   /^--config .+ must contain a JSON object(; line \d+, column \d+ is not JSON)?$/,
   /^--auth-token-file and SECRET_BUS_AUTH_TOKEN are mutually exclusive$/,
   /^--tls-(cert requires --tls-key|key requires --tls-cert|key-passphrase-file requires --tls-key)$/,
+  /^--tls-client-(ca requires --tls-cert|(auth|crl) requires --tls-client-ca)$/,
   /^Unknown arguments?: .+$/,
 ]
 
