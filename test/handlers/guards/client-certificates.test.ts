@@ -1,7 +1,9 @@
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import * as net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { duplexPair, Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
@@ -48,6 +50,15 @@ async function secured({ auth = 'required', ca: caPem = ca.cert, crl, watchFiles
         await released
         return 'slow'
       })
+      app.get('/stream', () =>
+        Readable.from(
+          (async function* () {
+            yield 'begin'
+            await released
+            yield 'end'
+          })(),
+        ),
+      )
     })
   const service = await startHttp(
     { 'client-certificates': clientCertificates({ tlsClientAuth: auth }), routes },
@@ -320,7 +331,7 @@ describe.each(changes)('a reload of %s', (_, setup, change) => {
   })
 
   test('answers requests in progress, and refuses those behind them', async () => {
-    const { bus, port, files, release, waiting } = await secured(setup)
+    const { bus, port, files, release, waiting, records } = await secured(setup)
     const socket = await open(port, valid)
     const received = text(socket)
     socket.write('GET /slow HTTP/1.1\r\nhost: x\r\n\r\n')
@@ -329,11 +340,50 @@ describe.each(changes)('a reload of %s', (_, setup, change) => {
     await bus.graceful()
 
     socket.write('GET /route HTTP/1.1\r\nhost: x\r\n\r\n')
+    const refusals = () => records.filter(({ message }) => message === 'Refused client certificate')
+    await expect.poll(refusals).toMatchObject([{ fields: { reason: 'VERIFIED_BEFORE_RELOAD' } }])
     release()
 
     const replies = await received
     expect(replies).toMatch(/^HTTP\/1\.1 200 OK\r\n.*\r\nconnection: close\r\n.*slow/is)
     expect(replies).not.toContain('identities')
+  })
+
+  test('closes a connection after a response that has begun', async () => {
+    const { bus, port, files, release } = await secured(setup)
+    const socket = await open(port, valid)
+    let received = ''
+    socket.on('data', (bytes) => {
+      received += bytes
+    })
+    socket.write('GET /stream HTTP/1.1\r\nhost: x\r\n\r\n')
+    await expect.poll(() => received).toContain('begin')
+    await change(files)
+    await bus.graceful()
+
+    const ended = once(socket, 'end')
+    release()
+
+    await ended
+    expect(received).toMatch(/end\r\n0\r\n\r\n$/)
+  })
+
+  test('closes a connection whose handshake has begun before', async () => {
+    const { bus, port, files } = await secured(setup)
+    const tcp = net.connect({ host: '127.0.0.1', port })
+    onTestFinished(() => void tcp.destroy())
+    tcp.on('error', () => {}) // a reset is treated like a normal end
+    const [near, far] = duplexPair()
+    far.pipe(tcp)
+    const socket = connect({ socket: near, ca: server.cert, cert: valid.cert, key: valid.key })
+    socket.on('error', () => {}) // a reset is treated like a normal end
+    const [hello] = await once(tcp, 'data')
+    await change(files)
+    await bus.graceful()
+
+    far.write(hello)
+
+    await once(tcp, 'close')
   })
 
   test('does not admit a session of an earlier connection', async () => {

@@ -13,7 +13,7 @@ export type ClientCertificate =
   | {
       readonly status: 'valid'
       readonly identities: readonly string[]
-      /** When the first certificate of the chain expires, in milliseconds since the epoch. */
+      /** When the certificate expires, in milliseconds since the epoch. Node.js does not give the intermediate ones. */
       readonly validTo: number
     }
   | {
@@ -78,12 +78,7 @@ function examine(socket: TLSSocket): ClientCertificate {
   if (!certificate) return none
   // Of type Error by its declaration, but a code.
   if (!socket.authorized) return { status: 'invalid', reason: String(socket.authorizationError) }
-  return { status: 'valid', identities: identitiesOf(certificate), validTo: validTo(certificate) }
-}
-
-/** When the first certificate of the chain expires, as far as the client has sent it. */
-function validTo(certificate: X509Certificate | undefined): number {
-  return certificate ? Math.min(certificate.validToDate.getTime(), validTo(certificate.issuerCertificate)) : Infinity
+  return { status: 'valid', identities: identitiesOf(certificate), validTo: certificate.validToDate.getTime() }
 }
 
 /**
