@@ -149,7 +149,7 @@ function complete(
   { problems: types, guarded }: ApiOptions,
 ): void {
   const { replies = [], problems = [] } = config.documentation ?? {}
-  const failures = [...problems, ...commonProblems(schema, config, guarded)].map((problem) =>
+  const failures = [...problems, ...commonProblems(schema, config, guarded, types)].map((problem) =>
     problemReply(problem, types, config),
   )
   const documented = Map.groupBy([...replies, ...failures], ({ status }) => status)
@@ -167,11 +167,15 @@ function invalidRequest(part: string): DocumentedProblem {
   return Object.assign(error, { statusCode: 400, code: 'FST_ERR_VALIDATION' })
 }
 
+/** Declared if the server verifies client certificates. */
+const certificateProblems = ['CLIENT_CERTIFICATE_REQUIRED', 'CLIENT_CERTIFICATE_INVALID']
+
 /** The problems that may occur on any route. */
 function commonProblems(
   { body, querystring, params, headers }: FastifySchema,
   { open = false }: FastifyContextConfig,
   guarded: boolean,
+  types: Problems,
 ): DocumentedProblem[] {
   const parts = Object.entries({ body, querystring, params, headers })
   const [validated] = parts.find(([, schema]) => schema !== undefined) ?? []
@@ -182,6 +186,7 @@ function commonProblems(
     new Error('unexpected'),
     ...(open ? [] : ['OVERLOADED' as const]),
     ...(open || !guarded ? [] : ['UNAUTHORIZED' as const]),
+    ...(open ? [] : certificateProblems.filter((code) => types.typeOf(code))),
   ]
 }
 

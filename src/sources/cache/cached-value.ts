@@ -190,7 +190,9 @@ export class CachedValue<Value, Reply> {
   #servable(now: number, directives: CacheDirectives): Entry<Value, Reply> | undefined {
     const entry = this.#entry
     if (!entry) return
-    return now - entry.sentAt < Math.min(this.#allowedAge(entry, now), this.#acceptedAge(directives)) ? entry : undefined
+    return now - entry.sentAt < Math.min(this.#allowedAge(entry, now), this.#acceptedAge(directives))
+      ? entry
+      : undefined
   }
 
   #resultOf({ sentAt }: Entry<Value, Reply>, now: number): 'hit' | 'stale' {

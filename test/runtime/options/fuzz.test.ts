@@ -36,7 +36,7 @@ const json = (entries: readonly (readonly [key: string, value: unknown])[]) =>
 
 const texts = [
   ...'true 0 1 007 10 65535 65536 1e3 0x10 -1 0ms 1.5s 1.0005s 24d 25d forever'.split(' '),
-  ...'::1 localhost /a/file eu-west-1 http://localhost:1 debug json drop a_table null {} [1]'.split(' '),
+  ...'::1 localhost /a/file eu-west-1 http://localhost:1 debug json drop optional a_table null {} [1]'.split(' '),
   ...`日本 -x --port = "a" 'a' -- - serve constructor __proto__ toString`.split(' '),
   ...['a b', 'two\nlines', 'half \ud800'],
 ]
@@ -78,6 +78,9 @@ const domains: Readonly<Record<keyof Options, (value: unknown) => boolean>> = {
   tlsCert: isTextOrNone,
   tlsKey: isTextOrNone,
   tlsKeyPassphraseFile: isTextOrNone,
+  tlsClientCa: isTextOrNone,
+  tlsClientAuth: isOneOf('required', 'optional'),
+  tlsClientCrl: isTextOrNone,
   watchFiles: isDuration,
   keepAliveTimeout: isTimeLimit,
   codeNames: (names) => isList(names) && names.length > 0 && names.every((name) => name.isWellFormed()),
@@ -124,6 +127,7 @@ const sentences = [
   /^--config .+ must contain a JSON object(; line \d+, column \d+ is not JSON)?$/,
   /^--auth-token-file and SECRET_BUS_AUTH_TOKEN are mutually exclusive$/,
   /^--tls-(cert requires --tls-key|key requires --tls-cert|key-passphrase-file requires --tls-key)$/,
+  /^--tls-client-(ca requires --tls-cert|(auth|crl) requires --tls-client-ca)$/,
   /^Unknown arguments?: .+$/,
 ]
 

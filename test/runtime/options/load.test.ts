@@ -53,6 +53,9 @@ describe('the defaults', () => {
       tlsCert: undefined,
       tlsKey: undefined,
       tlsKeyPassphraseFile: undefined,
+      tlsClientCa: undefined,
+      tlsClientAuth: 'required',
+      tlsClientCrl: undefined,
       watchFiles: 10_000,
       keepAliveTimeout: 72_000,
       codeNames: ['thedoctor'],
@@ -89,14 +92,18 @@ describe('the defaults', () => {
 })
 
 /** The options that an option requires. */
-const required = new Map([
+const certificate = { 'tls-cert': ['some'], 'tls-key': ['some'] }
+const required = new Map<string, Record<string, string[]>>([
   ['tls-cert', { 'tls-key': ['some'] }],
   ['tls-key', { 'tls-cert': ['some'] }],
-  ['tls-key-passphrase-file', { 'tls-key': ['some'], 'tls-cert': ['some'] }],
+  ['tls-key-passphrase-file', certificate],
+  ['tls-client-ca', certificate],
+  ['tls-client-auth', { ...certificate, 'tls-client-ca': ['some'] }],
+  ['tls-client-crl', { ...certificate, 'tls-client-ca': ['some'] }],
 ])
 
 describe('every option', () => {
-  const texts = ['true', 'false', '7', '7s', 'eu-west-1', 'http://localhost', 'debug', 'json', 'block']
+  const texts = ['true', 'false', '7', '7s', 'eu-west-1', 'http://localhost', 'debug', 'json', 'block', 'optional']
   const inFile = everyOption.filter(({ flag }) => flag !== 'config')
   const samples = inFile.map((option) => {
     const { flag, variable } = option
