@@ -4,7 +4,7 @@ import type { Limiter } from '../../bus/process/limiter.ts'
 import { type CacheDirectives, type Freshness, NotCached } from '../../freshness.ts'
 import { SourceFailure } from '../../secret.ts'
 import type { Clock } from '../clock.ts'
-import { type ResolvedPolicy, refreshAge, refreshes } from './policy.ts'
+import { type ResolvedPolicy, refreshAge } from './policy.ts'
 import { SharedRead } from './shared-read.ts'
 
 /**
@@ -106,7 +106,7 @@ export class CachedValue<Value, Reply> {
 
   /** Time until the value should be refreshed in the background, in milliseconds; `Infinity` if never. */
   get refreshIn(): number {
-    if (this.#loaded && !refreshes(this.#policy)) return Infinity
+    if (this.#loaded && !this.#policy.refreshesAhead) return Infinity
     if (!this.#entry) return 0
     return Math.max(0, this.#entry.sentAt + this.#entry.refreshAge - this.#clock.monotonic())
   }
@@ -170,7 +170,7 @@ export class CachedValue<Value, Reply> {
    * request after the pause has to find out.
    */
   #isFailing(now: number): boolean {
-    return this.#failure !== undefined && (refreshes(this.#policy) || now < this.#failure.pausedUntil)
+    return this.#failure !== undefined && (this.#policy.refreshesAhead || now < this.#failure.pausedUntil)
   }
 
   /** The age up to which the cached value may be served. */

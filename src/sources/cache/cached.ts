@@ -67,7 +67,7 @@ export function cached<Query extends object, Value, Reply>(
   const { ask, answer, key: keyOf, reply, queries, words } = definition
   const { unknown = () => new SourceFailure('SOURCE_REFUSED', `Unknown ${words.one}`) } = definition
   const { absent: isAbsent = () => false, revoked: isRevoked = () => false } = definition
-  const policy = resolvePolicy(definition.policy)
+  const policy = resolvePolicy(definition.policy, queries !== undefined)
 
   return (bus) => {
     const request = bus.requester(ask)

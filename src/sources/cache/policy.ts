@@ -19,13 +19,17 @@ export interface CachePolicy {
   readonly maxEntries?: number
 }
 
-export type ResolvedPolicy = Required<CachePolicy>
+export interface ResolvedPolicy extends Required<CachePolicy> {
+  /** Whether values are refreshed in the background, before the end of their TTL. */
+  readonly refreshesAhead: boolean
+}
 
 /**
  * Adds the defaults. A read may take as long as the TTL: a later value would be too old on arrival.
+ * @param isClosed whether the set of keys is fixed, which a refresh in the background requires
  * @throws RangeError if a value is negative or not a number, or a limit is 0
  */
-export function resolvePolicy(policy: CachePolicy): ResolvedPolicy {
+export function resolvePolicy(policy: CachePolicy, isClosed: boolean): ResolvedPolicy {
   const {
     ttl,
     maxStale = 0,
@@ -41,12 +45,8 @@ export function resolvePolicy(policy: CachePolicy): ResolvedPolicy {
   for (const [name, limit] of Object.entries(limits))
     if (!(limit > 0)) throw new RangeError(`${name} must be more than 0, received ${limit}`)
   const slowest = ttl === 0 ? fetchTimeout : Math.min(fetchTimeout, Math.max(ttl, minRefreshInterval))
-  return { ...times, ...limits, fetchTimeout: slowest }
-}
-
-/** Whether values are refreshed in the background. */
-export function refreshes({ ttl, minRefreshInterval }: ResolvedPolicy): boolean {
-  return ttl >= minRefreshInterval && ttl !== Infinity
+  const refreshesAhead = isClosed && ttl >= minRefreshInterval && ttl !== Infinity
+  return { ...times, ...limits, fetchTimeout: slowest, refreshesAhead }
 }
 
 /**

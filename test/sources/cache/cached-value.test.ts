@@ -29,7 +29,7 @@ function cached(options: Partial<CachePolicy> = {}, limit = limiter(10)) {
   const isAbsent = (error: unknown) => codeOf(error) === 'SECRET_NOT_FOUND'
   const isRevoked = (error: unknown) => codeOf(error) === 'SOURCE_REFUSED'
   const source = { fetch, limit, reply, isAbsent, isRevoked }
-  const secret = new CachedValue(source, resolvePolicy({ ...policy, ...options }), clock)
+  const secret = new CachedValue(source, resolvePolicy({ ...policy, ...options }, true), clock)
   /** Requests the value; returns it with the result. */
   const get = async (directives: CacheDirectives = {}, id?: string) => {
     const { value, freshness } = await secret.get(directives, id)
@@ -1026,7 +1026,7 @@ describe('a policy', () => {
   ])('%j is refused', (invalid) => {
     const [name = ''] = Object.keys(invalid)
 
-    expect(() => resolvePolicy({ ttl: 0, ...invalid })).toThrow(new RegExp(`^${name} must be `))
+    expect(() => resolvePolicy({ ttl: 0, ...invalid }, true)).toThrow(new RegExp(`^${name} must be `))
   })
 })
 

@@ -128,6 +128,18 @@ describe('a cache of any query', () => {
     expect(await get('A')).not.toBe('1, hit')
   })
 
+  test('serves a stale value only during the backoff, since no read in the background ends the outage', async () => {
+    const { clock, state, get } = prices({ policy: { ttl: 60_000, maxStale: 60_000 } })
+    await get('A')
+    await clock.advance(60_000)
+    state.failing = true
+    expect([await get('A'), await get('A')]).toEqual(['1, stale', '1, stale'])
+    state.failing = false
+    await clock.advance(75)
+
+    expect(await get('A')).toMatch(/, miss$/)
+  })
+
   test('warns of an outage, but not of values that do not exist', async () => {
     const { state, get, records } = prices()
     await get('NONE').catch(() => {})
