@@ -127,7 +127,8 @@ const sentences = [
   /^".*" in \S+ must be a string, a number or a boolean$/,
   /^Failed to read --config .+: .+$/,
   /^--config .+ must contain a JSON object(; line \d+, column \d+ is not JSON)?$/,
-  /^--auth-token-file and SECRET_BUS_AUTH_TOKEN are mutually exclusive$/,
+  /^--auth-token-file and (SECRET_BUS_AUTH_TOKEN|--clients) are mutually exclusive$/,
+  /^SECRET_BUS_AUTH_TOKEN and --clients are mutually exclusive$/,
   /^--tls-(cert requires --tls-key|key requires --tls-cert|key-passphrase-file requires --tls-key)$/,
   /^Unknown arguments?: .+$/,
 ]
