@@ -1,7 +1,8 @@
 /** The channels of the service. Those of the process lifecycle are in `bus/process/lifecycle.ts`. */
 import type { FastifyInstance } from 'fastify'
 import { event, request } from './bus/channel.ts'
-import type { Secret, SecretKey, SecretQuery, Sensitive, StoredSecret } from './secret.ts'
+import type { Client, Credentials, Right } from './client.ts'
+import type { Secret, SecretKey, SecretQuery, StoredSecret } from './secret.ts'
 
 /** Identifies a running instance to operators. */
 export interface Identity {
@@ -25,8 +26,12 @@ export interface HealthCheck {
 export interface SecretAccess {
   /** The request id. */
   readonly reqId: string
-  /** The client's address. */
+  /** The name of the client, if it is known. */
   readonly client: string | undefined
+  /** The address of the client, in canonical form. */
+  readonly address: string | undefined
+  /** The first 8 hexadecimal digits of the hash of the token that matched. */
+  readonly token: string | undefined
   readonly codeName: string
   /** The HTTP status; 499, which is never sent, if the client closed the connection first. */
   readonly status: number
@@ -114,8 +119,14 @@ export const checkHealth = event<void, HealthCheck>('health.check', { concurrent
 /** Published when metrics are scraped. Listeners return their current metrics. */
 export const collectMetrics = event<void, Metric[]>('metrics.collect', { concurrent: true })
 
-/** Returns whether a bearer token is valid. Requested by the authentication guard for each HTTP request. */
-export const checkToken = request<{ readonly token: Sensitive }, boolean>('token.check', { timeout: 5_000 })
+/**
+ * Returns the client with these credentials, if there is one. Requested by the authentication guard for each HTTP
+ * request.
+ */
+export const identifyClient = request<Credentials, Client | undefined>('client.identify', { timeout: 5_000 })
+
+/** Published when the process starts. Listeners return the names of the rights that their routes need. */
+export const declareRights = event<void, readonly Right[]>('rights.declare', { warnAfter })
 
 /** Published once when the HTTP server starts, before `http.routes`. Listeners return problem types by error code. */
 export const declareProblems = event<void, Readonly<Record<string, ProblemDeclaration>>>('problems.declare', {

@@ -10,17 +10,20 @@ import { adminRoutes } from './handlers/routes/admin.ts'
 import { docs } from './handlers/routes/docs.ts'
 import { healthRoutes } from './handlers/routes/health.ts'
 import { metricsRoutes } from './handlers/routes/metrics.ts'
-import type { HttpOptions } from './http.ts'
+import type { ClientSecretOptions, HttpOptions } from './http.ts'
+import { clients } from './sources/clients/clients.ts'
 import { identity } from './sources/identity.ts'
-import { tokens } from './sources/tokens.ts'
 // Imported only for its loading time: the server imports it when it starts.
 import './handlers/server/app.ts'
 import { httpServer } from './handlers/server/http-server.ts'
 import { defaultLimits } from './handlers/server/limits.ts'
 import { openFilesLimit, withinOpenFiles } from './handlers/server/open-files.ts'
 
-export function httpSubscribers(options: HttpOptions): Record<string, Subscriber> {
-  const hasTokens = Boolean(options.authTokenFile || options.authToken)
+export function httpSubscribers(options: HttpOptions & ClientSecretOptions): Record<string, Subscriber> {
+  const { authTokenFile, authToken, clientsFile, clients: document, clientsSecret } = options
+  const hasClients = [authTokenFile, authToken, clientsFile, document, clientsSecret].some(
+    (given) => given !== undefined,
+  )
   const limits = {
     ...withinOpenFiles(defaultLimits, openFilesLimit()),
     keepAliveTimeout: options.keepAliveTimeout,
@@ -33,8 +36,8 @@ export function httpSubscribers(options: HttpOptions): Record<string, Subscriber
     'metrics-routes': metricsRoutes(),
     'load-shedding': loadShedding(limits),
     ...(options.tlsClientCa && { 'client-certificates': clientCertificates(options) }),
-    ...(hasTokens && { tokens: tokens(options) }),
-    authentication: authentication({ required: hasTokens }),
+    ...(hasClients && { clients: clients(options) }),
+    authentication: authentication({ required: hasClients }),
     'admin-routes': adminRoutes(),
     ...(options.inspector && { inspector: inspector() }),
     'health-routes': healthRoutes(),

@@ -3,6 +3,7 @@ import type { Subscriber } from './bus/process/process-bus.ts'
 import type { Command, ServiceOptions } from './runtime/define-service.ts'
 import type { OptionRecord } from './runtime/options/option.ts'
 import { choice } from './runtime/options/types.ts'
+import type { SecretOptions } from './secrets.ts'
 
 const options = {
   host: { group: 'HTTP', describe: 'Address to listen on', type: 'host', default: '127.0.0.1' },
@@ -10,14 +11,30 @@ const options = {
   trustProxy: { group: 'HTTP', describe: 'Take the client address from X-Forwarded-For', type: 'flag' },
   authTokenFile: {
     group: 'HTTP',
-    describe: 'File with bearer tokens, one per line',
+    describe: 'File with bearer tokens, one per line, each of which may do everything',
     type: 'file',
-    excludes: 'authToken',
+    excludes: ['authToken', 'clientsFile', 'clients'],
   },
   authToken: {
     group: 'HTTP',
     describe: 'Bearer tokens, one per line, instead of --auth-token-file',
     type: 'secret',
+    excludes: ['clientsFile', 'clients'],
+  },
+  clientsFile: {
+    group: 'HTTP',
+    describe: 'JSON file with the clients, their tokens and their rights',
+    type: 'file',
+    flag: 'clients',
+    variable: '_CLIENTS_FILE',
+    excludes: 'clients',
+  },
+  clients: {
+    group: 'HTTP',
+    describe: 'JSON document of the clients, instead of --clients',
+    type: 'secret',
+    flag: 'clients-document', // the flag is that of the file
+    variable: '_CLIENTS',
   },
   allowAnonymous: { group: 'HTTP', describe: 'Listen beyond loopback without authentication', type: 'flag' },
   tlsCert: {
@@ -59,7 +76,7 @@ const options = {
   },
   watchFiles: {
     group: 'HTTP',
-    describe: 'Interval for refreshing changed token and TLS files; 0 disables it',
+    describe: 'Interval for refreshing changed token, client and TLS files; 0 disables it',
     type: 'duration',
     default: '10s',
   },
@@ -97,6 +114,11 @@ const commands = {
 
 export type HttpOptions = ServiceOptions<typeof options>
 
+/** The options of `secrets` that concern clients. A service without secrets has none of them. */
+export type ClientSecretOptions = Partial<
+  Pick<SecretOptions, 'clientsSecret' | 'codeNames' | 'privateCodeNames' | 'cacheTtl' | 'maxStale'>
+>
+
 export const http = {
   options,
   /** The command `token`. */
@@ -106,7 +128,7 @@ export const http = {
    * in any order with other subscribers: the server listens after all `start` listeners of usual priority, and its
    * checks apply to every route.
    */
-  async subscribers(options: HttpOptions): Promise<Record<string, Subscriber>> {
+  async subscribers(options: HttpOptions & ClientSecretOptions): Promise<Record<string, Subscriber>> {
     // Imported on demand, because most commands need no server.
     const { httpSubscribers } = await import('./http-subscribers.ts')
     return httpSubscribers(options)

@@ -3,7 +3,9 @@
 /// <reference types="@fastify/swagger" preserve="true" />
 export * from './bus/index.ts'
 export * as channels from './channels.ts'
+export * from './client.ts'
 export { type CacheDirectives, type Freshness, NotCached } from './freshness.ts'
+export { clientOf } from './handlers/guards/client-of.ts'
 export type { RouteDocumentation } from './handlers/openapi/route-documentation.ts'
 export { healthRoutes } from './handlers/routes/health.ts'
 export { metricsRoutes } from './handlers/routes/metrics.ts'

@@ -31,6 +31,18 @@ export const secretOptions = {
     default: 'thedoctor',
     repeatable: true,
   },
+  privateCodeNames: {
+    group: 'Secrets',
+    flag: 'private-code-name',
+    describe: 'Key of a secret for subscribers only, never served over HTTP (repeatable)',
+    type: codeName,
+    repeatable: true,
+  },
+  clientsSecret: {
+    group: 'Secrets',
+    describe: 'Key of the secret that is the document of the clients; private',
+    type: codeName,
+  },
   table: { group: 'DynamoDB', describe: 'DynamoDB table', type: table, default: 'devops-challenge' },
   keyAttribute: { group: 'DynamoDB', describe: 'Attribute with the key', type: attribute, default: 'code_name' },
   valueAttribute: {
@@ -107,3 +119,14 @@ export const secretOptions = {
   },
   negativeTtl: { group: 'Cache', describe: 'Cache TTL of a missing secret', type: 'duration', default: '2s' },
 } as const satisfies OptionRecord
+
+/** The secrets that are not served over HTTP. */
+export function privateCodeNames({
+  privateCodeNames,
+  clientsSecret,
+}: {
+  readonly privateCodeNames: readonly string[]
+  readonly clientsSecret: string | undefined
+}): readonly string[] {
+  return [...new Set([...privateCodeNames, ...(clientsSecret === undefined ? [] : [clientsSecret])])]
+}

@@ -52,8 +52,9 @@ export class SecretNotFound extends Error {
   override readonly name = 'SecretNotFound'
   readonly code = 'SECRET_NOT_FOUND'
 
-  constructor(codeName: string) {
-    super(`Secret ${JSON.stringify(codeName)} not found`)
+  /** @param reason for the log; the client of a route does not receive it */
+  constructor(codeName: string, reason = 'not found') {
+    super(`Secret ${JSON.stringify(codeName)} ${reason}`)
   }
 }
 

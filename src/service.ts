@@ -2,6 +2,7 @@
 import { http } from './http.ts'
 import { defineService } from './runtime/define-service.ts'
 import { readPackage } from './runtime/package.ts'
+import { privateCodeNames } from './secret-options.ts'
 import { secrets } from './secrets.ts'
 
 export const secretBus = defineService({
@@ -9,15 +10,18 @@ export const secretBus = defineService({
   options: { ...http.options, ...secrets.options },
   // In start order. They stop in reverse order, after the HTTP server.
   subscribers: async (options, context) => {
-    const [{ auditTrail }, { secretRoutes }] = await Promise.all([
+    const [{ auditTrail }, { accessMetrics }, { secretRoutes }] = await Promise.all([
       import('./handlers/audit-trail.ts'),
+      import('./handlers/metrics/access-metrics.ts'),
       import('./handlers/routes/secret.ts'),
     ])
+    const privateNames = privateCodeNames(options)
     return {
       ...(await http.subscribers(options)),
       ...(await secrets.subscribers(options, context)),
       'audit-trail': auditTrail(),
-      'secret-routes': secretRoutes(options),
+      'access-metrics': accessMetrics({ codeNames: [...options.codeNames, ...privateNames] }),
+      'secret-routes': secretRoutes({ codeNames: options.codeNames, privateCodeNames: privateNames }),
     }
   },
   commands: {

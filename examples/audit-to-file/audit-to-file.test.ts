@@ -25,7 +25,15 @@ afterEach(async () => {
   await rm(folder, { recursive: true })
 })
 
-const access = { client: '127.0.0.1', codeName: 'thedoctor', status: 200, cache: 'secret-bus; hit', reason: undefined }
+const access = {
+  client: 'billing',
+  address: '127.0.0.1',
+  token: 'f4eae5f1',
+  codeName: 'thedoctor',
+  status: 200,
+  cache: 'secret-bus; hit',
+  reason: undefined,
+}
 
 /** The request ids of the lines. */
 const idsIn = (lines: string) =>
@@ -72,7 +80,14 @@ describe.each([
 
     const lines = (await readFile(auditFile, 'utf8')).trimEnd().split('\n')
     expect(lines.map((line) => JSON.parse(line))).toEqual([
-      { time: expect.any(String), ...access, cache: expect.any(String), reqId: 'rose-1' },
+      {
+        ...access,
+        time: expect.any(String),
+        client: undefined,
+        token: undefined,
+        cache: expect.any(String),
+        reqId: 'rose-1',
+      },
       expect.objectContaining({ reqId: 'rose-2', codeName: 'rose', status: 404 }),
     ])
     expect(lines.join()).not.toContain('bad wolf')

@@ -9,6 +9,8 @@ import typescript from './event-stream.ts'
 const access = {
   reqId: '1',
   client: undefined,
+  address: undefined,
+  token: undefined,
   codeName: 'thedoctor',
   status: 200,
   cache: undefined,

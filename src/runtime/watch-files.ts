@@ -19,6 +19,8 @@ export interface WatchFilesOptions<Value> {
   readonly parse: (contents: readonly Buffer[]) => Value | Promise<Value>
   /** Replaces the value in use. */
   readonly use: (value: Value) => void
+  /** Called after each check and each load: with the failure if the files are missing or unusable. */
+  readonly report?: (failure?: UnusableFile) => void
   /** Waits, for tests; those of the system by default. */
   readonly clock?: LoopClock
 }
@@ -37,7 +39,7 @@ const longestQuietTime = 250
  */
 export function watchFiles<Value>(
   bus: ProcessBus,
-  { files, every, content, parse, use, clock = systemClock }: WatchFilesOptions<Value>,
+  { files, every, content, parse, use, report, clock = systemClock }: WatchFilesOptions<Value>,
 ): () => Promise<void> {
   let versionInUse: string | undefined
   let reported: string | undefined
@@ -80,18 +82,26 @@ export function watchFiles<Value>(
 
   if (files.length > 0 && every > 0) {
     const checkAndReport = ({ signal }: { signal: AbortSignal }) =>
-      check(signal).catch((error) => {
-        if (!(error instanceof UnusableFile)) throw error // logged by the loop
-        if (error.message !== reported) bus.log('warn', `Failed to reload the ${content}: ${error.message}`)
-        reported = error.message
-      })
+      check(signal).then(
+        () => report?.(),
+        (error) => {
+          if (!(error instanceof UnusableFile)) throw error // logged by the loop
+          report?.(error)
+          if (error.message !== reported) bus.log('warn', `Failed to reload the ${content}: ${error.message}`)
+          reported = error.message
+        },
+      )
     backgroundLoop(bus, checkAndReport, { every, name: `check of the ${content}`, clock })
   }
   return async () => {
     try {
       await load(await Promise.all(files.map(readOptionFile)))
+      report?.()
     } catch (error) {
-      if (error instanceof UnusableFile) reported = error.message // logged by the bus
+      if (error instanceof UnusableFile) {
+        reported = error.message // logged by the bus
+        report?.(error)
+      }
       throw error
     }
   }

@@ -8,7 +8,17 @@ import { describe, expect, test } from 'vitest'
 const root = fileURLToPath(new URL('../../src', import.meta.url))
 const bus = 'bus/**'
 const reading = ['runtime/options/files.ts', 'runtime/watch-files.ts']
-const shared = [bus, 'metrics/**', 'channels.ts', 'errors.ts', 'freshness.ts', 'secret.ts', ...reading]
+const shared = [
+  bus,
+  'metrics/**',
+  'channels.ts',
+  'client.ts',
+  'rights.ts',
+  'errors.ts',
+  'freshness.ts',
+  'secret.ts',
+  ...reading,
+]
 /** The declaration of options, and the types of a service. */
 const declaring = ['runtime/options/option.ts', 'runtime/options/types.ts', 'runtime/define-service.ts']
 
@@ -17,20 +27,30 @@ const allowed: [files: string, imports: string[]][] = [
   ['bus/**', [bus, 'mitt']],
   ['freshness.ts', []],
   ['secret.ts', ['freshness.ts']],
+  ['client.ts', ['secret.ts']],
   ['errors.ts', []],
   ['self.ts', []],
-  ['channels.ts', ['bus/channel.ts', 'secret.ts', 'fastify']],
+  ['channels.ts', ['bus/channel.ts', 'client.ts', 'secret.ts', 'fastify']],
+  ['rights.ts', [bus, 'channels.ts', 'client.ts', 'errors.ts']],
   ['metrics/**', ['metrics/**', 'channels.ts']],
   ['handlers/**', ['handlers/**', ...shared, 'fastify', '@fastify/*', 'find-my-way', 'prom-client']],
-  ['sources/**', ['sources/**', ...shared, '@aws-sdk/*', '@smithy/**', 'undici', 'dynalite']],
-  ['http.ts', [bus, 'http-subscribers.ts', 'runtime/cli/new-token.ts', ...declaring]],
-  ['http-subscribers.ts', ['handlers/**', 'sources/tokens.ts', 'sources/identity.ts', bus, 'http.ts']],
+  ['sources/**', ['sources/**', ...shared, '@aws-sdk/*', '@smithy/**', 'undici', 'dynalite', 'ajv']],
+  ['http.ts', [bus, 'http-subscribers.ts', 'secrets.ts', 'runtime/cli/new-token.ts', ...declaring]],
+  ['http-subscribers.ts', ['handlers/**', 'sources/clients/clients.ts', 'sources/identity.ts', bus, 'http.ts']],
   ['secret-options.ts', declaring],
-  ['secret-subscribers.ts', ['sources/**', bus, 'secrets.ts']],
+  ['secret-subscribers.ts', ['sources/**', bus, 'errors.ts', 'secret-options.ts', 'secrets.ts']],
   ['secrets.ts', [bus, 'secret-options.ts', 'secret-subscribers.ts', ...declaring]],
   [
     'service.ts',
-    ['handlers/**', 'http.ts', 'secrets.ts', 'runtime/package.ts', 'runtime/cli/new-service.ts', ...declaring],
+    [
+      'handlers/**',
+      'http.ts',
+      'secrets.ts',
+      'secret-options.ts',
+      'runtime/package.ts',
+      'runtime/cli/new-service.ts',
+      ...declaring,
+    ],
   ],
   ['runtime/**', ['runtime/**', ...shared, 'self.ts', 'yargs', 'undici', 'pino', 'pino-pretty']],
   [
@@ -56,6 +76,7 @@ const allowed: [files: string, imports: string[]][] = [
       'metrics/**',
       'channels.ts',
       'freshness.ts',
+      'client.ts',
       'secret.ts',
       'http.ts',
       'secrets.ts',
@@ -81,6 +102,8 @@ const onlyTypes: [file: string, specifier: string][] = [
   ['sources/upstream/response.ts', 'undici'],
   ['handlers/server/http-server.ts', 'fastify'],
   ['http.ts', 'runtime/define-service.ts'],
+  ['http.ts', 'secrets.ts'],
+  ['client.ts', 'secret.ts'],
   ['secrets.ts', 'runtime/define-service.ts'],
   ['secret-subscribers.ts', 'secrets.ts'],
   ['runtime/assemble.ts', 'pino'],

@@ -77,7 +77,7 @@ describe('one audit line is written', () => {
     expect(lines).toEqual(
       names.map((codeName, index) => ({
         reqId: replies[index]?.headers['x-request-id'],
-        client: '127.0.0.1',
+        address: '127.0.0.1',
         codeName,
         status: 200,
         cache: hit,
@@ -167,8 +167,8 @@ describe('one audit line is written', () => {
     await fetchReply(`${service.origin()}/secret`)
 
     expect(await audited(service)).toMatchObject([
-      { reqId: 'gone-1', client: '203.0.113.7', codeName: 'thedoctor', status: 499 },
-      { reqId: 'gone-2', client: '127.0.0.1', codeName: 'thedoctor', status: 499 },
+      { reqId: 'gone-1', address: '203.0.113.7', codeName: 'thedoctor', status: 499 },
+      { reqId: 'gone-2', address: '127.0.0.1', codeName: 'thedoctor', status: 499 },
       { status: 200 },
     ])
   })
@@ -184,10 +184,10 @@ describe('one audit line is written', () => {
     const lines = await audited(service)
 
     expect(lines).toMatchObject([
-      { client: '127.0.0.1', codeName: 'thedoctor', status: 401, reason: 'Missing token' },
-      { client: '127.0.0.1', codeName: 'thedoctor', status: 401, reason: 'Unknown token' },
-      { client: '127.0.0.1', codeName: 'thedoctor', status: 401 },
-      { client: '127.0.0.1', codeName: 'thedoctor', status: 200, cache: hit },
+      { address: '127.0.0.1', codeName: 'thedoctor', status: 401, reason: 'Missing token' },
+      { address: '127.0.0.1', codeName: 'thedoctor', status: 401, reason: 'Unknown token' },
+      { address: '127.0.0.1', codeName: 'thedoctor', status: 401 },
+      { address: '127.0.0.1', codeName: 'thedoctor', status: 200, cache: hit },
     ])
     expect(service.lines.join('')).not.toMatch(new RegExp(`${token}|made-up`))
   })
@@ -198,7 +198,7 @@ describe('one audit line is written', () => {
     connection.send('GET /secret HTTP/1.1', 'x-request-id: odd-1')
     await connection.reply()
 
-    expect(await audited(service)).toMatchObject([{ reqId: 'odd-1', client: '127.0.0.1', status: 400 }])
+    expect(await audited(service)).toMatchObject([{ reqId: 'odd-1', address: '127.0.0.1', status: 400 }])
   })
 
   test('for an overloaded service', async () => {
@@ -226,8 +226,8 @@ describe('one audit line is written', () => {
     const lines = () => records.filter(({ message }) => message === 'Secret accessed').map(({ fields }) => fields)
     await expect.poll(() => lines().length).toBe(2)
     expect(lines()).toMatchObject([
-      { client: '127.0.0.1', codeName: 'river', status: 503, reason: 'Too many concurrent requests' },
-      { client: '127.0.0.1', codeName: 'thedoctor', status: 404 },
+      { address: '127.0.0.1', codeName: 'river', status: 503, reason: 'Too many concurrent requests' },
+      { address: '127.0.0.1', codeName: 'thedoctor', status: 404 },
     ])
   })
 
@@ -256,15 +256,15 @@ describe('one audit line is written', () => {
   test.each([
     ['false', '127.0.0.1'],
     ['true', '203.0.113.7'],
-  ])('with the client address of the proxy only if the proxy is trusted: %s', async (trusted, client) => {
+  ])('with the client address of the proxy only if the proxy is trusted: %s', async (trusted, address) => {
     const service = await loaded({ 'trust-proxy': trusted }, { SECRET_BUS_AUTH_TOKEN: token })
     const forwarded = { 'x-forwarded-for': '192.0.2.1, 203.0.113.7' }
     await fetchReply(`${service.origin()}/secret`, { headers: forwarded })
     await fetchReply(`${service.origin()}/secret`, { headers: { ...forwarded, authorization: `Bearer ${token}` } })
 
     expect(await audited(service)).toMatchObject([
-      { status: 401, client },
-      { status: 200, client },
+      { status: 401, address },
+      { status: 200, address },
     ])
   })
 })

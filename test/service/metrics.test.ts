@@ -44,6 +44,8 @@ describe('a scrape of the service', () => {
       'secret_bus_calls_total',
       'secret_bus_call_seconds_total',
       'secret_bus_state',
+      'secret_bus_token_uses_total',
+      'secret_bus_clients_stale_seconds',
       'secret_bus_secret_reads_total',
       'secret_bus_secret_fetches_total',
       'secret_bus_secret_age_seconds',

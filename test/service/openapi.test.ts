@@ -34,8 +34,11 @@ const token = 'let-me-in'
 const headers = { authorization: `Bearer ${token}`, 'x-request-id': exampleId }
 
 /** Starts the whole service with authentication. It stops at the end of the test. */
-async function startService(subscribers: Record<string, Subscriber>, without: string[], flags = {}) {
-  const service = await start(subscribers, { 'auth-token-file': await temporaryFile(token), without, ...flags })
+async function startService(subscribers: Record<string, Subscriber>, without: string[], flags = {}, client?: object) {
+  const clients = client
+    ? { clients: await temporaryFile(JSON.stringify({ clients: [{ name: 'x', tokens: [token], ...client }] })) }
+    : { 'auth-token-file': await temporaryFile(token) }
+  const service = await start(subscribers, { ...clients, without, ...flags })
   onTestFinished(async () => {
     await service.stop()
   })
@@ -121,7 +124,7 @@ const sending =
   }
 
 const every = operations.map(({ operationId }) => operationId)
-const authenticated = operations.filter(({ security }) => security === undefined).map(({ operationId }) => operationId)
+const authenticated = operations.filter(({ security }) => security?.length !== 0).map(({ operationId }) => operationId)
 const secrets = ['getSecret', 'getSecretByCodeName']
 
 const ofEach = (operationIds: readonly string[], reply: string, ask: Ask) =>
@@ -168,6 +171,20 @@ const scenarios: readonly Scenario[] = [
       ],
       ['reload 415 unsupported-media-type', asking({ body: 'x', headers: { 'content-type': 'nonsense' } })],
     ],
+  },
+  {
+    scenario: 'a client without rights',
+    start: () => startService({ source }, ['dynamodb'], {}, { may: ['inspector'] }),
+    replies: ofEach(authenticated, '403 forbidden', asking()),
+  },
+  {
+    scenario: 'a client that exceeds its rate',
+    start: async () => {
+      const service = await startService({ source }, ['dynamodb'], {}, { rate: 0.5 })
+      await fetchReply(`${service.origin}/secret`, { headers })
+      return service
+    },
+    replies: ofEach(authenticated, '429 rate-limited', asking()),
   },
   {
     scenario: 'a source without the secret',

@@ -36,7 +36,7 @@ describe('assembly', () => {
       'secret.fetch': ['dynamodb'],
       'dynamodb.locate': [],
       'health.check': ['http-server', 'secret-cache'],
-      'metrics.collect': ['bus-metrics', 'secret-cache'],
+      'metrics.collect': ['bus-metrics', 'secret-cache', 'access-metrics'],
       'http.routes': [
         'docs',
         'metrics-routes',
@@ -55,8 +55,8 @@ describe('assembly', () => {
     const { bus } = await assembleService({ 'auth-token-file': '/some/file' })
 
     expect(handlersOf(bus)).toMatchObject({
-      'token.check': ['tokens'],
-      'lifecycle.graceful': ['tokens', 'credentials', 'secret-cache', 'http-server'],
+      'client.identify': ['clients'],
+      'lifecycle.graceful': ['clients', 'credentials', 'secret-cache', 'http-server'],
       'http.routes': [
         'docs',
         'metrics-routes',

@@ -23,9 +23,13 @@ export const inspector = (): Subscriber => (bus) => {
   bus.subscribe(httpRoutes, (app) => {
     const watchers = new BusWatchers(bus, traffic)
     let closing = false
-    serveFiles(app, bus.service.name, files)
+    serveFiles(app, { service: bus.service.name, needs: 'inspector' }, files)
 
-    const events = { config: { browser: true }, schema: { hide: true }, exposeHeadRoute: false }
+    const events = {
+      config: { browser: true, needs: 'inspector' },
+      schema: { hide: true },
+      exposeHeadRoute: false,
+    } as const
     app.get('/-/bus/events', events, async (_request, reply) => {
       if (closing) throw new Exiting() // `preClose` has run already and would not end this stream
       return reply

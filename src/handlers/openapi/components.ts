@@ -67,11 +67,12 @@ export const headersOf = ({ name }: Pick<ServiceInfo, 'name'>) =>
       required: true,
       schema: {
         type: 'string',
-        pattern: `^Bearer realm="${name}"(, error="invalid_token")?(, Basic realm="${name}", charset="UTF-8")?$`,
+        pattern: `^Bearer realm="${name}"(, error="(invalid_token|insufficient_scope)")?(, Basic realm="${name}", charset="UTF-8")?$`,
       },
       examples: {
         none: { summary: 'No token', value: `Bearer realm="${name}"` },
         unknown: { summary: 'Unknown token', value: `Bearer realm="${name}", error="invalid_token"` },
+        forbidden: { summary: 'Missing right', value: `Bearer realm="${name}", error="insufficient_scope"` },
         browser: {
           summary: 'Route for browsers',
           value: `Bearer realm="${name}", Basic realm="${name}", charset="UTF-8"`,

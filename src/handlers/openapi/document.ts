@@ -57,10 +57,13 @@ malformed HTTP or a malformed path, 404 for an unknown path, 405 for an unsuppor
 not received completely in time, and 431 for a request head that is too large. Above the limit on open connections, new
 connections are closed without a response.`
 
-const bearerToken = {
-  type: 'http',
-  scheme: 'bearer',
-  description: 'One of the configured bearer tokens (RFC 6750).',
+const securitySchemes = {
+  bearer: { type: 'http', scheme: 'bearer', description: 'A bearer token of a client (RFC 6750).' },
+  basic: {
+    type: 'http',
+    scheme: 'basic',
+    description: 'The token as the password of any user, for browsers (RFC 7617).',
+  },
 } as const
 
 /** @throws Error if the schema of a route is invalid or has an unresolvable reference */
@@ -122,7 +125,7 @@ async function describedBySchemas(
       },
       ...(service.homepage && { externalDocs: { description: 'The project', url: service.homepage } }),
       servers: [{ url: '.', description: 'This service' }], // relative, for proxies with a path prefix
-      components: guarded ? { securitySchemes: { bearer: bearerToken } } : {},
+      components: guarded ? { securitySchemes } : {},
       security: guarded ? [{ bearer: [] }] : [],
     },
   })
@@ -155,10 +158,17 @@ function complete(
   const documented = Map.groupBy([...replies, ...failures], ({ status }) => status)
   operation.parameters = [...(operation.parameters ?? []), { $ref: '#/components/parameters/X-Request-Id' }]
   if (config.open) operation.security = []
+  else if (guarded && (config.needs !== undefined || config.browser)) operation.security = securityOf(config)
   operation.responses = Object.fromEntries([
     ...Object.entries(operation.responses).map(([status, response]) => [status, withRequestId(response)]),
     ...Array.from(documented, ([status, some]) => [status, responseOf(some)]),
   ])
+}
+
+/** The roles of a scheme are the rights: https://spec.openapis.org/oas/v3.1.1.html#security-requirement-object. */
+function securityOf({ needs, browser = false }: FastifyContextConfig): readonly object[] {
+  const roles = needs === undefined ? [] : [needs]
+  return [{ bearer: roles }, ...(browser ? [{ basic: roles }] : [])]
 }
 
 /** The reply of Fastify to a request that does not match the schema of the route. */
@@ -173,7 +183,7 @@ const certificateProblems = ['CLIENT_CERTIFICATE_REQUIRED', 'CLIENT_CERTIFICATE_
 /** The problems that may occur on any route. */
 function commonProblems(
   { body, querystring, params, headers }: FastifySchema,
-  { open = false }: FastifyContextConfig,
+  { open = false, needs }: FastifyContextConfig,
   guarded: boolean,
   types: Problems,
 ): DocumentedProblem[] {
@@ -187,6 +197,8 @@ function commonProblems(
     ...(open ? [] : ['OVERLOADED' as const]),
     ...(open || !guarded ? [] : ['UNAUTHORIZED' as const]),
     ...(open ? [] : certificateProblems.filter((code) => types.typeOf(code))),
+    ...(open || !guarded ? [] : ['RATE_LIMITED' as const]),
+    ...(needs === undefined || !guarded ? [] : ['FORBIDDEN' as const]),
   ]
 }
 

@@ -72,7 +72,7 @@ export function problemReply(
     examples: { [nameOf(problem, error)]: { summary: problem.title, value: { ...problem, ...example } } },
     headers: [
       'Cache-Control',
-      ...(problem.status === 401 ? ['WWW-Authenticate' as const] : []),
+      ...(problem.status === 401 || problem.status === 403 ? ['WWW-Authenticate' as const] : []),
       ...(retryAfter ? ['Retry-After' as const] : []),
     ],
   }

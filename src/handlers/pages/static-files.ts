@@ -6,6 +6,7 @@ import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 import type {} from '@fastify/swagger' // the type of `hide`
 import type { FastifyInstance } from 'fastify'
+import type { Right } from '../../client.ts'
 import { etagMatches } from './etag.ts'
 import { lazy } from './lazy.ts'
 
@@ -43,9 +44,14 @@ export const ownFile = (name: string): URL => new URL(`./browser/${name}`, impor
 /**
  * Serves each file at its path. A file is read on the first request and kept, compressed and as it is, so that all
  * responses share its memory.
- * @param service the name of the service, which replaces `{{service}}` in HTML files. It has no special characters
+ * @param page.service the name of the service, which replaces `{{service}}` in HTML files. It has no special characters
+ * @param page.needs the right that a client needs
  */
-export function serveFiles(app: FastifyInstance, service: string, files: Readonly<Record<string, URL>>): void {
+export function serveFiles(
+  app: FastifyInstance,
+  { service, needs }: { readonly service: string; readonly needs: Right },
+  files: Readonly<Record<string, URL>>,
+): void {
   for (const [path, file] of Object.entries(files)) {
     const read = lazy(async () => {
       const content = await readPage(file, service)
@@ -53,7 +59,7 @@ export function serveFiles(app: FastifyInstance, service: string, files: Readonl
     })
     const compress = lazy(async () => promisify(gzip)((await read()).content))
 
-    app.get(path, { config: { browser: true }, schema: { hide: true } }, async (request, reply) => {
+    app.get(path, { config: { browser: true, needs }, schema: { hide: true } }, async (request, reply) => {
       const { content, hash } = await read()
       const isPlain = !acceptsGzip.test(String(request.headers['accept-encoding']))
       // Strong, so each encoding has its own: https://www.rfc-editor.org/rfc/rfc9110#section-8.8.3.3

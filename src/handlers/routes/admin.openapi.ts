@@ -12,16 +12,17 @@ const reloaded = listOf({
 })
 const failed = listOf({ detail: { type: 'string' } })
 
-const others = [{ listener: 'tokens', result: { tokens: 1 } }, { listener: 'http-server' }]
+const others = [{ listener: 'clients', result: { clients: 1, tokens: 1 } }, { listener: 'http-server' }]
 
 export const route = {
   schema: {
     operationId: 'reload',
-    summary: 'Reload cached data, tokens and the TLS certificate',
+    summary: 'Reload cached data, clients and the TLS certificate',
     description: 'Same as SIGHUP. Open connections stay open. Available only if authentication is enabled.',
     tags: ['Operations'],
   },
   config: {
+    needs: 'reload',
     documentation: {
       replies: [
         {

@@ -33,20 +33,28 @@ export const docs = (): Subscriber => (bus) => {
       )
     })
 
-    app.get('/openapi.json', { schema, config: { browser: true, documentation } }, async (_request, reply) => {
-      return reply
-        .header('cache-control', 'no-cache')
-        .type('application/json; charset=utf-8')
-        .send(await document())
-    })
+    app.get(
+      '/openapi.json',
+      { schema, config: { browser: true, needs: 'docs', documentation } },
+      async (_request, reply) => {
+        return reply
+          .header('cache-control', 'no-cache')
+          .type('application/json; charset=utf-8')
+          .send(await document())
+      },
+    )
 
-    serveFiles(app, bus.service.name, {
-      '/docs': ownFile('docs.html'),
-      '/docs/docs.js': ownFile('docs.js'),
-      '/docs/docs.css': ownFile('docs.css'),
-      '/docs/swagger-ui-bundle.js': swaggerUi('swagger-ui-bundle.js'),
-      '/docs/swagger-ui.css': swaggerUi('swagger-ui.css'),
-    })
+    serveFiles(
+      app,
+      { service: bus.service.name, needs: 'docs' },
+      {
+        '/docs': ownFile('docs.html'),
+        '/docs/docs.js': ownFile('docs.js'),
+        '/docs/docs.css': ownFile('docs.css'),
+        '/docs/swagger-ui-bundle.js': swaggerUi('swagger-ui-bundle.js'),
+        '/docs/swagger-ui.css': swaggerUi('swagger-ui.css'),
+      },
+    )
   }
 
   // First, because the `onRoute` hook sees only the routes that are added after it.

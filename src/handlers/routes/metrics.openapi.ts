@@ -11,6 +11,7 @@ export const metricsRoute = ({ metricPrefix }: Pick<ServiceInfo, 'metricPrefix'>
       tags: ['Operations'],
     },
     config: {
+      needs: 'metrics',
       documentation: {
         replies: [
           {

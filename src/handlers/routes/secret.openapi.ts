@@ -76,16 +76,18 @@ export const paths = {
       summary: 'Get the first secret',
       description: 'Returns the secret of the first configured code name.',
     },
-    config: { problems: secretProblems, documentation: { tag, headers, replies, problems } },
+    config: { needs: 'secrets', problems: secretProblems, documentation: { tag, headers, replies, problems } },
   },
   '/secret/:codeName': {
     schema: {
       ...common,
       operationId: 'getSecretByCodeName',
       summary: 'Get a secret by code name',
-      description: 'Returns the secret of a configured code name. Any other name is 404, without a read.',
+      description:
+        'Returns the secret of a configured code name. Any other name, and one outside of the scope of the client, is 404, without a read.',
     },
     config: {
+      needs: 'secrets',
       problems: secretProblems,
       documentation: {
         tag,
@@ -96,4 +98,4 @@ export const paths = {
       },
     },
   },
-}
+} as const

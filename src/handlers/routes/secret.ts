@@ -4,6 +4,8 @@ import { messageOf } from '../../bus/errors.ts'
 import type { Subscriber } from '../../bus/process/process-bus.ts'
 import { getSecret, httpRoutes, type SecretAccess, secretAccessed } from '../../channels.ts'
 import type { Freshness } from '../../freshness.ts'
+import { SecretNotFound } from '../../secret.ts'
+import { clientOf } from '../guards/client-of.ts'
 import { clientAddress } from '../server/client-address.ts'
 import { finalStatus } from '../server/node/response.ts'
 import { Batch } from './batch.ts'
@@ -13,6 +15,8 @@ import { paths } from './secret.openapi.ts'
 export interface SecretRoutesOptions {
   /** The code names; `/secret` serves the first. */
   readonly codeNames: readonly [string, ...string[]]
+  /** Code names that are not served, although the cache knows them. */
+  readonly privateCodeNames?: readonly string[]
 }
 
 interface Route {
@@ -28,14 +32,25 @@ const failure = Symbol('failure')
 type SecretRequest = FastifyRequest & { [failure]?: string }
 
 export const secretRoutes =
-  ({ codeNames: [first] }: SecretRoutesOptions): Subscriber =>
+  ({ codeNames: [first], privateCodeNames = [] }: SecretRoutesOptions): Subscriber =>
   (bus) => {
     const requestSecret = bus.requester(getSecret)
     const publishAccess = bus.publisher(secretAccessed)
     const identifier = bus.service.name
+    const isPrivate = new Set(privateCodeNames)
+
+    /** @throws SecretNotFound, so that a client cannot tell these secrets from one that does not exist */
+    const checkScope = (request: FastifyRequest, codeName: string) => {
+      if (isPrivate.has(codeName)) throw new SecretNotFound(codeName, 'is private')
+      const client = clientOf(request)
+      // A plugin's client may return any value.
+      if (client && client.mayRead(codeName) !== true)
+        throw new SecretNotFound(codeName, `is outside of the scope of client ${client.name}`)
+    }
 
     const handler = async (request: FastifyRequest<Route>, reply: FastifyReply) => {
       const { codeName = first } = request.params
+      checkScope(request, codeName)
       const directives = requestDirectives(request.headers['cache-control'])
       const secret = await requestSecret({ codeName, ...directives }, { id: request.id })
       const { freshness } = secret
@@ -50,12 +65,13 @@ export const secretRoutes =
 
     const watch = (request: SecretRequest, reply: FastifyReply) => {
       const { id: reqId } = request
-      const client = clientAddress(request) // not available any more once the client has disconnected
+      const address = clientAddress(request) // not available any more once the client has disconnected
       reply.raw.on('close', () => {
         const { codeName = first } = request.params as Route['Params'] // `watch` is used by the secret routes only
         const status = finalStatus(reply.raw)
         const cache = reply.getHeader('cache-status')?.toString()
-        accesses.add({ reqId, client, codeName, status, cache, reason: request[failure] })
+        const { name: client, token } = clientOf(request) ?? {}
+        accesses.add({ reqId, client, address, token, codeName, status, cache, reason: request[failure] })
       })
     }
 

@@ -7,8 +7,10 @@ import type { FastifyInstance } from 'fastify'
 import type { CallContext } from '../../bus/call.ts'
 import { lifecycle } from '../../bus/process/lifecycle.ts'
 import type { Subscriber } from '../../bus/process/process-bus.ts'
-import { checkHealth, declareProblems, httpListening, httpRoutes } from '../../channels.ts'
+import { checkHealth, declareProblems, declareRights, httpListening, httpRoutes } from '../../channels.ts'
+import { declaredRights } from '../../rights.ts'
 import { watchFiles } from '../../runtime/watch-files.ts'
+import { checkRights } from '../guards/route-rights.ts'
 import { defaultLimits } from './limits.ts'
 import { Problems } from './problem.ts'
 import { type Certificate, type CertificateOptions, certificateFiles, parseCertificate } from './tls/certificate.ts'
@@ -32,7 +34,9 @@ export const httpServer =
   (bus) => {
     const addRoutes = bus.publisher(httpRoutes)
     const publishListening = bus.publisher(httpListening)
-    bus.publisher(declareProblems) // only declares it, because `publishSettled` does not
+    // Only declares them, because `publishSettled` does not.
+    bus.publisher(declareProblems)
+    bus.publisher(declareRights)
     let running: FastifyInstance | undefined
     let certificate: Certificate | undefined
     let clientCa: ClientCa | undefined
@@ -90,6 +94,7 @@ export const httpServer =
       const tls = certificate && { ...certificate, ...clientCa }
       const app = newApp(bus, { ...options, limits, certificate: tls, isDraining, problems })
       running = app
+      checkRights(app, await declaredRights(bus))
       await addRoutes(app)
       // Resolved to one address, because Fastify starts a second server if `localhost` has two.
       const { address: host } = await lookup(options.host, { order: 'ipv4first' })

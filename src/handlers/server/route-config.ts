@@ -1,11 +1,14 @@
 /** The configuration of a route: `app.get(path, { config: { open: true } }, handler)`. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { ProblemDeclaration } from '../../channels.ts'
+import type { Right } from '../../client.ts'
 import type { RouteDocumentation } from '../openapi/route-documentation.ts'
 
 export interface RouteConfig {
-  /** The route needs no token and is exempt from load shedding. */
+  /** The route needs no credentials and is exempt from load shedding. */
   readonly open?: boolean
+  /** The right that a client needs. Without it, every identified client may use the route. */
+  readonly needs?: Right
   /** The route is a page for browsers, which can send a token only as a password. It must be read-only. */
   readonly browser?: boolean
   /** Called for each request to the route, including those rejected before the hooks of the route run. */

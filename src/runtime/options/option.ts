@@ -19,7 +19,10 @@ export interface Option {
   readonly repeatable?: boolean
   /** Without leading dashes; by default the name in kebab case. `false`: only the environment variable sets it. */
   readonly flag?: string | false
-  /** The environment variable; by default the flag in upper case after the prefix of the service. */
+  /**
+   * The environment variable; by default the flag in upper case after the prefix of the service. A name that begins with
+   * `_` follows the prefix instead of the flag.
+   */
   readonly variable?: string
   /** The variable of another program that counts if the option is not given, such as `AWS_REGION`. */
   readonly fallbackVariable?: string
@@ -98,7 +101,7 @@ export function resolveOptions(
       name,
       flag,
       variableOnly: option.flag === false || type === typesByName.secret,
-      variable: option.variable ?? variablePrefix + flag.toUpperCase().replaceAll('-', '_'),
+      variable: variableOf(option, variablePrefix, flag),
       fallbackVariable: option.fallbackVariable,
       group: option.group ?? (owner || 'Options'),
       describe: option.describe,
@@ -109,6 +112,11 @@ export function resolveOptions(
       excludes: [option.excludes ?? []].flat(),
     }
   })
+}
+
+function variableOf({ variable }: Option, prefix: string, flag: string): string {
+  if (variable === undefined) return prefix + flag.toUpperCase().replaceAll('-', '_')
+  return variable.startsWith('_') ? prefix + variable.slice(1) : variable
 }
 
 const members: ReadonlySet<string> = new Set<keyof Option>([

@@ -2,7 +2,8 @@ import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { MissingProviders } from '../../../src/bus/errors.ts'
 import type { Subscriber } from '../../../src/bus/process/process-bus.ts'
-import { checkToken, getSecret, httpRoutes } from '../../../src/channels.ts'
+import { getSecret, httpRoutes, identifyClient } from '../../../src/channels.ts'
+import type { Client } from '../../../src/client.ts'
 import { auditTrail } from '../../../src/handlers/audit-trail.ts'
 import { authentication } from '../../../src/handlers/guards/authentication.ts'
 import { busMetrics } from '../../../src/handlers/metrics/bus-metrics.ts'
@@ -11,8 +12,8 @@ import { healthRoutes } from '../../../src/handlers/routes/health.ts'
 import { metricsRoutes } from '../../../src/handlers/routes/metrics.ts'
 import { secretRoutes } from '../../../src/handlers/routes/secret.ts'
 import { Sensitive } from '../../../src/secret.ts'
+import { clients } from '../../../src/sources/clients/clients.ts'
 import { identity } from '../../../src/sources/identity.ts'
-import { tokens } from '../../../src/sources/tokens.ts'
 import {
   fetchReply,
   type HttpService,
@@ -45,7 +46,7 @@ async function startAuthenticated() {
     identity: identity({ container: 'x', project: 'x' }),
     source,
     'metrics-routes': metricsRoutes(),
-    tokens: tokens({ authToken: new Sensitive(known.join('\n')) }),
+    clients: clients({ authToken: new Sensitive(known.join('\n')) }),
     authentication: authentication(),
     'admin-routes': adminRoutes(),
     'health-routes': healthRoutes(),
@@ -251,7 +252,7 @@ describe('a browser route', () => {
   const basic = (pair: string) => ({ authorization: `Basic ${Buffer.from(pair).toString('base64')}` })
   const page = () =>
     startHttp({
-      tokens: tokens({ authToken: new Sensitive(known.join('\n')) }),
+      clients: clients({ authToken: new Sensitive(known.join('\n')) }),
       authentication: authentication(),
       page: (bus) =>
         bus.subscribe(httpRoutes, (app) => void app.get('/page', { config: { browser: true } }, () => 'x')),
@@ -299,7 +300,9 @@ describe('a rejected request for a secret', () => {
 
     expect(await auditRecord(service)).toEqual({
       reqId: 'request-1',
-      client: '127.0.0.1',
+      client: undefined,
+      address: '127.0.0.1',
+      token: undefined,
       codeName: 'river',
       status: 401,
       cache: undefined,
@@ -326,17 +329,17 @@ test('tokens do not occur in responses, metrics or the log', async () => {
   responses.push(await fetchReply(`${origin}/-/reload`, { method: 'POST', headers: bearer(known[0]) }))
   responses.push(await fetchReply(`${origin}/metrics`, { headers: bearer(known[0]) }))
 
-  expect(responses.at(-1)).toMatchObject({ status: 200, body: expect.stringContaining('channel="token.check"') })
+  expect(responses.at(-1)).toMatchObject({ status: 200, body: expect.stringContaining('channel="client.identify"') })
   expect(inspect([responses, records], { depth: 20, showHidden: true, maxStringLength: null })).not.toContain(
     'classified',
   )
 })
 
-describe('if the token check fails,', () => {
+describe('if the identification fails,', () => {
   const route: Subscriber = (bus) => bus.subscribe(httpRoutes, (app) => void app.get('/route', async () => 'read'))
 
   test('requests are not served', async () => {
-    const broken: Subscriber = (bus) => bus.provide(checkToken, () => Promise.reject(new Error('oops')))
+    const broken: Subscriber = (bus) => bus.provide(identifyClient, () => Promise.reject(new Error('oops')))
     const { origin } = await startHttp({ broken, authentication: authentication(), route })
 
     const reply = await fetchReply(`${origin}/route`, { headers: bearer(known[0]) })
@@ -345,18 +348,29 @@ describe('if the token check fails,', () => {
   })
 
   test.each([null, undefined, 0, '', false])('requests are not served when it throws %j', async (thrown) => {
-    const broken: Subscriber = (bus) => bus.provide(checkToken, () => Promise.reject(thrown))
+    const broken: Subscriber = (bus) => bus.provide(identifyClient, () => Promise.reject(thrown))
     const routes: Subscriber = (bus) => bus.subscribe(httpRoutes, (app) => void app.get('/', async () => 'admitted'))
     const { origin, messages } = await startHttp({ broken, authentication: authentication(), routes })
 
     expect(parseProblem(await fetchReply(origin, { headers: bearer('any') }))).toMatchObject({ status: 500 })
     expect(messages('error')).toEqual([
-      `Failed to handle GET: Failed to check the token: ${thrown || String(thrown) || '[empty string]'}`,
+      `Failed to handle GET: Failed to identify the client: ${thrown || String(thrown) || '[empty string]'}`,
     ])
   })
 
-  test.each([1, 'true', {}, [], undefined, null])('requests are not served when it replies with %j', async (answer) => {
-    const odd: Subscriber = (bus) => bus.provide(checkToken, () => answer as boolean) // a plugin may return any value
+  test.each<unknown>([
+    1,
+    true,
+    'true',
+    {},
+    [],
+    undefined,
+    null,
+    { name: 'x', may: ['secrets'], mayRead: () => true },
+    { may: new Set(), mayRead: () => true },
+    { name: 'x', may: new Set() },
+  ])('requests are not served when it replies with %j', async (answer) => {
+    const odd: Subscriber = (bus) => bus.provide(identifyClient, () => answer as Client) // a plugin may return any value
     const routes: Subscriber = (bus) => bus.subscribe(httpRoutes, (app) => void app.get('/', async () => 'admitted'))
     const { origin } = await startHttp({ odd, authentication: authentication(), routes })
 

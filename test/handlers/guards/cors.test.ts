@@ -6,7 +6,7 @@ import { loadShedding } from '../../../src/handlers/guards/load-shedding.ts'
 import { adminRoutes } from '../../../src/handlers/routes/admin.ts'
 import type { Plugin } from '../../../src/runtime/plugins/plugin.ts'
 import { Sensitive } from '../../../src/secret.ts'
-import { tokens } from '../../../src/sources/tokens.ts'
+import { clients } from '../../../src/sources/clients/clients.ts'
 import { pluginContext } from '../../../src/testing/plugin-context.ts'
 import { fetchReply, parseProblem, startHttp } from '../../support/http/http.ts'
 import { snippetsIn } from '../../support/project/snippets.ts'
@@ -28,7 +28,7 @@ const preflight = { 'access-control-request-method': 'POST', 'access-control-req
 async function startAuthenticated() {
   return startHttp({
     'load-shedding': loadShedding(),
-    tokens: tokens({ authToken: new Sensitive('token-1') }),
+    clients: clients({ authToken: new Sensitive('token-1') }),
     authentication: authentication(),
     'admin-routes': adminRoutes(),
     cors: cors(await pluginContext({ 'cors-origin': origin }, { name: 'cors', options })), // after the authentication, as in the service

@@ -1,7 +1,7 @@
 import fastify from 'fastify'
 import { describe, expect, test, vi } from 'vitest'
 import type { Subscriber } from '../../../src/bus/process/process-bus.ts'
-import { checkToken, httpRoutes } from '../../../src/channels.ts'
+import { httpRoutes, identifyClient } from '../../../src/channels.ts'
 import { UsageError } from '../../../src/errors.ts'
 import { noAuthentication } from '../../../src/handlers/guards/no-authentication.ts'
 import { recordedBus } from '../../../src/testing/recorded-bus.ts'
@@ -101,8 +101,8 @@ describe('starting without authentication', () => {
     expect(await start('0.0.0.0', {}, true)).toBeUndefined()
   })
 
-  test('is allowed everywhere if any subscriber provides the token check', async () => {
-    expect(await start('0.0.0.0', { mine: (bus) => bus.provide(checkToken, () => false) })).toBeUndefined()
+  test('is allowed everywhere if any subscriber identifies clients', async () => {
+    expect(await start('0.0.0.0', { mine: (bus) => bus.provide(identifyClient, () => undefined) })).toBeUndefined()
   })
 
   test('is allowed everywhere if client certificates are required, but not if they are optional', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { event } from '../../../src/bus/channel.ts'
-import { checkToken } from '../../../src/channels.ts'
+import { identifyClient } from '../../../src/channels.ts'
+import type { Client } from '../../../src/client.ts'
 import { authentication } from '../../../src/handlers/guards/authentication.ts'
 import { inspector } from '../../../src/handlers/inspector/inspector.ts'
 import { acceptsConnections, fetchReply, RawConnection, startHttp } from '../../support/http/http.ts'
@@ -148,12 +149,12 @@ describe('the events of the inspector', () => {
   })
 
   test('are rejected if authentication finishes after the server has begun to close', async () => {
-    const { promise: authenticated, resolve } = Promise.withResolvers<boolean>()
+    const { promise: authenticated, resolve } = Promise.withResolvers<Client>()
     const { promise: requested, resolve: markRequested } = Promise.withResolvers<void>()
     const { origin, port, bus } = await startHttp(
       {
-        tokens: (bus) =>
-          bus.provide(checkToken, () => {
+        clients: (bus) =>
+          bus.provide(identifyClient, () => {
             markRequested()
             return authenticated
           }),
@@ -167,7 +168,7 @@ describe('the events of the inspector', () => {
 
     const exit = bus.exit()
     await expect.poll(() => acceptsConnections(port)).toBe(false)
-    resolve(true)
+    resolve({ name: 'x', may: new Set(['inspector']), mayRead: () => false })
 
     expect(await exit).toBe(0)
     expect((await reply).status).toBe(503)

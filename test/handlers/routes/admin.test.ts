@@ -9,7 +9,7 @@ import type { Subscriber } from '../../../src/bus/process/process-bus.ts'
 import { authentication } from '../../../src/handlers/guards/authentication.ts'
 import { adminRoutes } from '../../../src/handlers/routes/admin.ts'
 import { SourceFailure } from '../../../src/secret.ts'
-import { tokens } from '../../../src/sources/tokens.ts'
+import { clients } from '../../../src/sources/clients/clients.ts'
 import { fetchReply, parseProblem, RawConnection, type RawReply, startHttp } from '../../support/http/http.ts'
 import { assembleService } from '../../support/service/assemble-service.ts'
 
@@ -35,7 +35,7 @@ async function reloadable(
   const service = await startHttp(
     {
       ...Object.fromEntries(others),
-      tokens: tokens({ authTokenFile: file }),
+      clients: clients({ authTokenFile: file }),
       authentication: authentication(),
       admin: adminRoutes(),
     },
@@ -73,7 +73,7 @@ describe('POST /-/reload', () => {
     expect(failed).toEqual([{ listener: 'sloth', detail: 'A subscriber did not finish in time.' }])
     expect(reloaded).toEqual([
       { listener: 'cache', result: 'done' },
-      { listener: 'tokens', result: { tokens: 1 } },
+      { listener: 'clients', result: { clients: 1, tokens: 1 } },
       { listener: 'http-server' },
     ])
     expect(messages('error')).toContain(
@@ -102,7 +102,7 @@ describe('POST /-/reload', () => {
         { listener: 'async', result: { count: 1 } },
         { listener: 'text', result: 'done' },
         { listener: 'empty' },
-        { listener: 'tokens', result: { tokens: 1 } },
+        { listener: 'clients', result: { clients: 1, tokens: 1 } },
         { listener: 'http-server' },
       ],
     })
@@ -251,7 +251,7 @@ describe('a failed reload', () => {
       reloaded: [
         { listener: 'first', result: 1 },
         { listener: 'last', result: 2 },
-        { listener: 'tokens', result: { tokens: 1 } },
+        { listener: 'clients', result: { clients: 1, tokens: 1 } },
         { listener: 'http-server' },
       ],
     })
@@ -265,7 +265,7 @@ describe('a failed reload', () => {
     const { reloaded } = failureIn(await reload())
 
     expect(reloaded).toEqual([
-      { listener: 'tokens', result: { tokens: 1 } },
+      { listener: 'clients', result: { clients: 1, tokens: 1 } },
       { listener: 'double', result: 2 },
       { listener: 'http-server' },
     ])
@@ -296,7 +296,7 @@ describe('a failed reload', () => {
     const reply = await reload()
 
     expect(failureIn(reply)).toEqual({
-      failed: [{ listener: 'tokens', detail: 'The service failed to handle the request.' }],
+      failed: [{ listener: 'clients', detail: 'The service failed to handle the request.' }],
       reloaded: [{ listener: 'http-server' }],
     })
     expect((await reload({ headers: bearer('classified-2') })).status).toBe(401)
@@ -352,7 +352,7 @@ describe('the assembled service', () => {
 
     expect(status).toBe(200)
     expect(JSON.parse(body).reloaded).toEqual([
-      { listener: 'tokens', result: { tokens: 1 } },
+      { listener: 'clients', result: { clients: 1, tokens: 1 } },
       { listener: 'credentials' },
       { listener: 'secret-cache', result: { reloaded: ['thedoctor'] } },
       { listener: 'http-server' },

@@ -9,8 +9,8 @@ import { docs } from '../../../src/handlers/routes/docs.ts'
 import { healthRoutes } from '../../../src/handlers/routes/health.ts'
 import { RequestError } from '../../../src/handlers/server/request-error.ts'
 import { Sensitive } from '../../../src/secret.ts'
+import { clients } from '../../../src/sources/clients/clients.ts'
 import { identity } from '../../../src/sources/identity.ts'
-import { tokens } from '../../../src/sources/tokens.ts'
 import { fetchReply, parseProblem, startHttp } from '../../support/http/http.ts'
 import { ownPackage } from '../../support/service/assemble-service.ts'
 
@@ -42,7 +42,7 @@ async function documentOf(...args: Parameters<typeof start>) {
 const startGuarded = () =>
   startHttp({
     docs: docs(),
-    tokens: tokens({ authToken: new Sensitive(token) }),
+    clients: clients({ authToken: new Sensitive(token) }),
     authentication: authentication(),
     identity: identity({}),
     'health-routes': healthRoutes(),
@@ -85,9 +85,12 @@ describe('the document', () => {
     )
 
     expect(security).toEqual([{ bearer: [] }])
-    expect(components.securitySchemes).toMatchObject({ bearer: { type: 'http', scheme: 'bearer' } })
-    expect(paths['/openapi.json'].get).not.toHaveProperty('security')
-    expect(Object.keys(paths['/openapi.json'].get.responses)).toContain('401')
+    expect(components.securitySchemes).toMatchObject({
+      bearer: { type: 'http', scheme: 'bearer' },
+      basic: { type: 'http', scheme: 'basic' },
+    })
+    expect(paths['/openapi.json'].get.security).toEqual([{ bearer: ['docs'] }, { basic: ['docs'] }])
+    expect(Object.keys(paths['/openapi.json'].get.responses)).toEqual(expect.arrayContaining(['401', '403']))
     expect(paths['/health'].get.security).toEqual([])
     expect(Object.keys(paths['/health'].get.responses)).toEqual(['200', '400', '413', '500'])
   })

@@ -238,7 +238,7 @@ describe('the audit line', () => {
 
     expect(await audited(service)).toEqual({
       reqId: 'request-1',
-      client: '127.0.0.1',
+      address: '127.0.0.1',
       codeName: 'river',
       status: 200,
       cache: expect.stringMatching(/^secret-bus; /),
@@ -266,7 +266,7 @@ describe('the audit line', () => {
 
     await fetchReply(`${service.origin}/secret/the%20master`)
 
-    expect(await audited(service)).toMatchObject({ client: '127.0.0.1', codeName: 'the master', status: 404 })
+    expect(await audited(service)).toMatchObject({ address: '127.0.0.1', codeName: 'the master', status: 404 })
   })
 
   test.each([
@@ -282,7 +282,7 @@ describe('the audit line', () => {
 
     await fetchReply(`${service.origin}/secret`)
 
-    expect(await audited(service)).toMatchObject({ client: '127.0.0.1', codeName: 'thedoctor', status })
+    expect(await audited(service)).toMatchObject({ address: '127.0.0.1', codeName: 'thedoctor', status })
   })
 
   test('contains the reason of a failed request', async () => {
@@ -313,7 +313,7 @@ describe('the audit line', () => {
 
     connection.socket.resetAndDestroy()
 
-    expect(await audited(service)).toMatchObject({ client: '127.0.0.1', codeName: 'thedoctor', status: 499 })
+    expect(await audited(service)).toMatchObject({ address: '127.0.0.1', codeName: 'thedoctor', status: 499 })
   })
 
   test('does not contain the value, and neither does any other line', async () => {

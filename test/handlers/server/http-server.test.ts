@@ -134,13 +134,13 @@ describe('the client address', () => {
 
   test('is that of the peer, regardless of X-Forwarded-For', async () => {
     expect(await clientOf({ trustProxy: false }, { 'x-forwarded-for': '203.0.113.7' })).toMatchObject({
-      client: '127.0.0.1',
+      address: '127.0.0.1',
     })
   })
 
   test('is the one that a trusted proxy appended to X-Forwarded-For', async () => {
     expect(await clientOf({ trustProxy: true }, { 'x-forwarded-for': '192.0.2.1, 203.0.113.7' })).toMatchObject({
-      client: '203.0.113.7',
+      address: '203.0.113.7',
     })
   })
 
@@ -151,16 +151,16 @@ describe('the client address', () => {
     ['unknown', '127.0.0.1'],
     ['203.0.113.7, _hidden', '127.0.0.1'],
     ['<script>', '127.0.0.1'],
-  ])('has one form, regardless of the form that a trusted proxy sends: %s', async (header, client) => {
-    expect(await clientOf({ trustProxy: true }, { 'x-forwarded-for': header })).toMatchObject({ client })
+  ])('has one form, regardless of the form that a trusted proxy sends: %s', async (header, address) => {
+    expect(await clientOf({ trustProxy: true }, { 'x-forwarded-for': header })).toMatchObject({ address })
   })
 
   test('of an IPv4 peer is the same on an IPv6 socket', async () => {
-    expect(await clientOf({ trustProxy: false, host: '::' }, {})).toMatchObject({ client: '127.0.0.1' })
+    expect(await clientOf({ trustProxy: false, host: '::' }, {})).toMatchObject({ address: '127.0.0.1' })
   })
 
   test('is that of the peer if a trusted proxy sends no X-Forwarded-For', async () => {
-    expect(await clientOf({ trustProxy: true }, {})).toMatchObject({ client: '127.0.0.1' })
+    expect(await clientOf({ trustProxy: true }, {})).toMatchObject({ address: '127.0.0.1' })
   })
 })
 

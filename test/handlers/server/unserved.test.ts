@@ -5,7 +5,7 @@ import type { Subscriber } from '../../../src/bus/process/process-bus.ts'
 import { httpRoutes } from '../../../src/channels.ts'
 import { authentication } from '../../../src/handlers/guards/authentication.ts'
 import { Sensitive } from '../../../src/secret.ts'
-import { tokens } from '../../../src/sources/tokens.ts'
+import { clients } from '../../../src/sources/clients/clients.ts'
 import { fetchReply, parseProblem, RawConnection, type RawReply, startHttp } from '../../support/http/http.ts'
 
 const adding =
@@ -34,7 +34,7 @@ const routes = adding((app) => {
 })
 
 const guard: Record<string, Subscriber> = {
-  tokens: tokens({ authToken: new Sensitive('token') }),
+  clients: clients({ authToken: new Sensitive('token') }),
   authentication: authentication(),
 }
 

@@ -21,7 +21,7 @@ test('prints the channels of the configured service with its plugins, without st
         channel: 'secret.get',
         usedBy: expect.arrayContaining([basename(file, '.mjs'), 'secret-routes']),
       }),
-      expect.objectContaining({ channel: 'token.check', handlers: [expect.objectContaining({ name: 'tokens' })] }),
+      expect.objectContaining({ channel: 'client.identify', handlers: [expect.objectContaining({ name: 'clients' })] }),
     ]),
   )
 })

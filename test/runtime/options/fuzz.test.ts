@@ -26,7 +26,9 @@ async function read(args: string[], env: Record<string, string> = {}, file?: str
   return readOptions((await readCommandLine([`--config=${path}`, ...args], '1.2.3')).written, env)
 }
 
-const variableOf = (flag: string) => `SECRET_BUS_${flag.replaceAll('-', '_').toUpperCase()}`
+const variableOf = (flag: string) =>
+  everyOption.find((option) => option.flag === flag)?.variable ??
+  `SECRET_BUS_${flag.replaceAll('-', '_').toUpperCase()}`
 const inFile = everyOption.filter(({ flag }) => flag !== 'config')
 const flags = everyOption.map(({ flag }) => flag)
 
@@ -75,6 +77,7 @@ const domains: Readonly<Record<keyof Options, (value: unknown) => boolean>> = {
   allowAnonymous: isBoolean,
   inspector: isBoolean,
   authTokenFile: isTextOrNone,
+  clientsFile: isTextOrNone,
   tlsCert: isTextOrNone,
   tlsKey: isTextOrNone,
   tlsKeyPassphraseFile: isTextOrNone,
@@ -84,6 +87,8 @@ const domains: Readonly<Record<keyof Options, (value: unknown) => boolean>> = {
   watchFiles: isDuration,
   keepAliveTimeout: isTimeLimit,
   codeNames: (names) => isList(names) && names.length > 0 && names.every((name) => name.isWellFormed()),
+  privateCodeNames: isList,
+  clientsSecret: isTextOrNone,
   table: isText,
   keyAttribute: isText,
   valueAttribute: isText,
@@ -110,6 +115,7 @@ const domains: Readonly<Record<keyof Options, (value: unknown) => boolean>> = {
   logFormat: isOneOf('json', 'pretty', 'auto'),
   logWhenFull: isOneOf('drop', 'block'),
   authToken: (token) => token === undefined || token instanceof Sensitive,
+  clients: (document) => document === undefined || document instanceof Sensitive,
   ecsMetadataUri: isTextOrNone,
   caBundle: isTextOrNone,
 }
@@ -125,7 +131,8 @@ const sentences = [
   /^".*" in \S+ must be a string, a number or a boolean$/,
   /^Failed to read --config .+: .+$/,
   /^--config .+ must contain a JSON object(; line \d+, column \d+ is not JSON)?$/,
-  /^--auth-token-file and SECRET_BUS_AUTH_TOKEN are mutually exclusive$/,
+  /^--auth-token-file and (SECRET_BUS_AUTH_TOKEN|--clients) are mutually exclusive$/,
+  /^SECRET_BUS_AUTH_TOKEN and --clients are mutually exclusive$/,
   /^--tls-(cert requires --tls-key|key requires --tls-cert|key-passphrase-file requires --tls-key)$/,
   /^--tls-client-(ca requires --tls-cert|(auth|crl) requires --tls-client-ca)$/,
   /^Unknown arguments?: .+$/,
@@ -239,7 +246,7 @@ test('an option has the same value from every source, and the source of highest 
     })
   const given = fc
     .subarray(
-      inFile.map(({ flag }) => flag).filter((flag) => !flag.startsWith('tls')),
+      inFile.map(({ flag }) => flag).filter((flag) => !flag.startsWith('tls') && flag !== 'clients'), // excludes --auth-token-file
       { maxLength: 8 },
     )
     .chain((flags) => fc.tuple(...flags.map(place)))

@@ -102,9 +102,10 @@ test.for(['unknown', 'authentication', 'no-authentication'])(
   },
 )
 
-describe('a plugin that checks tokens', () => {
+describe('a plugin that identifies clients', () => {
   const code = `export default ({ channels }) => (bus) => {
-    bus.provide(channels.checkToken, ({ token }) => token.reveal() === 'mine')
+    const client = { name: 'mine', may: new Set(['secrets', 'reload', 'docs']), mayRead: () => true }
+    bus.provide(channels.identifyClient, ({ token }) => (token.reveal() === 'mine' ? client : undefined))
   }`
 
   test('counts as authentication, so the service may listen beyond loopback', async () => {
@@ -121,8 +122,8 @@ describe('a plugin that checks tokens', () => {
     expect(service.stdout.join()).not.toContain('Authentication is disabled')
   })
 
-  test('replaces the built-in check', async () => {
-    const service = startWith(code, '--auth-token-file', '/no/such/file', '--without', 'tokens')
+  test('replaces the built-in subscriber', async () => {
+    const service = startWith(code, '--auth-token-file', '/no/such/file', '--without', 'clients')
 
     expect((await fetch(`${await service.address()}/secret`)).status).toBe(401)
   })

@@ -44,6 +44,6 @@ export async function assembleService(
     await bus.exit()
   })
   const logged = () => lines.map((line) => JSON.parse(line))
-  const origin = () => String(logged().findLast(({ address }) => address !== undefined)?.address)
+  const origin = () => String(logged().findLast(({ msg }) => String(msg).startsWith('Listening on'))?.address)
   return { bus, lines, logged, origin }
 }

@@ -12,7 +12,7 @@ import { authentication } from '../../../../src/handlers/guards/authentication.t
 import { adminRoutes } from '../../../../src/handlers/routes/admin.ts'
 import type { Limits } from '../../../../src/handlers/server/limits.ts'
 import { Sensitive } from '../../../../src/secret.ts'
-import { tokens } from '../../../../src/sources/tokens.ts'
+import { clients } from '../../../../src/sources/clients/clients.ts'
 import {
   certificateFiles,
   clientOf,
@@ -242,7 +242,7 @@ describe('a reload', () => {
 
   test('that fails names the file in the log only, and reloads the other subscribers', async () => {
     const { origin, port, files, messages } = await secured({
-      tokens: tokens({ authToken: new Sensitive('token') }),
+      clients: clients({ authToken: new Sensitive('token') }),
       authentication: authentication(),
       admin: adminRoutes(),
     })
@@ -256,7 +256,7 @@ describe('a reload', () => {
     expect(reply.status).toBe(500)
     expect(JSON.parse(reply.body)).toMatchObject({
       failed: [{ listener: 'http-server', detail: 'The service failed to handle the request.' }],
-      reloaded: [{ listener: 'tokens', result: { tokens: 1 } }],
+      reloaded: [{ listener: 'clients', result: { clients: 1, tokens: 1 } }],
     })
     expect(reply.body).not.toContain(files.tlsKey)
     expect(messages('error')).toContainEqual(
@@ -515,6 +515,6 @@ describe('a process', () => {
 
     expect(await service.exited).toBe(0)
     const topology = service.stdout.join('')
-    for (const name of ['tokens', 'http-server']) expect(topology.includes(`"${name}"`), topology).toBe(watches)
+    for (const name of ['clients', 'http-server']) expect(topology.includes(`"${name}"`), topology).toBe(watches)
   })
 })

@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { checkToken } from '../../src/channels.ts'
-import { Sensitive } from '../../src/secret.ts'
-import { type TokensOptions, tokens } from '../../src/sources/tokens.ts'
-import { recordedBus } from '../../src/testing/recorded-bus.ts'
-import { startTestService } from '../support/service/test-service.ts'
+import { identifyClient } from '../../../src/channels.ts'
+import { Sensitive } from '../../../src/secret.ts'
+import { type ClientsOptions, clients } from '../../../src/sources/clients/clients.ts'
+import { recordedBus } from '../../../src/testing/recorded-bus.ts'
+import { startTestService } from '../../support/service/test-service.ts'
 
 // Counted, not replaced.
 vi.mock('node:crypto', { spy: true })
@@ -28,24 +28,25 @@ async function tokenFile(content: string) {
 }
 
 /** A bus with these tokens that has not started yet. */
-function stopped(options: TokensOptions) {
-  const recorded = recordedBus({ tokens: tokens(options) })
+function stopped(options: ClientsOptions) {
+  const recorded = recordedBus({ clients: clients(options) })
   onTestFinished(async () => {
     await recorded.bus.exit()
   })
-  const accepts = (token: string) => recorded.bus.request(checkToken, { token: new Sensitive(token) })
+  const identify = (token: string) => recorded.bus.request(identifyClient, { token: new Sensitive(token) })
+  const accepts = async (token: string) => (await identify(token)) !== undefined
   const logged = () => inspect(recorded.records, { depth: 10, showHidden: true })
-  return { ...recorded, accepts, logged }
+  return { ...recorded, identify, accepts, logged }
 }
 
-async function started(options: TokensOptions) {
+async function started(options: ClientsOptions) {
   const service = stopped(options)
   await service.bus.start()
   return service
 }
 
 /** The error of a failing start, and everything that it exposes. */
-async function failedStart(options: TokensOptions) {
+async function failedStart(options: ClientsOptions) {
   const { bus, logged } = stopped(options)
   const error: Error = await bus.start().then(
     () => expect.unreachable('the bus started'),
@@ -94,15 +95,31 @@ describe('a token file', () => {
     expect(await accepts('first')).toBe(false)
   })
 
-  test('compares a token with all of its tokens, whichever matches', async () => {
+  test('compares a token in constant time with the one that it may be', async () => {
     const { file } = await tokenFile('first\nsecond\nthird')
     const { accepts } = await started({ authTokenFile: file })
 
-    for (const token of ['first', 'third', 'fourth']) {
+    for (const [token, times] of [
+      ['first', 1],
+      ['third', 1],
+      ['fourth', 0],
+    ] as const) {
       vi.mocked(timingSafeEqual).mockClear()
       await accepts(token)
-      expect(timingSafeEqual, token).toHaveBeenCalledTimes(3)
+      expect(timingSafeEqual, token).toHaveBeenCalledTimes(times)
     }
+  })
+
+  test('makes each token a client that may do everything, named after its hash', async () => {
+    const { file } = await tokenFile('first\nsecond')
+    const { bus, identify } = await started({ authTokenFile: file })
+
+    const client = await identify('second')
+
+    expect(client).toMatchObject({ name: 'token-16367aac', token: '16367aac' })
+    expect(client?.may).toEqual(new Set(['secrets', 'metrics', 'reload', 'docs', 'inspector']))
+    expect(client?.mayRead('anything')).toBe(true)
+    expect(await bus.request(identifyClient, {})).toBeUndefined()
   })
 })
 
@@ -197,7 +214,7 @@ describe('tokens in the environment', () => {
   test('stay the same after a reload', async () => {
     const { bus, accepts } = await started({ authToken: new Sensitive('first\nsecond') })
 
-    expect(await bus.graceful()).toEqual([{ tokens: 2 }])
+    expect(await bus.graceful()).toEqual([{ clients: 2, tokens: 2 }])
 
     expect(await accepts('second')).toBe(true)
   })
@@ -210,11 +227,11 @@ describe('a reload', () => {
 
     await write('old\nnew')
     expect(await accepts('new')).toBe(false)
-    expect(await bus.graceful()).toEqual([{ tokens: 2 }])
+    expect(await bus.graceful()).toEqual([{ clients: 2, tokens: 2 }])
     expect([await accepts('old'), await accepts('new')]).toEqual([true, true])
 
     await write('new')
-    expect(await bus.graceful()).toEqual([{ tokens: 1 }])
+    expect(await bus.graceful()).toEqual([{ clients: 1, tokens: 1 }])
     expect([await accepts('old'), await accepts('new')]).toEqual([false, true])
   })
 
@@ -229,7 +246,7 @@ describe('a reload', () => {
     const message = expect.stringMatching(problem.replace('FILE', `--auth-token-file ${file}`))
 
     await expect(bus.graceful()).rejects.toMatchObject({
-      failures: [{ listener: 'tokens', error: { name: 'UnusableFile', message } }],
+      failures: [{ listener: 'clients', error: { name: 'UnusableFile', message } }],
     })
 
     expect([await accepts('old'), await accepts('new')]).toEqual([true, false])
@@ -345,7 +362,7 @@ describe('a watched token file', () => {
     expect(messages('info')).not.toContain('Reloaded the tokens')
   })
 
-  test.each<[string, TokensOptions, boolean]>([
+  test.each<[string, ClientsOptions, boolean]>([
     ['is', { authTokenFile: 'file', watchFiles: 1 }, true],
     ['is not', { authTokenFile: 'file', watchFiles: 0 }, false],
     ['is not', { authTokenFile: 'file' }, false],
@@ -355,7 +372,7 @@ describe('a watched token file', () => {
 
     const handlers = bus.topology().find(({ channel }) => channel === 'lifecycle.state')?.handlers ?? []
 
-    expect(handlers.some(({ name }) => name === 'tokens')).toBe(watches)
+    expect(handlers.some(({ name }) => name === 'clients')).toBe(watches)
   })
 })
 

@@ -1,4 +1,27 @@
-/** Limits the rate of requests: https://en.wikipedia.org/wiki/Token_bucket */
+/** Limits the rate of requests of each client: https://en.wikipedia.org/wiki/Token_bucket */
+
+/** Clients with a rate of their own. Beyond, the client that was limited first starts anew. */
+const maxClients = 10_000
+
+export class ClientRates {
+  readonly #byName = new Map<string, { readonly rate: number; readonly bucket: TokenBucket }>()
+
+  /**
+   * Accepts a request of a client if its rate allows it.
+   * @returns the time in milliseconds until a request would be accepted; 0 if this one is
+   */
+  take(name: string, rate: number): number {
+    let limited = this.#byName.get(name)
+    if (limited?.rate !== rate) {
+      limited = { rate, bucket: new TokenBucket(rate) }
+      this.#byName.delete(name)
+      this.#byName.set(name, limited)
+      const [first] = this.#byName.keys()
+      if (this.#byName.size > maxClients && first !== undefined) this.#byName.delete(first)
+    }
+    return limited.bucket.take()
+  }
+}
 
 /** Holds the requests of one second, so that a burst of that many is accepted after a pause. */
 export class TokenBucket {

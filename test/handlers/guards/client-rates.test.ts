@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { TokenBucket } from '../../../src/handlers/guards/token-bucket.ts'
+import { ClientRates, TokenBucket } from '../../../src/handlers/guards/client-rates.ts'
 
 function bucket(rate: number) {
   let now = 0
@@ -47,5 +47,23 @@ describe('a token bucket', () => {
     expect(Math.round(tokens.take())).toBe(10_000)
     advance(10_000)
     expect(burst()).toBe(1)
+  })
+})
+
+describe('the rates of clients', () => {
+  test('are separate, and start anew when the rate of a client changes', () => {
+    const rates = new ClientRates()
+    const accepted = (name: string, rate: number) => rates.take(name, rate) === 0
+
+    expect([accepted('a', 0.001), accepted('a', 0.001), accepted('b', 0.001)]).toEqual([true, false, true])
+    expect([accepted('a', 0.002), accepted('a', 0.002)]).toEqual([true, false])
+  })
+
+  test('are bounded in number', () => {
+    const rates = new ClientRates()
+    for (let index = 0; index <= 10_000; index += 1) rates.take(`client-${index}`, 0.001)
+
+    expect(rates.take('client-10000', 0.001)).toBeGreaterThan(0)
+    expect(rates.take('client-0', 0.001)).toBe(0)
   })
 })

@@ -1,0 +1,37 @@
+/** Metrics of the clients: the uses of each token, and how long the clients have been stale. */
+import type { ServiceInfo } from '../../bus/process/service-info.ts'
+import type { Metric } from '../../channels.ts'
+import type { KnownClients } from './known-clients.ts'
+import type { Staleness } from './staleness.ts'
+
+/** Clients with time series of their own. All others share one. */
+const maxClients = 1_000
+
+export function clientMetrics(
+  { metricPrefix }: Pick<ServiceInfo, 'metricPrefix'>,
+  known: KnownClients | undefined,
+  staleness: Staleness,
+): Metric[] {
+  const named = new Set<string>()
+  const uses = new Map<string, { readonly labels: { client: string; token: string }; value: number }>()
+  for (const { client, token, uses: value } of known?.tokens ?? []) {
+    if (named.size < maxClients) named.add(client)
+    const labels = named.has(client) ? { client, token } : { client: 'other', token: 'other' }
+    const key = Object.values(labels).join(' ')
+    uses.set(key, { labels, value: value + (uses.get(key)?.value ?? 0) })
+  }
+  return [
+    {
+      name: `${metricPrefix}token_uses_total`,
+      help: 'Requests by client and token, which is identified by the first digits of its SHA-256 hash.',
+      type: 'counter',
+      values: [...uses.values()],
+    },
+    {
+      name: `${metricPrefix}clients_stale_seconds`,
+      help: 'Time since the clients in use could not be read again; 0 if they are up to date.',
+      type: 'gauge',
+      values: [{ value: staleness.duration / 1_000 }],
+    },
+  ]
+}
