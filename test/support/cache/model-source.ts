@@ -1,7 +1,7 @@
 /** A source of secrets whose values change over time, on a manual clock. It remembers all values and all reads. */
-import type { Provider } from '../../src/bus/bus.ts'
-import { type SecretKey, SecretNotFound, Sensitive, SourceFailure, type StoredSecret } from '../../src/secret.ts'
-import { type ManualClock, settled } from './manual-clock.ts'
+import type { Provider } from '../../../src/bus/bus.ts'
+import { type SecretKey, SecretNotFound, Sensitive, SourceFailure, type StoredSecret } from '../../../src/secret.ts'
+import { type ManualClock, settled } from '../manual-clock.ts'
 
 /** How the source handles the reads that are sent from now on. */
 export interface Behaviour {
