@@ -1,6 +1,6 @@
 /** The freshness guarantee, measured on a fleet: see `docs/RELIABILITY.md`. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Pool } from 'undici'
+import { Pool, request } from 'undici'
 import { expect, onTestFinished, test } from 'vitest'
 import { environmentOf, type RotatingTable, startRotatingTable } from '../support/dynamodb/rotating-table.ts'
 import { haproxyInstalled, startHaproxy } from '../support/http/haproxy.ts'
@@ -151,6 +151,10 @@ behindHaproxy('five instances keep the guarantee', { timeout: (duration + 120) *
   const start = async (name: string) => [name, await startRestartable(args, environmentOf(name))] as const
   const running = new Map(await Promise.all(instances.map(start)))
   const portOf = (name: string) => running.get(name)?.port ?? 0
+  for (const name of instances) {
+    const ready = async () => (await request(`http://127.0.0.1:${portOf(name)}/ready`)).statusCode
+    await expect.poll(ready).toBe(200) // HAProxy takes an instance for ready before its first check
+  }
   const balanced = instances.slice(0, -1)
   const proxy = await startHaproxy(Object.fromEntries(balanced.map((name) => [name, portOf(name)])), {
     checkInterval: 50,
