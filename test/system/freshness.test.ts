@@ -152,7 +152,11 @@ behindHaproxy('five instances keep the guarantee', { timeout: (duration + 120) *
   const running = new Map(await Promise.all(instances.map(start)))
   const portOf = (name: string) => running.get(name)?.port ?? 0
   for (const name of instances) {
-    const ready = async () => (await request(`http://127.0.0.1:${portOf(name)}/ready`)).statusCode
+    const ready = async () => {
+      const { statusCode, body } = await request(`http://127.0.0.1:${portOf(name)}/ready`)
+      await body.dump()
+      return statusCode
+    }
     await expect.poll(ready).toBe(200) // HAProxy takes an instance for ready before its first check
   }
   const balanced = instances.slice(0, -1)
