@@ -183,8 +183,8 @@ export class CachedValue<Value, Reply> {
   /** The age up to which a request accepts the value. */
   #acceptedAge({ maxAge, maxStale }: CacheDirectives): number {
     const { ttl, minRefreshInterval } = this.#policy
-    if (maxAge === undefined) return ttl + (maxStale ?? Infinity)
-    return Math.max(maxAge, minRefreshInterval) + (maxStale ?? 0)
+    const staleness = maxStale ?? (maxAge === undefined ? Infinity : 0)
+    return Math.max(maxAge ?? ttl, minRefreshInterval) + staleness
   }
 
   #servable(now: number, directives: CacheDirectives): Entry<Value, Reply> | undefined {

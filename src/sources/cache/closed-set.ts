@@ -65,7 +65,9 @@ async function keepFresh(
     if (!signal.aborted) await value.refresh()
   }
   while (!signal.aborted && value.refreshIn < Infinity) {
-    if (value.refreshIn > 0) await pause(value.refreshIn)
+    // Requests and reloads that fail also pause reading. Such a pause is not a failure of this loop.
+    const wait = Math.max(value.refreshIn, value.pausedFor)
+    if (wait > 0) await pause(wait)
     else
       await limit(refresh).then(
         () => pauses.reset(),

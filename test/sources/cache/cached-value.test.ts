@@ -857,6 +857,17 @@ describe('maxStale', () => {
     expect(await load('second', { maxStale: Infinity })).toBe('second, miss')
   })
 
+  test.each([0, 500])('of 0 joins a read sent less than the interval ago, with a TTL of %d ms', async (ttl) => {
+    const { clock, get, answer, fetches } = cached({ ttl, minRefreshInterval: 1_000 })
+    const first = get({ maxStale: 0 })
+    await clock.advance(999)
+    const second = get({ maxStale: 0 })
+    await answer('first')
+
+    expect([await first, await second]).toEqual(['first, miss', 'first, coalesced'])
+    expect(fetches).toHaveLength(1)
+  })
+
   test('never extends what the cache may serve', async () => {
     const { clock, load, failLoad } = cached({ ttl: 60_000, maxStale: 10_000 })
     await load('first')

@@ -303,6 +303,31 @@ describe('the refresh in the background', () => {
     expect(await get()).toBe('second, hit')
   })
 
+  test('reads when a pause ends that a failed reload has caused', async () => {
+    const { bus, clock, answer, fail, fetches } = cache({ cacheTtl: 60_000 })
+    await bus.start()
+    await answer('first')
+    await clock.advance(48_000)
+    for (const pause of [75, 150, 300, 600, 1_200, 2_400, 4_800, 9_600, 19_200]) {
+      await fail(throttled())
+      await clock.advance(pause)
+    }
+    await fail(throttled()) // pauses for 22.5 s
+    await clock.advance(1_000)
+    const reload = expect(bus.graceful()).rejects.toThrow()
+    await settled()
+    await fail(throttled()) // again
+    await reload
+    const before = fetches.length
+
+    await clock.advance(21_500)
+    await clock.advance(999)
+    expect(fetches).toHaveLength(before)
+    await clock.advance(1)
+
+    expect(fetches).toHaveLength(before + 1)
+  })
+
   test('ends on stop and resumes after a restart', async () => {
     const { bus, clock, answer, fetches } = cache({ cacheTtl: 60_000 })
     await bus.start()
