@@ -8,7 +8,7 @@ import { type ServiceProcess, startService } from '../test/support/service/proce
 
 /** Short TTLs and timeouts, so that many refreshes occur in a run and a fault takes effect immediately. */
 const options = [
-  ...['--port=0', '--cache-ttl=300ms', '--max-stale=300ms'],
+  ...['--port=0', '--cache-ttl=1s', '--max-stale=300ms'],
   ...['--connect-timeout=500ms', '--request-timeout=500ms', '--fetch-timeout=1s', '--max-attempts=2'],
 ]
 

@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import { event, request } from './bus/channel.ts'
 import type { Client, Credentials, Right } from './client.ts'
-import type { Secret, SecretQuery, StoredSecret } from './secret.ts'
+import type { Secret, SecretKey, SecretQuery, StoredSecret } from './secret.ts'
 
 /** Identifies a running instance to operators. */
 export interface Identity {
@@ -108,7 +108,7 @@ const warnAfter = 10_000
 export const getSecret = request<SecretQuery, Secret>('secret.get')
 
 /** Reads a secret from the source. Requested by the cache, provided by the source. */
-export const fetchSecret = request<SecretQuery, StoredSecret>('secret.fetch', { timeout: 5_000 })
+export const fetchSecret = request<SecretKey, StoredSecret>('secret.fetch', { timeout: 5_000 })
 
 /** Returns the container and project of this instance. Requested by the health route, once at start. */
 export const getIdentity = request<void, Identity>('identity.get')

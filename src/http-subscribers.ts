@@ -1,6 +1,7 @@
 /** The subscribers of the HTTP part of a service. */
 import type { Subscriber } from './bus/process/process-bus.ts'
 import { authentication } from './handlers/guards/authentication.ts'
+import { clientCertificates } from './handlers/guards/client-certificates.ts'
 import { loadShedding } from './handlers/guards/load-shedding.ts'
 import { noAuthentication } from './handlers/guards/no-authentication.ts'
 import { inspector } from './handlers/inspector/inspector.ts'
@@ -34,6 +35,7 @@ export function httpSubscribers(options: HttpOptions & ClientSecretOptions): Rec
     docs: docs(),
     'metrics-routes': metricsRoutes(),
     'load-shedding': loadShedding(limits),
+    ...(options.tlsClientCa && { 'client-certificates': clientCertificates(options) }),
     ...(hasClients && { clients: clients(options) }),
     authentication: authentication({ required: hasClients }),
     'admin-routes': adminRoutes(),

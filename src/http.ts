@@ -2,6 +2,7 @@
 import type { Subscriber } from './bus/process/process-bus.ts'
 import type { Command, ServiceOptions } from './runtime/define-service.ts'
 import type { OptionRecord } from './runtime/options/option.ts'
+import { choice } from './runtime/options/types.ts'
 import type { SecretOptions } from './secrets.ts'
 
 const options = {
@@ -53,6 +54,25 @@ const options = {
     describe: 'File with the passphrase of an encrypted private key',
     type: 'file',
     needs: 'tlsKey',
+  },
+  tlsClientCa: {
+    group: 'HTTP',
+    describe: 'PEM file with the CA certificates of clients; enables client certificates',
+    type: 'file',
+    needs: 'tlsCert',
+  },
+  tlsClientAuth: {
+    group: 'HTTP',
+    describe: 'Whether a client certificate is required or optional',
+    type: choice(['required', 'optional']),
+    default: 'required',
+    needs: 'tlsClientCa',
+  },
+  tlsClientCrl: {
+    group: 'HTTP',
+    describe: 'PEM file with a CRL of each client CA, the list of revoked certificates',
+    type: 'file',
+    needs: 'tlsClientCa',
   },
   watchFiles: {
     group: 'HTTP',

@@ -62,7 +62,12 @@ export const secretOptions = {
     describe: 'DynamoDB endpoint URL [default: from the AWS SDK]',
     type: 'url',
   },
-  consistentRead: { group: 'DynamoDB', describe: 'Use strongly consistent reads', type: 'flag' },
+  consistentRead: {
+    group: 'DynamoDB',
+    describe: 'Use strongly consistent reads; false halves their cost, but delays new values',
+    type: 'flag',
+    default: true,
+  },
   connectTimeout: { group: 'DynamoDB', describe: 'Connection timeout', type: 'time-limit', default: '1s' },
   requestTimeout: {
     group: 'DynamoDB',
@@ -96,7 +101,7 @@ export const secretOptions = {
   },
   cacheTtl: {
     group: 'Cache',
-    describe: 'Cache TTL, ±10% jitter; 0 disables caching',
+    describe: 'Maximum age of a secret, which is refreshed before; 0 disables caching',
     type: 'lifetime',
     default: 'forever',
   },
@@ -105,6 +110,12 @@ export const secretOptions = {
     describe: 'Time to serve a stale secret while refreshing fails',
     type: 'lifetime',
     default: '1h',
+  },
+  minRefreshInterval: {
+    group: 'Cache',
+    describe: 'Minimum time between reads of a secret that clients force; a shorter TTL is not refreshed ahead',
+    type: 'time-limit',
+    default: '1s',
   },
   negativeTtl: { group: 'Cache', describe: 'Cache TTL of a missing secret', type: 'duration', default: '2s' },
 } as const satisfies OptionRecord

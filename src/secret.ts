@@ -1,5 +1,6 @@
 /** Types and errors shared by the handlers and sources of secrets. */
 import { inspect } from 'node:util'
+import type { CacheDirectives, Freshness } from './freshness.ts'
 
 /** A string that is hidden unless revealed explicitly: printed, logged, inspected or serialized, it is `[redacted]`. */
 export class Sensitive {
@@ -27,33 +28,23 @@ export class Sensitive {
   }
 }
 
-export interface SecretQuery {
+/** Identifies a secret. */
+export interface SecretKey {
   /** The key of the item that holds the secret. */
   readonly codeName: string
-  /** The maximum age of the value, in milliseconds. */
-  readonly maxAge?: number | undefined
 }
 
+/** Asks for a secret of a certain freshness: `{ codeName: 'thedoctor', maxAge: 0 }` forces a read. */
+export interface SecretQuery extends SecretKey, CacheDirectives {}
+
 /** A secret as read from a source. */
-export interface StoredSecret extends Pick<SecretQuery, 'codeName'> {
+export interface StoredSecret extends SecretKey {
   readonly value: Sensitive
-  /** Time of the read, in milliseconds since the epoch. */
-  readonly fetchedAt: number
 }
 
 /** A secret as served by the cache. */
 export interface Secret extends StoredSecret {
   readonly freshness: Freshness
-}
-
-export interface Freshness {
-  /**
-   * `hit` and `stale` (past the TTL) come from the cache, `miss` was fetched for this request, and `coalesced` shared
-   * the fetch of another request.
-   */
-  readonly result: 'hit' | 'stale' | 'miss' | 'coalesced'
-  /** End of the TTL, in milliseconds since the epoch; `Infinity` means never. */
-  readonly expiresAt: number
 }
 
 /** The secret does not exist in the source, or its name is not among those that are served. */

@@ -28,7 +28,7 @@ describe('the secrets of a service', () => {
 
   test('may come from another source', async () => {
     const source = fakeProvider(channels.fetchSecret, ({ codeName }) => {
-      return { codeName, value: new Sensitive('bad wolf'), fetchedAt: Date.now() }
+      return { codeName, value: new Sensitive('bad wolf') }
     })
     await using service = await startService({ source }, { without: 'dynamodb' }, shop)
 

@@ -205,7 +205,7 @@ describe('the context of a plugin', () => {
 describe('the complete service', () => {
   const source = () =>
     fakeProvider(channels.fetchSecret, ({ codeName }) => {
-      return { codeName, value: new Sensitive('bad wolf'), fetchedAt: Date.now() }
+      return { codeName, value: new Sensitive('bad wolf') }
     })
   const secretOf = async ({ origin }: { origin: string }) => (await fetch(`${origin}/secret`)).json()
 

@@ -70,7 +70,7 @@ describe.each([
 
   test('writes a line for each access, served or refused, without the secret', async () => {
     const secrets = fakeProvider(channels.fetchSecret, ({ codeName }) => {
-      return { codeName, value: new Sensitive('bad wolf'), fetchedAt: Date.now() }
+      return { codeName, value: new Sensitive('bad wolf') }
     })
     await using service = await startService({ secrets, audit: await newAudit() }, { without: 'dynamodb' })
 

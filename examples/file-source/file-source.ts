@@ -28,7 +28,7 @@ const fileSource: Plugin = ({ channels, Sensitive, SecretNotFound, SourceFailure
       // SOURCE_REFUSED drops the cached value, SOURCE_UNAVAILABLE keeps it.
       if (typeof value !== 'string')
         throw new SourceFailure('SOURCE_REFUSED', `SECRETS_FILE: ${codeName} must be a string`)
-      return { codeName, value: new Sensitive(value), fetchedAt: Date.now() }
+      return { codeName, value: new Sensitive(value) }
     })
   }
 }

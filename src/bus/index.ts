@@ -35,6 +35,7 @@ export {
 } from './process/background-loop.ts'
 export { type Backoff, type BackoffOptions, backoff } from './process/backoff.ts'
 export { type LogLevel, type LogRecord, lifecycle, type State } from './process/lifecycle.ts'
+export { type Limiter, limiter } from './process/limiter.ts'
 export { type Logger, log } from './process/log.ts'
 export { mandatory, ProcessBus, type Subscriber } from './process/process-bus.ts'
 export type { Manifest, ServiceInfo } from './process/service-info.ts'

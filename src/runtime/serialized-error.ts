@@ -11,6 +11,8 @@ const withoutStack: ReadonlySet<unknown> = new Set([
   'SOURCE_REFUSED',
   'SECRET_NOT_FOUND',
   'UNAUTHORIZED',
+  'CLIENT_CERTIFICATE_REQUIRED',
+  'CLIENT_CERTIFICATE_INVALID',
   'OVERLOADED',
   'USAGE',
   'UNUSABLE_FILE',

@@ -56,8 +56,21 @@ export const mutants: Readonly<Record<CheckName, readonly Mutant[]>> = {
       "Value: !Join [';', !Ref CodeNames]",
     ],
   ],
+  'by default, the age of a secret is bounded, also during an outage': [
+    ['secrets are refreshed only by a reload', 'Default: 1m', 'Default: forever'],
+    ['an outage removes the bound', 'Default: 1h', 'Default: forever'],
+  ],
   'the program accepts the option values that the patterns accept': [
-    ['a TTL in weeks is allowed', '(ms|s|m|h|d))$', '(ms|s|m|h|d|w))$'],
+    [
+      'a TTL in weeks is allowed',
+      '(ms|s|m|h|d))$\n    ConstraintDescription: a duration such as 30s',
+      '(ms|s|m|h|d|w))$\n    ConstraintDescription: a duration such as 30s',
+    ],
+    [
+      'a negative staleness is allowed',
+      '^(0|forever|\\d+(\\.\\d+)?(ms|s|m|h|d))$\n    ConstraintDescription: a duration such as 30m',
+      '^(0|forever|-?\\d+(\\.\\d+)?(ms|s|m|h|d))$\n    ConstraintDescription: a duration such as 30m',
+    ],
     ['a table name can be too short', '^[\\w.-]{3,255}$', '^[\\w.-]{1,255}$'],
   ],
   'addresses, ARNs and images are validated': [
@@ -148,6 +161,10 @@ export const mutants: Readonly<Record<CheckName, readonly Mutant[]>> = {
       'KEY_ATTRIBUTE, Value: !Ref KeyAttribute',
       'KEY_ATTRIBUTE, Value: !Ref ValueAttribute',
     ],
+    without(
+      'the program does not receive a parameter',
+      '            - { Name: SECRET_BUS_MAX_STALE, Value: !Ref MaxStale }',
+    ),
     without(
       'the program takes the load balancer for the client',
       "            - { Name: SECRET_BUS_TRUST_PROXY, Value: 'true' }",

@@ -114,6 +114,16 @@ export const parameterChecks = {
     })
   },
 
+  'by default, the age of a secret is bounded, also during an outage': async (template) => {
+    const { cacheTtl, maxStale } = await readOptions(
+      new Map(),
+      toRecord(container(template.stack(network))['Environment']),
+    )
+
+    expect(cacheTtl).toBe(60_000)
+    expect(maxStale).toBe(3_600_000)
+  },
+
   'the program accepts the option values that the patterns accept': async (template) => {
     const options = {
       TableName: [
@@ -129,6 +139,10 @@ export const parameterChecks = {
         ['', 'a b', 'ä'],
       ],
       CacheTtl: [
+        ['0', 'forever', '500ms', '1.5h', '10m', '24d'],
+        ['', '10', '10 m', '-1s', 'never', '1w'],
+      ],
+      MaxStale: [
         ['0', 'forever', '500ms', '1.5h', '10m', '24d'],
         ['', '10', '10 m', '-1s', 'never', '1w'],
       ],

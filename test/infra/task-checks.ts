@@ -33,7 +33,14 @@ export const taskChecks = {
   },
 
   'environment variables are valid options of the program': async (template) => {
-    const given = { TableName: 'secrets', KeyAttribute: 'id', ValueAttribute: 'v', CodeNames: 'a, b', CacheTtl: '90s' }
+    const given = {
+      TableName: 'secrets',
+      KeyAttribute: 'id',
+      ValueAttribute: 'v',
+      CodeNames: 'a, b',
+      CacheTtl: '90s',
+      MaxStale: '30m',
+    }
     const { AWS_REGION: _, ...variables } = variablesOf(template.stack({ ...network, ...clients, ...given }))
     const known = everyOption.map(({ flag }) => `SECRET_BUS_${flag.toUpperCase().replaceAll('-', '_')}`)
 
@@ -44,6 +51,8 @@ export const taskChecks = {
       valueAttribute: 'v',
       codeNames: ['a', 'b'],
       cacheTtl: 90_000,
+      maxStale: 1_800_000,
+      consistentRead: true,
       clientsSecret: clients.ClientsSecretCodeName,
       trustProxy: true,
     })

@@ -51,7 +51,7 @@ describe('the GitHub workflow', () => {
     }
   })
 
-  test('installs HAProxy and promtool and requires Docker and Chromium only in the job that runs the system tests', () => {
+  test('installs HAProxy, promtool and Redis and requires Docker and Chromium only in the job that runs the system tests', () => {
     const commands = Object.entries(workflow.jobs).map(([name, { steps }]) => {
       return [name, steps.flatMap(({ run }) => run ?? [])] as const
     })
@@ -61,8 +61,8 @@ describe('the GitHub workflow', () => {
       [
         'system',
         [
-          'sudo apt-get update && sudo apt-get install --yes haproxy prometheus openjdk-17-jre-headless',
-          'docker version && haproxy -v && promtool --version && /usr/bin/chromium --version',
+          'sudo apt-get update && sudo apt-get install --yes haproxy prometheus redis-server openjdk-17-jre-headless',
+          'docker version && haproxy -v && promtool --version && redis-server --version && /usr/bin/chromium --version',
           'npm ci',
           'npm run test:system',
         ],

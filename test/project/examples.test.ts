@@ -40,7 +40,8 @@ describe('the plugins', () => {
   test.each(['mjs', 'ts'])('work together in the program, as .%s files', async (end) => {
     const auditFile = join(await temporaryFolder(), 'accesses')
     const files = plugins.filter((file) => file.endsWith(end)).flatMap((file) => ['--plugin', join(root, file)])
-    const env = { SECRETS_FILE: secretsFile, AUDIT_FILE: auditFile }
+    const unreachable = 'redis://127.0.0.1:1'
+    const env = { SECRETS_FILE: secretsFile, AUDIT_FILE: auditFile, SECRET_BUS_FLEET_RELOAD_URL: unreachable }
     const service = startTestService(['--without', 'dynamodb', ...files], env)
     const origin = await service.address()
 
@@ -57,9 +58,10 @@ describe('the plugins', () => {
   })
 
   describe.each(plugins)('%s', (file) => {
-    test('imports only Node.js modules at run time', () => {
+    test('imports only Node.js modules at run time, and fleet-reload its client', () => {
       const imported = [...read(file).matchAll(/^import (?!type\b).*?from '([^']+)'/gms)].map(([, from]) => from)
-      expect(imported.filter((from) => !from?.startsWith('node:'))).toEqual([])
+      const others = imported.filter((from) => !from?.startsWith('node:'))
+      expect(others).toEqual(file.startsWith('fleet-reload/') ? ['@redis/client', 'secret-bus'] : [])
     })
 
     test('is documented in its README, with the path to run it from', () => {

@@ -8,14 +8,25 @@ import { describe, expect, test } from 'vitest'
 const root = fileURLToPath(new URL('../../src', import.meta.url))
 const bus = 'bus/**'
 const reading = ['runtime/options/files.ts', 'runtime/watch-files.ts']
-const shared = [bus, 'metrics/**', 'channels.ts', 'client.ts', 'rights.ts', 'errors.ts', 'secret.ts', ...reading]
+const shared = [
+  bus,
+  'metrics/**',
+  'channels.ts',
+  'client.ts',
+  'rights.ts',
+  'errors.ts',
+  'freshness.ts',
+  'secret.ts',
+  ...reading,
+]
 /** The declaration of options, and the types of a service. */
 const declaring = ['runtime/options/option.ts', 'runtime/options/types.ts', 'runtime/define-service.ts']
 
 /** The first pattern that matches a file applies. Node's own modules are always allowed. */
 const allowed: [files: string, imports: string[]][] = [
   ['bus/**', [bus, 'mitt']],
-  ['secret.ts', []],
+  ['freshness.ts', []],
+  ['secret.ts', ['freshness.ts']],
   ['client.ts', ['secret.ts']],
   ['errors.ts', []],
   ['self.ts', []],
@@ -64,12 +75,14 @@ const allowed: [files: string, imports: string[]][] = [
       bus,
       'metrics/**',
       'channels.ts',
+      'freshness.ts',
       'client.ts',
       'secret.ts',
       'http.ts',
       'secrets.ts',
       'handlers/**',
       'runtime/**',
+      'sources/cache/*',
       'sources/upstream/*',
     ],
   ],

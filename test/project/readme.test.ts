@@ -6,6 +6,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { secretProblems } from '../../src/handlers/routes/secret.openapi.ts'
 import { httpServer } from '../../src/handlers/server/http-server.ts'
 import { combineProblems, problemTypes } from '../../src/handlers/server/problem-types.ts'
+import { cacheMetrics } from '../../src/sources/cache/cache-metrics.ts'
 import { recordedBus } from '../../src/testing/recorded-bus.ts'
 import { everyOption } from '../support/service/options.ts'
 import { startTestService } from '../support/service/test-service.ts'
@@ -41,8 +42,10 @@ describe('the reference', () => {
     const names = [...sources.matchAll(/name: `\$\{(?:bus\.service\.)?metricPrefix\}(\w+)`/g)].map(
       ([, name]) => `secret_bus_${name}`,
     )
+    const words = { cache: 'secret-cache', one: 'secret', many: 'secrets', label: 'code_name' }
+    const ofCache = cacheMetrics('secret_bus_', words, { byKey: true, isAbsent: () => false }).collect([])
     expect(names.length).toBeGreaterThan(5)
-    expect(rows.toSorted()).toEqual(names.toSorted())
+    expect(rows.toSorted()).toEqual([...names, ...ofCache.map(({ name }) => name)].toSorted())
   })
 })
 

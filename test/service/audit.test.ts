@@ -105,8 +105,14 @@ describe('one audit line is written', () => {
   })
 
   test('for a stale secret', async () => {
-    const service = await loaded({ 'cache-ttl': '1ms' })
-    await expect.poll(async () => (await fetchReply(`${service.origin()}/ready`)).body).toContain('stale')
+    const dynamodb = await startFaultyServer(item)
+    const service = await loaded({
+      'dynamodb-endpoint': dynamodb.endpoint,
+      'cache-ttl': '1ms',
+      'max-attempts': '1',
+      embedded: 'false',
+    })
+    dynamodb.answer = respondWithError('ThrottlingException')
     await fetchReply(`${service.origin()}/secret`)
 
     expect(await audited(service)).toMatchObject([

@@ -34,9 +34,9 @@ const token = 'let-me-in'
 const headers = { authorization: `Bearer ${token}`, 'x-request-id': exampleId }
 
 /** Starts the whole service with authentication. It stops at the end of the test. */
-async function startService(subscribers: Record<string, Subscriber>, without: string[], flags = {}, may?: string[]) {
-  const clients = may
-    ? { clients: await temporaryFile(JSON.stringify({ clients: [{ name: 'x', tokens: [token], may }] })) }
+async function startService(subscribers: Record<string, Subscriber>, without: string[], flags = {}, client?: object) {
+  const clients = client
+    ? { clients: await temporaryFile(JSON.stringify({ clients: [{ name: 'x', tokens: [token], ...client }] })) }
     : { 'auth-token-file': await temporaryFile(token) }
   const service = await start(subscribers, { ...clients, without, ...flags })
   onTestFinished(async () => {
@@ -48,7 +48,6 @@ async function startService(subscribers: Record<string, Subscriber>, without: st
 const source = fakeProvider(fetchSecret, ({ codeName }) => ({
   codeName,
   value: new Sensitive('run'),
-  fetchedAt: Date.now(),
 }))
 
 const failing = (error: Error) => fakeProvider(fetchSecret, () => Promise.reject(error))
@@ -62,18 +61,34 @@ const faulty: Subscriber = (bus) => {
   })
 }
 
-/** Starts a service with a source, and waits for this readiness status. */
-async function startReady(flags: Record<string, string>, status = 'pass') {
-  const service = await startService({ source, faulty }, ['dynamodb'], flags)
-  await expect
-    .poll(async () => JSON.parse((await fetchReply(`${service.origin}/ready`)).body))
-    .toMatchObject({ status })
+async function waitForStatus({ origin }: HttpService, status: string) {
+  await expect.poll(async () => JSON.parse((await fetchReply(`${origin}/ready`)).body)).toMatchObject({ status })
+}
+
+/** Starts a service with a source, and waits until it is ready. */
+async function startReady() {
+  const service = await startService({ source, faulty }, ['dynamodb'])
+  await waitForStatus(service, 'pass')
+  return service
+}
+
+/** Starts a service whose source fails after the first read, and waits until the secret is stale. */
+async function startStale() {
+  let reads = 0
+  const failingLater = fakeProvider(fetchSecret, ({ codeName }) => {
+    reads += 1
+    if (reads > 1) throw new SourceFailure('SOURCE_UNAVAILABLE', 'x')
+    return { codeName, value: new Sensitive('run') }
+  })
+  const flags = { 'cache-ttl': '1ms', 'min-refresh-interval': '1ms' }
+  const service = await startService({ source: failingLater }, ['dynamodb'], flags)
+  await waitForStatus(service, 'warn')
   return service
 }
 
 /** Starts a service that keeps shutting down until the end of the test. */
 async function startExiting() {
-  const service = await startReady({})
+  const service = await startReady()
   const { promise: testFinished, resolve } = Promise.withResolvers<void>()
   service.bus.subscribe(lifecycle.stop, () => testFinished, { priority: 0 })
   onTestFinished(() => resolve())
@@ -131,7 +146,7 @@ const withFailure = (failure: SourceFailureCode, reply: string): Scenario => ({
 const scenarios: readonly Scenario[] = [
   {
     scenario: 'a healthy service',
-    start: () => startReady({}),
+    start: startReady,
     replies: [
       ['getSecret 200 secret', asking()],
       ['getMetrics 200 state', asking()],
@@ -145,7 +160,7 @@ const scenarios: readonly Scenario[] = [
   },
   {
     scenario: 'invalid requests',
-    start: () => startReady({}),
+    start: startReady,
     replies: [
       ...ofEach(every, '400 bad-request', sending()),
       ...ofEach(every, '413 payload-too-large', sending('host: x', 'content-length: 99999')),
@@ -159,8 +174,17 @@ const scenarios: readonly Scenario[] = [
   },
   {
     scenario: 'a client without rights',
-    start: () => startService({ source }, ['dynamodb'], {}, ['inspector']),
+    start: () => startService({ source }, ['dynamodb'], {}, { may: ['inspector'] }),
     replies: ofEach(authenticated, '403 forbidden', asking()),
+  },
+  {
+    scenario: 'a client that exceeds its rate',
+    start: async () => {
+      const service = await startService({ source }, ['dynamodb'], {}, { rate: 0.5 })
+      await fetchReply(`${service.origin}/secret`, { headers })
+      return service
+    },
+    replies: ofEach(authenticated, '429 rate-limited', asking()),
   },
   {
     scenario: 'a source without the secret',
@@ -186,8 +210,13 @@ const scenarios: readonly Scenario[] = [
     replies: ofEach(secrets, '504 timeout', asking()),
   },
   {
+    scenario: 'a cache without the secret',
+    start: () => startService({ source: failing(new SourceFailure('SOURCE_UNAVAILABLE', 'x')) }, ['dynamodb']),
+    replies: ofEach(secrets, '504 not-cached', asking({ headers: { 'cache-control': 'only-if-cached' } })),
+  },
+  {
     scenario: 'a stale secret',
-    start: () => startReady({ 'cache-ttl': '1ms' }, 'warn'),
+    start: startStale,
     replies: [['getReadiness 200 stale', asking()]],
   },
   {

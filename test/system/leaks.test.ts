@@ -202,7 +202,7 @@ describe('the process', () => {
     expect(served).toBe(secret.value)
     expect(outputs.leaks(...sentinels, ...pemSentinels('the key', key))).toEqual([])
     expect(outputs.texts('reply').flatMap(internalsIn)).toEqual([])
-    expect(outputs.texts('stdout').join()).toMatch(/tokens failed on.*http-server failed on/)
+    expect(outputs.texts('stdout').join()).toMatch(/clients failed on.*http-server failed on/)
   }, 60_000)
 
   test('detects a planted leak in every output', async () => {

@@ -312,7 +312,7 @@ describe('a program in JavaScript', () => {
           app.get('/shout', async () => (await ask({ codeName: options.codeNames[0] })).value.reveal().toUpperCase())
         })
       }
-      const secret = ({ codeName }) => ({ codeName, value: new Sensitive('bad wolf'), fetchedAt: Date.now() })
+      const secret = ({ codeName }) => ({ codeName, value: new Sensitive('bad wolf') })
       const flags = { 'code-name': 'rose', without: 'dynamodb' }
 
       test('alone', async () => {
@@ -380,7 +380,7 @@ describe('a program in TypeScript', () => {
         bus.subscribe(lifecycle.start, () => bus.log('info', 'started'))
         bus.provide(greet, async ({ name }) => 'hello ' + name)
         bus.subscribe(rang, (times) => times * 2)
-        bus.provide(channels.fetchSecret, ({ codeName }) => ({ codeName, value: new Sensitive('x'), fetchedAt: 0 }))
+        bus.provide(channels.fetchSecret, ({ codeName }) => ({ codeName, value: new Sensitive('x') }))
         bus.subscribe(channels.httpRoutes, (app) => void app.get('/', async () => 'hello'))
       }
       const bus = new ProcessBus({ shutdownTimeout: 1_000 }).use('greeter', greeter)
@@ -393,7 +393,7 @@ describe('a program in TypeScript', () => {
       const rings = fakeListener(rang, (times) => times * 2)
       const names = fakeProvider(greet, 'hello')
       const source = fakeProvider(channels.fetchSecret, async ({ codeName }) => {
-        return { codeName, value: new Sensitive('x'), fetchedAt: 0 }
+        return { codeName, value: new Sensitive('x') }
       })
       await using http = await startHttp({ rings, names }, { drain: 0, limits: { body: 1_000 } })
       await using service = await startService({ source, plugin: plugin(await pluginContext()) }, { without: 'dynamodb' })

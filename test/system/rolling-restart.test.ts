@@ -1,8 +1,8 @@
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { credentials, startDynamodb } from '../support/dynamodb/dynamodb.ts'
 import { constantLoad } from '../support/http/constant-load.ts'
-import { haproxyInstalled, startHaproxy, steadyPort } from '../support/http/haproxy.ts'
-import { startService } from '../support/service/process.ts'
+import { haproxyInstalled, startHaproxy } from '../support/http/haproxy.ts'
+import { startRestartable } from '../support/service/restartable-service.ts'
 
 /** Generous, for a loaded machine. */
 const slowPoll = { timeout: 30_000 }
@@ -11,36 +11,13 @@ vi.setConfig({ testTimeout: 150_000 })
 const behindHaproxy = test.skipIf(!haproxyInstalled)
 if (!haproxyInstalled) process.stdout.write('HAProxy is not installed: skipping the tests of rolling restarts\n')
 
-/** Starts an instance of the service that can be restarted on the same port. */
-async function startInstance(args: string[], env: NodeJS.ProcessEnv) {
-  const port = await steadyPort()
-  const start = () => startService(['--port', `${port}`, ...args], env)
-  let running = start()
-  onTestFinished(async () => {
-    running.child.kill('SIGKILL')
-    await running.exited
-  })
-  await running.line(/Bus STARTED/)
-  return {
-    port,
-    stop: () => {
-      running.child.kill('SIGTERM')
-      return running.exited
-    },
-    restart: async () => {
-      running = start()
-      await running.line(/Bus STARTED/)
-    },
-  }
-}
-
 /** Starts two instances that share a table. */
 async function startInstances(drain: string) {
   const dynamodb = await startDynamodb()
   onTestFinished(dynamodb.close)
   await dynamodb.putSecret('thedoctor', 'run')
   const args = ['--dynamodb-endpoint', dynamodb.endpoint, '--drain', drain]
-  const instances = { a: await startInstance(args, credentials), b: await startInstance(args, credentials) }
+  const instances = { a: await startRestartable(args, credentials), b: await startRestartable(args, credentials) }
   await expect.poll(() => dynamodb.reads.length, slowPoll).toBe(2)
   return instances
 }

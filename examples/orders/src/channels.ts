@@ -19,8 +19,11 @@ export const placeOrder = request<OrderLine, Order>('order.place')
 /** Returns an order that has been placed. Requested by the routes, provided by the order book. */
 export const getOrder = request<{ readonly id: string }, Order>('order.get')
 
-/** Returns the price of one unit in cents. Requested by the order book, provided by the stock. */
-export const getPrice = request<{ readonly sku: string }, number>('stock.price')
+/** Returns the price of one unit in cents. Requested by the order book, provided by the prices, from a cache. */
+export const getPrice = request<{ readonly sku: string }, number>('price.get')
+
+/** Reads the price of one unit in cents. Requested by the prices, provided by the stock. */
+export const fetchPrice = request<{ readonly sku: string }, number>('price.fetch')
 
 /** Reserves units of an item. Requested by the order book, provided by the stock. */
 export const reserveStock = request<OrderLine, void>('stock.reserve')

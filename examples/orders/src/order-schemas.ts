@@ -34,6 +34,7 @@ export const place = {
         { code: 'OUT_OF_STOCK', example: { sku: 'TEAPOT-1' } },
         'STOCK_UNAVAILABLE',
         'SOURCE_REFUSED',
+        'SOURCE_TIMEOUT',
         'SECRET_NOT_FOUND',
       ],
     },

@@ -28,15 +28,17 @@ export const orders = defineService({
   },
   commands: http.commands,
   subscribers: async (options, context) => {
-    const [{ orderBook }, { orderRoutes }, { stock }] = await Promise.all([
+    const [{ orderBook }, { orderRoutes }, { prices }, { stock }] = await Promise.all([
       import('./order-book.ts'),
       import('./order-routes.ts'),
+      import('./prices.ts'),
       import('./stock.ts'),
     ])
     return {
       ...(await http.subscribers(options)),
       ...(await secrets.subscribers(options, context)),
       stock: stock(options),
+      prices: prices(options),
       'order-book': orderBook(options),
       'order-routes': orderRoutes(),
     }

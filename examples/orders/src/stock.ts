@@ -1,6 +1,15 @@
-/** Provides `stock.price` and `stock.reserve` from the stock API. Its key is one of the secrets. */
-import { type CallContext, channels, histogram, lifecycle, SourceFailure, type Subscriber, upstream } from 'secret-bus'
-import { getPrice, OutOfStock, reserveStock, StockUnavailable, UnknownItem } from './channels.ts'
+/** Provides `price.fetch` and `stock.reserve` from the stock API. Its key is one of the secrets. */
+import {
+  type CallContext,
+  channels,
+  histogram,
+  lifecycle,
+  type Sensitive,
+  SourceFailure,
+  type Subscriber,
+  upstream,
+} from 'secret-bus'
+import { fetchPrice, OutOfStock, reserveStock, StockUnavailable, UnknownItem } from './channels.ts'
 
 export interface StockOptions {
   /** Code names of the secrets; the first is that of the API key. */
@@ -8,22 +17,16 @@ export interface StockOptions {
   readonly stockUrl: string
   /** In milliseconds. */
   readonly stockTimeout: number
-  /** In milliseconds. */
-  readonly priceTtl: number
 }
 
 /** Time after which a client may try again if the stock API does not say, in milliseconds. */
 const retryAfter = 5_000
 
-/** Number of prices to keep. */
-const maxPrices = 10_000
-
 export const stock =
-  ({ codeNames: [codeName], stockUrl, stockTimeout, priceTtl }: StockOptions): Subscriber =>
+  ({ codeNames: [codeName], stockUrl, stockTimeout }: StockOptions): Subscriber =>
   (bus) => {
     const requestKey = bus.requester(channels.getSecret)
     const api = upstream({ origin: stockUrl, timeout: stockTimeout })
-    const prices = new Map<string, { readonly cents: number; readonly until: number }>()
     const durations = histogram({
       name: `${bus.service.metricPrefix}stock_request_duration_seconds`,
       help: 'Duration of requests to the stock API.',
@@ -32,43 +35,44 @@ export const stock =
     /** Whether the last request failed. */
     let failing = false
 
+    /**
+     * Returns the key that has replaced a refused one. The cache limits how often the key is read for this.
+     * @throws the refusal if it is not about the key, or the key is the same or cannot be read
+     */
+    const replacementOf = async (key: Sensitive, refusal: unknown, call: CallContext): Promise<Sensitive> => {
+      if (!isRefusedKey(refusal)) throw refusal
+      const latest = await requestKey({ codeName, maxAge: 0 }, call).catch(() => undefined) // logged by the cache
+      if (!latest || latest.value.reveal() === key.reveal()) throw refusal
+      return latest.value
+    }
+
     const send = async (path: string, sku: string, call: CallContext, body?: unknown): Promise<unknown> => {
+      const sendWith = async (key: Sensitive): Promise<unknown> => {
+        const began = performance.now()
+        try {
+          return (await api.request(path, { body, headers: { 'x-api-key': key }, call })).body
+        } finally {
+          durations.observe((performance.now() - began) / 1_000)
+        }
+      }
       const { value: key } = await requestKey({ codeName }, call)
-      const began = performance.now()
       try {
-        const response = await api.request(path, { body, headers: { 'x-api-key': key }, call })
+        const reply = await sendWith(key).catch(async (error) => sendWith(await replacementOf(key, error, call)))
         failing = false
-        return response.body
+        return reply
       } catch (error) {
         const failure = failureOf(error, sku)
         failing = failure instanceof StockUnavailable || failure instanceof SourceFailure
         throw failure
-      } finally {
-        durations.observe((performance.now() - began) / 1_000)
       }
     }
 
-    bus.provide(getPrice, async ({ sku }, call) => {
-      const known = prices.get(sku)
-      if (known && known.until > performance.now()) return known.cents
-      const item = await send(`/items/${encodeURIComponent(sku)}`, sku, call)
-      const cents = priceIn(item)
-      prices.delete(sku) // so that the oldest price is the first
-      prices.set(sku, { cents, until: performance.now() + priceTtl })
-      const [oldest] = prices.keys()
-      if (oldest !== undefined && prices.size > maxPrices) prices.delete(oldest)
-      return cents
-    })
+    bus.provide(fetchPrice, async ({ sku }, call) =>
+      priceIn(await send(`/items/${encodeURIComponent(sku)}`, sku, call)),
+    )
 
     bus.provide(reserveStock, async ({ sku, quantity }, call) => {
       await send('/reservations', sku, call, { sku, quantity })
-    })
-
-    // A reload reads the API key again, because the cache of the secrets is listed before this subscriber.
-    bus.subscribe(lifecycle.graceful, () => {
-      const dropped = prices.size
-      prices.clear()
-      return { dropped }
     })
 
     bus.subscribe(lifecycle.stop, () => api.close())
@@ -82,6 +86,10 @@ export const stock =
 
     bus.subscribe(channels.collectMetrics, () => [durations.metric()])
   }
+
+/** Whether the stock API refuses the key. A request may be repeated with another key after a 403, too (RFC 9110 §15.5.4). */
+const isRefusedKey = (error: unknown): boolean =>
+  error instanceof SourceFailure && (error.status === 401 || error.status === 403)
 
 /** The error that callers on the bus receive for a failed request. */
 function failureOf(cause: unknown, sku: string): unknown {

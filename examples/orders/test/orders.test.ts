@@ -2,7 +2,7 @@ import { channels, SecretNotFound, Sensitive, SourceFailure } from 'secret-bus'
 import { fakeProvider, type HttpService, startService } from 'secret-bus/testing'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { orders } from '../src/service.ts'
-import { type StockApi, startStockApi, status } from './stock-api.ts'
+import { onlyWith, type StockApi, startStockApi, status } from './stock-api.ts'
 
 let stockApi: StockApi
 /** The API key in the table; a function that throws stands for a failure. */
@@ -17,7 +17,7 @@ afterEach(() => stockApi[Symbol.asyncDispose]())
 
 function start(flags: Record<string, string | number> = {}): Promise<HttpService> {
   const source = fakeProvider(channels.fetchSecret, ({ codeName }) => {
-    return { codeName, value: new Sensitive(key()), fetchedAt: Date.now() }
+    return { codeName, value: new Sensitive(key()) }
   })
   return startService({ source }, { without: 'dynamodb', 'stock-url': stockApi.origin, ...flags }, orders)
 }
@@ -154,7 +154,8 @@ describe('the stock API', () => {
       ])
 
       stockApi.respond = undefined
-      expect((await place(service)).status).toBe(201)
+      const accepted = async () => (await place(service)).status
+      await expect.poll(accepted, { timeout: 4_000 }).toBe(201) // after the backoff of the price
       expect(await stockHealth(service)).toEqual([{ status: 'pass' }])
     },
   )
@@ -182,27 +183,117 @@ describe('the stock API', () => {
     ])
     expect(withoutCache.filter((path) => path.startsWith('/items'))).toHaveLength(2)
   })
+
+  test('is asked once for the price in concurrent orders', async () => {
+    await using service = await start()
+
+    await Promise.all([place(service), place(service), place(service)])
+
+    const asked = stockApi.received.filter(({ path }) => path.startsWith('/items'))
+    expect(asked).toHaveLength(1)
+  })
+
+  test('is not asked again for an unknown item', async () => {
+    stockApi.respond = status(404)
+    await using service = await start()
+
+    const replies = [await place(service), await place(service)]
+
+    expect(replies.map(({ status }) => status)).toEqual([422, 422])
+    expect(stockApi.received).toHaveLength(1)
+  })
 })
 
 describe('the API key', () => {
   test('is read again by a reload, as are the prices', async () => {
-    await using service = await start()
+    await using service = await start({ 'min-refresh-interval': '1h' }) // so that only the reload reads the key again
     await place(service)
-    stockApi.respond = status(401)
+    stockApi.respond = onlyWith('second-key')
     key = () => 'second-key'
 
     const refused = await place(service)
     const outcomes = await service.bus.gracefulSettled()
-    stockApi.respond = undefined
     await place(service)
 
     expect(refused).toMatchObject({ status: 502, body: { type: 'urn:orders:problem:source-refused' } })
     expect(service.messages('error').join()).toContain('/reservations: status 401')
-    expect(outcomes).toContainEqual({ handler: 'stock', status: 'fulfilled', value: { dropped: 1 } })
+    expect(outcomes).toContainEqual({ handler: 'prices', status: 'fulfilled', value: { expired: 1 } })
     expect(stockApi.received.slice(-2)).toMatchObject([
       { path: '/items/TEAPOT-1', key: 'second-key' },
       { path: '/reservations', key: 'second-key' },
     ])
+  })
+
+  test.each([401, 403])('is read again when the stock API answers %i, and the request is repeated', async (code) => {
+    await using service = await start({ 'min-refresh-interval': '1ms' })
+    await place(service)
+    stockApi.respond = onlyWith('second-key', code)
+    key = () => 'second-key'
+
+    const reservation = await place(service)
+    stockApi.respond = onlyWith('third-key', code)
+    key = () => 'third-key'
+    const price = await place(service, { sku: 'KETTLE-1', quantity: 1 })
+
+    expect([reservation.status, price.status]).toEqual([201, 201])
+    expect(stockApi.received.slice(2).map(({ path, key }) => `${path} ${key}`)).toEqual([
+      '/reservations first-key',
+      '/reservations second-key',
+      '/items/KETTLE-1 second-key',
+      '/items/KETTLE-1 third-key',
+      '/reservations third-key',
+    ])
+    expect(await stockHealth(service)).toEqual([{ status: 'pass' }])
+  })
+
+  test('that is another wrong one is tried once', async () => {
+    await using service = await start({ 'min-refresh-interval': '1ms' })
+    await place(service)
+    stockApi.respond = status(401)
+    let reads = 0
+    key = () => `wrong-key-${++reads}`
+
+    expect(await place(service)).toMatchObject({ status: 502, body: { type: 'urn:orders:problem:source-refused' } })
+
+    expect(stockApi.received.slice(2).map(({ key }) => key)).toEqual(['first-key', 'wrong-key-1'])
+  })
+
+  test('that stays wrong is read at most once per minimum refresh interval', async () => {
+    const interval = 100
+    let reads = 0
+    key = () => {
+      reads += 1
+      return 'wrong-key'
+    }
+    const began = performance.now()
+    await using service = await start({ 'min-refresh-interval': `${interval}ms` })
+    await place(service) // so that the price is cached, and every order causes a reservation
+    stockApi.respond = status(401)
+
+    let orders = 0
+    while (reads < 4) {
+      const replies = await Promise.all(Array.from({ length: 10 }, () => place(service)))
+      orders += replies.length
+      expect(new Set(replies.map(({ status }) => status))).toEqual(new Set([502]))
+    }
+
+    expect(reads).toBeLessThanOrEqual(1 + (performance.now() - began) / interval)
+    expect(stockApi.received).toHaveLength(2 + orders)
+  })
+
+  test('that is refused while it cannot be read again is a refusal', async () => {
+    await using service = await start({ 'min-refresh-interval': '1ms' })
+    await place(service)
+    stockApi.respond = status(401)
+    key = () => {
+      throw new SourceFailure('SOURCE_THROTTLED', 'slow down')
+    }
+
+    const replies = [await place(service), await place(service)] // the second one in the backoff of the key
+
+    const refusal = { status: 502, body: { type: 'urn:orders:problem:source-refused' } }
+    expect(replies).toMatchObject([refusal, refusal])
+    expect(service.messages('warn')).toContain('Failed to fetch secret stock-api-key: slow down')
   })
 
   test.each([
@@ -243,6 +334,22 @@ describe('orders', () => {
     expect(text).toContain('orders_stock_request_duration_seconds_count 3\n')
   })
 
+  test('counts the reads of prices', async () => {
+    await using service = await start()
+    await place(service)
+    await place(service)
+    stockApi.respond = status(404)
+    await place(service, { sku: 'KETTLE-1', quantity: 1 })
+
+    const { text } = await read(service, '/metrics')
+
+    expect(text).toContain('orders_price_reads_total{result="miss"} 2\n')
+    expect(text).toContain('orders_price_reads_total{result="hit"} 1\n')
+    expect(text).toContain('orders_price_fetches_total{outcome="ok"} 1\n')
+    expect(text).toContain('orders_price_fetches_total{outcome="not_found"} 1\n')
+    expect(text).toContain('orders_price_cache_entries 2\n')
+  })
+
   test('documents its routes and problems', async () => {
     await using service = await start()
 
@@ -252,7 +359,7 @@ describe('orders', () => {
     expect(tags[0]).toEqual({ name: 'Orders', description: 'Place and read orders.' })
     expect(Object.keys(paths)).toEqual(expect.arrayContaining(['/orders', '/orders/{id}', '/health']))
     const responses = paths['/orders'].post.responses
-    expect(Object.keys(responses)).toEqual(['201', '400', '409', '413', '422', '500', '502', '503'])
+    expect(Object.keys(responses)).toEqual(['201', '400', '409', '413', '422', '500', '502', '503', '504'])
     const { 'out-of-stock': example } = responses[409].content['application/problem+json'].examples
     expect(example.value).toMatchObject({ type: 'urn:orders:problem:out-of-stock', sku: 'TEAPOT-1' })
   })

@@ -15,8 +15,10 @@ export interface StockApi extends AsyncDisposable {
   readonly origin: string
   readonly received: readonly Received[]
   /** Answers the next requests instead of the default, until it is `undefined`. */
-  respond: ((request: IncomingMessage, response: ServerResponse) => void) | undefined
+  respond: Respond | undefined
 }
+
+type Respond = (request: IncomingMessage, response: ServerResponse) => void
 
 /**
  * Starts a server that knows every item, at a price of 999 cents, and reserves every quantity.
@@ -28,9 +30,8 @@ export async function startStockApi(port = 0): Promise<StockApi> {
     const { url: path = '', method, headers } = request
     const body = method === 'POST' ? await json(request) : undefined
     received.push({ path, key: headers['x-api-key'], requestId: headers['x-request-id'], body })
-    if (api.respond) return api.respond(request, response)
-    if (method === 'POST') response.writeHead(204).end()
-    else response.end(JSON.stringify({ price: 999 }))
+    const respond = api.respond ?? accept
+    respond(request, response)
   })
   await once(server.listen(port, '127.0.0.1'), 'listening')
   const api: StockApi = {
@@ -47,8 +48,20 @@ export async function startStockApi(port = 0): Promise<StockApi> {
   return api
 }
 
+/** The default answer. */
+function accept({ method }: IncomingMessage, response: ServerResponse): void {
+  if (method === 'POST') response.writeHead(204).end()
+  else response.end(JSON.stringify({ price: 999 }))
+}
+
 /** An answer with this status. */
 export const status =
-  (code: number, headers: Record<string, string> = {}) =>
-  (_request: IncomingMessage, response: ServerResponse): void =>
+  (code: number, headers: Record<string, string> = {}): Respond =>
+  (_request, response) =>
     void response.writeHead(code, headers).end('{}')
+
+/** The default answer to requests with this API key, and an answer with this status to any other. */
+export const onlyWith =
+  (key: string, code = 401): Respond =>
+  (request, response) =>
+    request.headers['x-api-key'] === key ? accept(request, response) : status(code)(request, response)

@@ -6,7 +6,9 @@ import { httpRoutes, identifyClient } from '../../channels.ts'
 import type { Client, Right } from '../../client.ts'
 import { Sensitive } from '../../secret.ts'
 import { hookPriority } from '../server/hook-priority.ts'
+import { certificateIdentities } from '../server/tls/client-certificate.ts'
 import { setClient } from './client-of.ts'
+import { ClientRates } from './client-rates.ts'
 
 /** The request has no token, or an unknown one. */
 class Unauthorized extends Error {
@@ -19,6 +21,18 @@ class Forbidden extends Error {
 
   constructor(right: Right) {
     super(`The client does not have the right ${right}`)
+  }
+}
+
+/** The client makes more requests than its rate allows. */
+class RateLimited extends Error {
+  readonly code = 'RATE_LIMITED'
+  readonly retryAfter: number
+
+  /** @param retryAfter time in milliseconds until a request will be accepted */
+  constructor(retryAfter: number) {
+    super('The client exceeds its rate of requests')
+    this.retryAfter = retryAfter
   }
 }
 
@@ -42,29 +56,35 @@ export const authentication = ({ required = true }: { readonly required?: boolea
     const addHook = (app: FastifyInstance) => {
       if (!isAuthenticated(bus)) return
       const identify = bus.requester(identifyClient)
+      const rates = new ClientRates()
       app.addHook('onRequest', (request, reply, done) => {
         const { open, browser = false, needs } = request.routeOptions.config
         if (open) return done()
         const { scheme, token } = credentialsIn(request.headers.authorization, browser)
+        const certificate = certificateIdentities(request)
         const reject = () => {
           // No error code unless the request has a bearer token: https://www.rfc-editor.org/rfc/rfc6750#section-3.1
           const challenge = scheme === 'bearer' ? `${bearerChallenge}, error="invalid_token"` : bearerChallenge
           reply.header('www-authenticate', browser ? [challenge, basicChallenge] : challenge)
-          done(new Unauthorized(token ? 'Unknown token' : 'Missing token'))
+          const known = token ? 'token' : 'certificate'
+          done(new Unauthorized(token || certificate?.length ? `Unknown ${known}` : 'Missing token'))
         }
-        if (!token) return reject()
+        if (!token && !certificate?.length) return reject()
         // `done(null)` would admit the request.
         const onError = (cause: unknown) =>
           done(isError(cause) ? cause : new Error(`Failed to identify the client: ${messageOf(cause)}`, { cause }))
         const onAnswer = (client: unknown) => {
           if (!isClient(client)) return reject()
           setClient(request, client)
+          const wait = client.rate === undefined ? 0 : rates.take(client.name, client.rate)
+          if (wait > 0) return done(new RateLimited(wait))
           if (needs === undefined || client.may.has(needs)) return done()
           // https://www.rfc-editor.org/rfc/rfc6750#section-3.1
           reply.header('www-authenticate', `${bearerChallenge}, error="insufficient_scope"`)
           done(new Forbidden(needs))
         }
-        identify({ token: new Sensitive(token) }, { id: request.id }).then(onAnswer, onError)
+        const credentials = { token: token ? new Sensitive(token) : undefined, certificate }
+        identify(credentials, { id: request.id }).then(onAnswer, onError)
       })
     }
     bus.subscribe(httpRoutes, addHook, { priority: hookPriority.authentication })

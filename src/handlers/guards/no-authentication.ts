@@ -12,17 +12,27 @@ export interface NoAuthenticationOptions {
   readonly host: string
   /** Serve clients beyond loopback without a token. */
   readonly allowAnonymous: boolean
+  /** The CA of client certificates. If they are required, they authenticate every client. */
+  readonly tlsClientCa?: string | undefined
+  readonly tlsClientAuth?: 'required' | 'optional' | undefined
 }
 
 const loopback = new BlockList()
 loopback.addSubnet('127.0.0.0', 8)
 loopback.addAddress('::1', 'ipv6')
 
-export const noAuthentication = ({ host, allowAnonymous }: NoAuthenticationOptions): Subscriber =>
+export const noAuthentication = ({
+  host,
+  allowAnonymous,
+  tlsClientCa,
+  tlsClientAuth,
+}: NoAuthenticationOptions): Subscriber =>
   mandatory((bus) => {
+    const requiresCertificate = tlsClientCa !== undefined && tlsClientAuth === 'required'
+    const isProtected = () => requiresCertificate || isAuthenticated(bus)
     // All providers are registered before the start.
     const check = async () => {
-      if (allowAnonymous || isAuthenticated(bus)) return
+      if (allowAnonymous || isProtected()) return
       const addresses = await lookup(host, { all: true })
       if (addresses.every(({ address }) => isLoopback(address))) return
       throw new UsageError(
@@ -33,7 +43,7 @@ export const noAuthentication = ({ host, allowAnonymous }: NoAuthenticationOptio
     bus.subscribe(lifecycle.start, check, { priority: 10 })
 
     bus.subscribe(httpRoutes, (app) => {
-      if (isAuthenticated(bus)) return
+      if (isProtected()) return
       app.server.once('listening', () => {
         const { address } = app.server.address() as AddressInfo // a string only for a pipe
         if (isLoopback(address)) return

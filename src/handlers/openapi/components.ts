@@ -29,13 +29,20 @@ export const headersOf = ({ name }: Pick<ServiceInfo, 'name'>) =>
       schema: { type: 'string', enum: ['no-store', 'no-cache'] },
       example: 'no-store',
     },
+    Age: {
+      description: 'Seconds since the read of the secret from the source began (RFC 9111).',
+      required: true,
+      schema: { type: 'string', pattern: '^\\d+$' },
+      example: '12',
+    },
     'Cache-Status': {
       description: [
         'How the cache handled the request (RFC 9211): `hit`, with a negative `ttl` if the secret is stale;',
-        '`fwd=uri-miss` if it was fetched; `collapsed` if the fetch was shared with another request.',
+        '`fwd` if it was fetched: `uri-miss` because there was none, `stale` because it was too old, `request` because a',
+        'directive demanded it; `collapsed` if the fetch was shared with another request.',
       ].join(' '),
       required: true,
-      schema: { type: 'string', pattern: `^${name}; (hit(; ttl=-?\\d+)?|fwd=uri-miss(; collapsed)?)$` },
+      schema: { type: 'string', pattern: `^${name}; (hit(; ttl=-?\\d+)?|fwd=(uri-miss|stale|request)(; collapsed)?)$` },
       examples: {
         hit: { summary: 'Cache hit', value: `${name}; hit` },
         lifetime: { summary: 'Cache hit, valid for 57 more seconds', value: `${name}; hit; ttl=57` },
@@ -44,6 +51,8 @@ export const headersOf = ({ name }: Pick<ServiceInfo, 'name'>) =>
           summary: 'Cache miss, fetch shared with another request',
           value: `${name}; fwd=uri-miss; collapsed`,
         },
+        request: { summary: 'Read because a directive of the request demanded it', value: `${name}; fwd=request` },
+        stale: { summary: 'Cached secret too old', value: `${name}; fwd=stale` },
       },
     },
     'Retry-After': {

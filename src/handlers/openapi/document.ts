@@ -140,9 +140,9 @@ function addRoute(app: FastifyInstance, { method, url, schema, config, instance 
   for (const [id, shared] of Object.entries(instance.getSchemas())) if (!app.getSchema(id)) app.addSchema(shared)
   if (!app.supportedMethods.includes(method)) return // OpenAPI does not support it either
   if (app.hasRoute({ method, url })) return // differs only in its parameter names
-  const { params, tag } = config.documentation ?? {}
-  const tagged = { ...schema, ...(params && { params }), ...(tag && { tags: [tag.name] }) }
-  app.route({ method, url, schema: tagged, handler: async () => undefined })
+  const { params, headers, tag } = config.documentation ?? {}
+  const described = { ...(params && { params }), ...(headers && { headers }), ...(tag && { tags: [tag.name] }) }
+  app.route({ method, url, schema: { ...schema, ...described }, handler: async () => undefined })
 }
 
 /** Adds the documented replies of the route, and the parameters and problems common to all routes. */
@@ -152,7 +152,7 @@ function complete(
   { problems: types, guarded }: ApiOptions,
 ): void {
   const { replies = [], problems = [] } = config.documentation ?? {}
-  const failures = [...problems, ...commonProblems(schema, config, guarded)].map((problem) =>
+  const failures = [...problems, ...commonProblems(schema, config, guarded, types)].map((problem) =>
     problemReply(problem, types, config),
   )
   const documented = Map.groupBy([...replies, ...failures], ({ status }) => status)
@@ -177,11 +177,15 @@ function invalidRequest(part: string): DocumentedProblem {
   return Object.assign(error, { statusCode: 400, code: 'FST_ERR_VALIDATION' })
 }
 
+/** Declared if the server verifies client certificates. */
+const certificateProblems = ['CLIENT_CERTIFICATE_REQUIRED', 'CLIENT_CERTIFICATE_INVALID']
+
 /** The problems that may occur on any route. */
 function commonProblems(
   { body, querystring, params, headers }: FastifySchema,
   { open = false, needs }: FastifyContextConfig,
   guarded: boolean,
+  types: Problems,
 ): DocumentedProblem[] {
   const parts = Object.entries({ body, querystring, params, headers })
   const [validated] = parts.find(([, schema]) => schema !== undefined) ?? []
@@ -192,6 +196,8 @@ function commonProblems(
     new Error('unexpected'),
     ...(open ? [] : ['OVERLOADED' as const]),
     ...(open || !guarded ? [] : ['UNAUTHORIZED' as const]),
+    ...(open ? [] : certificateProblems.filter((code) => types.typeOf(code))),
+    ...(open || !guarded ? [] : ['RATE_LIMITED' as const]),
     ...(needs === undefined || !guarded ? [] : ['FORBIDDEN' as const]),
   ]
 }

@@ -12,6 +12,8 @@ export interface RouteDocumentation {
   readonly tag?: { readonly name: string; readonly description: string }
   /** Schema of the path parameters. */
   readonly params?: object
+  /** Schema of the request headers that have a meaning for this route. They are not validated. */
+  readonly headers?: object
   readonly replies?: readonly DocumentedReply[]
   /** The problems of this route, in addition to those common to all. */
   readonly problems?: readonly DocumentedProblem[]

@@ -3,11 +3,13 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { messageOf } from '../../bus/errors.ts'
 import type { Subscriber } from '../../bus/process/process-bus.ts'
 import { getSecret, httpRoutes, type SecretAccess, secretAccessed } from '../../channels.ts'
-import { type Freshness, SecretNotFound } from '../../secret.ts'
+import type { Freshness } from '../../freshness.ts'
+import { SecretNotFound } from '../../secret.ts'
 import { clientOf } from '../guards/client-of.ts'
 import { clientAddress } from '../server/client-address.ts'
 import { finalStatus } from '../server/node/response.ts'
 import { Batch } from './batch.ts'
+import { requestDirectives } from './request-directives.ts'
 import { paths } from './secret.openapi.ts'
 
 export interface SecretRoutesOptions {
@@ -49,10 +51,13 @@ export const secretRoutes =
     const handler = async (request: FastifyRequest<Route>, reply: FastifyReply) => {
       const { codeName = first } = request.params
       checkScope(request, codeName)
-      const secret = await requestSecret({ codeName }, { id: request.id })
+      const directives = requestDirectives(request.headers['cache-control'])
+      const secret = await requestSecret({ codeName, ...directives }, { id: request.id })
+      const { freshness } = secret
       reply
         .header('cache-control', 'no-store')
-        .header('cache-status', `${identifier}; ${cacheStatus(secret.freshness)}`)
+        .header('age', String(Math.floor(freshness.age / 1_000)))
+        .header('cache-status', `${identifier}; ${cacheStatus(freshness)}`)
       return { secret_code: secret.value.reveal() }
     }
 
@@ -88,9 +93,8 @@ export const secretRoutes =
   }
 
 /** https://www.rfc-editor.org/rfc/rfc9211; the `ttl` of a stale secret is negative. */
-function cacheStatus({ result, expiresAt }: Freshness): string {
-  if (result === 'miss') return 'fwd=uri-miss'
-  if (result === 'coalesced') return 'fwd=uri-miss; collapsed'
-  if (expiresAt === Infinity) return 'hit'
-  return `hit; ttl=${Math.floor((expiresAt - Date.now()) / 1000)}`
+function cacheStatus({ result, forward, ttl }: Freshness): string {
+  if (result === 'miss') return `fwd=${forward}`
+  if (result === 'coalesced') return `fwd=${forward}; collapsed`
+  return ttl === Infinity ? 'hit' : `hit; ttl=${Math.floor(ttl / 1_000)}`
 }

@@ -8,5 +8,6 @@ export const hookPriority = {
   /** Before the hooks that reject requests, so that rejected requests are counted. */
   metrics: 20,
   loadShedding: 25,
+  clientCertificates: 28,
   authentication: 30,
 } as const

@@ -2,6 +2,7 @@
 import { lookup } from 'node:dns/promises'
 import { setTimeout } from 'node:timers/promises'
 import { Server as SecureServer } from 'node:tls'
+import { isDeepStrictEqual } from 'node:util'
 import type { FastifyInstance } from 'fastify'
 import type { CallContext } from '../../bus/call.ts'
 import { lifecycle } from '../../bus/process/lifecycle.ts'
@@ -13,8 +14,10 @@ import { checkRights } from '../guards/route-rights.ts'
 import { defaultLimits } from './limits.ts'
 import { Problems } from './problem.ts'
 import { type Certificate, type CertificateOptions, certificateFiles, parseCertificate } from './tls/certificate.ts'
+import { type ClientCa, type ClientCaOptions, clientCaFiles, parseClientCa } from './tls/client-ca.ts'
+import { closeVerifiedConnections } from './tls/client-certificate.ts'
 
-export interface HttpServerOptions extends CertificateOptions {
+export interface HttpServerOptions extends CertificateOptions, ClientCaOptions {
   readonly host: string
   /** 0 selects a free port. */
   readonly port: number
@@ -36,9 +39,15 @@ export const httpServer =
     bus.publisher(declareRights)
     let running: FastifyInstance | undefined
     let certificate: Certificate | undefined
+    let clientCa: ClientCa | undefined
     let stopping = false
     const warn = (message: string) => bus.log('warn', message)
     const isDraining = () => stopping || bus.exiting
+
+    const useForNewConnections = () => {
+      const server: unknown = running?.server
+      if (server instanceof SecureServer) server.setSecureContext({ ...certificate, ...clientCa })
+    }
 
     const loadCertificate = watchFiles(bus, {
       files: certificateFiles(options),
@@ -47,9 +56,20 @@ export const httpServer =
       parse: (contents) => parseCertificate(contents, options, warn),
       use: (loaded) => {
         certificate = loaded
-        const server: unknown = running?.server
-        // Open connections keep their certificate; new ones get the new certificate.
-        if (certificate && server instanceof SecureServer) server.setSecureContext(certificate)
+        useForNewConnections() // open connections keep their certificate
+      },
+    })
+
+    const loadClientCa = watchFiles(bus, {
+      files: clientCaFiles(options),
+      every: options.watchFiles ?? 0,
+      content: 'client CA',
+      parse: (contents) => parseClientCa(contents, options, warn),
+      use: (loaded) => {
+        const isChanged = !isDeepStrictEqual(loaded, clientCa)
+        clientCa = loaded
+        useForNewConnections()
+        if (running && isChanged) closeVerifiedConnections(running.server)
       },
     })
 
@@ -68,8 +88,11 @@ export const httpServer =
     const start = async () => {
       stopping = false
       await loadCertificate()
+      await loadClientCa()
       const { newApp } = await import('./app.ts') // loads Fastify
-      const app = newApp(bus, { ...options, limits, certificate, isDraining, problems: await declaredProblems() })
+      const problems = await declaredProblems()
+      const tls = certificate && { ...certificate, ...clientCa }
+      const app = newApp(bus, { ...options, limits, certificate: tls, isDraining, problems })
       running = app
       checkRights(app, await declaredRights(bus))
       await addRoutes(app)
@@ -97,6 +120,12 @@ export const httpServer =
       return certificate && { certificate: options.tlsCert }
     }
     bus.subscribe(lifecycle.graceful, reload, { priority: 90 })
+
+    const reloadClientCa = async () => {
+      await loadClientCa()
+      return clientCa && { clientCa: options.tlsClientCa }
+    }
+    if (options.tlsClientCa !== undefined) bus.subscribe(lifecycle.graceful, reloadClientCa, { priority: 90 })
 
     const stop = async (_: unknown, { signal }: CallContext) => {
       stopping = true

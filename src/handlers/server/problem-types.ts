@@ -31,6 +31,12 @@ export class InvalidProblem extends ExitError {
 export const serverProblems = {
   UNAUTHORIZED: { status: 401, title: 'Unauthorized', detail: 'The request requires a valid bearer token.' },
   FORBIDDEN: { status: 403, title: 'Forbidden', detail: 'The client does not have the right that the request needs.' },
+  RATE_LIMITED: {
+    status: 429,
+    title: 'Too many requests',
+    detail: 'The client exceeds its rate of requests.',
+    retryAfter: true,
+  },
   OVERLOADED: { status: 503, title: 'Overloaded', detail: 'The service is overloaded.' },
   BUS_CHANNEL_OVERLOADED: {
     slug: 'overloaded',

@@ -9,11 +9,8 @@ import { InvalidClients } from './invalid-clients.ts'
 /** The longest time until a change of the secret is in force, in milliseconds. */
 const longestInterval = 60_000
 
-/**
- * Pause between two requests to the cache, in milliseconds. They cost little: the cache reads the table only if its value
- * is too old. A longer pause would delay the first success after a failure.
- */
-const pollInterval = 1_000
+/** The shortest such time, and the longest pause between two requests to the cache, in milliseconds. */
+const second = 1_000
 
 /**
  * @param cacheTtl time in milliseconds until a change of the secret is in force, at most one minute
@@ -27,20 +24,22 @@ export function loadFromSecret(
   { content, read, use, staleness }: LoadedClients,
 ): () => Promise<void> {
   const requestSecret = bus.requester(getSecret)
-  const interval = Math.max(pollInterval, Math.min(cacheTtl, longestInterval))
+  const interval = Math.max(second, Math.min(cacheTtl, longestInterval))
+  // The requests cost little, because the cache reads the table only if its value is too old: without a TTL, each time.
+  const pollInterval = cacheTtl === 0 ? second : Math.min(second, interval / 20)
   let textInUse: string | undefined
   let readAt: number | undefined
 
   const load = async (call: { readonly id?: string; readonly signal?: AbortSignal } = {}): Promise<void> => {
     try {
-      const { value, fetchedAt } = await requestSecret({ codeName, maxAge: interval - pollInterval }, call)
+      const { value, freshness } = await requestSecret({ codeName, maxAge: interval - pollInterval }, call)
       const text = value.reveal()
       if (text !== textInUse) {
         use(read(text))
         bus.log('info', `Loaded the ${content} from secret ${codeName}`)
       }
       textInUse = text
-      const age = Math.max(0, clock.now() - fetchedAt)
+      const { age } = freshness
       readAt = clock.monotonic() - age
       staleness.end()
       if (age > interval + pollInterval) staleness.begin(age - interval) // the source does not answer the cache

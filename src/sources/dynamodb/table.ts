@@ -129,5 +129,5 @@ async function secretIn(
     const problem = `attribute ${valueAttribute} of ${JSON.stringify(codeName)} is missing or not a string`
     throw new SourceFailure('SOURCE_REFUSED', `DynamoDB table ${table}: ${problem}`)
   }
-  return { codeName, value: new Sensitive(value), fetchedAt: Date.now() }
+  return { codeName, value: new Sensitive(value) }
 }

@@ -38,8 +38,8 @@ async function startAuthenticated() {
   const source: Subscriber = (bus) =>
     bus.provide(getSecret, ({ codeName }) => {
       requests += 1
-      const freshness = { result: 'hit', expiresAt: Infinity } as const
-      return { codeName, value: new Sensitive('the secret'), fetchedAt: Date.now(), freshness }
+      const freshness = { result: 'hit', age: 0, ttl: Infinity } as const
+      return { codeName, value: new Sensitive('the secret'), freshness }
     })
   const service = await startHttp({
     'bus-metrics': busMetrics(),

@@ -105,6 +105,16 @@ describe('starting without authentication', () => {
     expect(await start('0.0.0.0', { mine: (bus) => bus.provide(identifyClient, () => undefined) })).toBeUndefined()
   })
 
+  test('is allowed everywhere if client certificates are required, but not if they are optional', async () => {
+    const outcome = (tlsClientAuth: 'required' | 'optional') => {
+      const options = { host: '0.0.0.0', allowAnonymous: false, tlsClientCa: 'ca.pem', tlsClientAuth }
+      return start('0.0.0.0', { 'no-authentication': noAuthentication(options) })
+    }
+
+    expect(await outcome('required')).toBeUndefined()
+    expect(await outcome('optional')).toBeInstanceOf(UsageError)
+  })
+
   test('fails before any later subscriber starts and before the port opens', async () => {
     const listening = vi.fn()
     const service = startHttp(

@@ -1,8 +1,11 @@
+import { readFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import { healthcheck } from '../../../src/runtime/cli/healthcheck.ts'
-import { certificateFiles, newCertificate } from '../../support/http/certificate.ts'
+import { certificateFiles, clientOf, newCertificate } from '../../support/http/certificate.ts'
+import { ClientCa } from '../../support/http/client-ca.ts'
 import { neverRespond, respondWith, startFaultyServer } from '../../support/http/faulty-server.ts'
 import { startTestService } from '../../support/service/test-service.ts'
+import { temporaryFile } from '../../support/temporary-file.ts'
 
 const portOf = (address: string) => Number(new URL(address).port)
 
@@ -44,6 +47,20 @@ describe('healthcheck', () => {
     const address = await startTestService(args).address()
 
     await expect(check(address, { tlsCert })).resolves.toBeUndefined()
+  })
+
+  test('needs no client certificate, even if the service requires one', async () => {
+    const { tlsCert, tlsKey } = (await certificateFiles(await newCertificate())).options
+    const clientCa = await temporaryFile((await ClientCa.create('clients')).cert)
+    const args = ['--port', '0', '--region', 'eu-central-1', '--tls-cert', tlsCert, '--tls-key', tlsKey]
+    // Beyond loopback, to which required certificates are sufficient.
+    const service = startTestService([...args, '--tls-client-ca', clientCa, '--host', '0.0.0.0'])
+    const port = portOf(await service.address())
+
+    await expect(healthcheck({ host: '0.0.0.0', port, tlsCert })).resolves.toBeUndefined()
+
+    const { status } = await clientOf(`https://127.0.0.1:${port}`, { cert: await readFile(tlsCert, 'utf8') })('/secret')
+    expect(status).toBe(401)
   })
 
   test('rejects any other status', async () => {

@@ -38,7 +38,7 @@ const json = (entries: readonly (readonly [key: string, value: unknown])[]) =>
 
 const texts = [
   ...'true 0 1 007 10 65535 65536 1e3 0x10 -1 0ms 1.5s 1.0005s 24d 25d forever'.split(' '),
-  ...'::1 localhost /a/file eu-west-1 http://localhost:1 debug json drop a_table null {} [1]'.split(' '),
+  ...'::1 localhost /a/file eu-west-1 http://localhost:1 debug json drop optional a_table null {} [1]'.split(' '),
   ...`日本 -x --port = "a" 'a' -- - serve constructor __proto__ toString`.split(' '),
   ...['a b', 'two\nlines', 'half \ud800'],
 ]
@@ -81,6 +81,9 @@ const domains: Readonly<Record<keyof Options, (value: unknown) => boolean>> = {
   tlsCert: isTextOrNone,
   tlsKey: isTextOrNone,
   tlsKeyPassphraseFile: isTextOrNone,
+  tlsClientCa: isTextOrNone,
+  tlsClientAuth: isOneOf('required', 'optional'),
+  tlsClientCrl: isTextOrNone,
   watchFiles: isDuration,
   keepAliveTimeout: isTimeLimit,
   codeNames: (names) => isList(names) && names.length > 0 && names.every((name) => name.isWellFormed()),
@@ -99,6 +102,7 @@ const domains: Readonly<Record<keyof Options, (value: unknown) => boolean>> = {
   embedded: isBoolean,
   cacheTtl: isLifetime,
   maxStale: isLifetime,
+  minRefreshInterval: isTimeLimit,
   negativeTtl: isDuration,
   drain: isDuration,
   shutdownTimeout: isTimeLimit,
@@ -127,8 +131,10 @@ const sentences = [
   /^".*" in \S+ must be a string, a number or a boolean$/,
   /^Failed to read --config .+: .+$/,
   /^--config .+ must contain a JSON object(; line \d+, column \d+ is not JSON)?$/,
-  /^--auth-token-file and SECRET_BUS_AUTH_TOKEN are mutually exclusive$/,
+  /^--auth-token-file and (SECRET_BUS_AUTH_TOKEN|--clients) are mutually exclusive$/,
+  /^SECRET_BUS_AUTH_TOKEN and --clients are mutually exclusive$/,
   /^--tls-(cert requires --tls-key|key requires --tls-cert|key-passphrase-file requires --tls-key)$/,
+  /^--tls-client-(ca requires --tls-cert|(auth|crl) requires --tls-client-ca)$/,
   /^Unknown arguments?: .+$/,
 ]
 

@@ -57,6 +57,9 @@ describe('the defaults', () => {
       tlsCert: undefined,
       tlsKey: undefined,
       tlsKeyPassphraseFile: undefined,
+      tlsClientCa: undefined,
+      tlsClientAuth: 'required',
+      tlsClientCrl: undefined,
       watchFiles: 10_000,
       keepAliveTimeout: 72_000,
       codeNames: ['thedoctor'],
@@ -65,7 +68,7 @@ describe('the defaults', () => {
       valueAttribute: 'secret_code',
       region: undefined,
       dynamodbEndpoint: undefined,
-      consistentRead: false,
+      consistentRead: true,
       connectTimeout: 1_000,
       requestTimeout: 2_000,
       maxAttempts: 3,
@@ -73,6 +76,7 @@ describe('the defaults', () => {
       embedded: false,
       cacheTtl: Infinity,
       maxStale: 3_600_000,
+      minRefreshInterval: 1_000,
       negativeTtl: 2_000,
       drain: 0,
       shutdownTimeout: 10_000,
@@ -92,18 +96,22 @@ describe('the defaults', () => {
 })
 
 /** The options that an option requires. */
-const required = new Map([
+const certificate = { 'tls-cert': ['some'], 'tls-key': ['some'] }
+const required = new Map<string, Record<string, string[]>>([
   ['tls-cert', { 'tls-key': ['some'] }],
   ['tls-key', { 'tls-cert': ['some'] }],
-  ['tls-key-passphrase-file', { 'tls-key': ['some'], 'tls-cert': ['some'] }],
+  ['tls-key-passphrase-file', certificate],
+  ['tls-client-ca', certificate],
+  ['tls-client-auth', { ...certificate, 'tls-client-ca': ['some'] }],
+  ['tls-client-crl', { ...certificate, 'tls-client-ca': ['some'] }],
 ])
 
 describe('every option', () => {
-  const texts = ['true', '7', '7s', 'eu-west-1', 'http://localhost', 'debug', 'json', 'block']
+  const texts = ['true', 'false', '7', '7s', 'eu-west-1', 'http://localhost', 'debug', 'json', 'block', 'optional']
   const inFile = everyOption.filter(({ flag }) => flag !== 'config')
   const samples = inFile.map((option) => {
     const { flag, variable } = option
-    const text = texts.find((text) => option.type.parse(text) !== undefined && text !== option.default) ?? ''
+    const text = texts.find((text) => option.type.parse(text) !== undefined && text !== String(option.default)) ?? ''
     return { flag, variable, text, others: required.get(flag) ?? {} }
   })
 

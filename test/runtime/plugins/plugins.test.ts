@@ -65,7 +65,7 @@ test('logs the failure of a plugin with its name', async () => {
 test('a plugin replaces a source that is left out', async () => {
   const service = startWith(
     `export default ({ channels }) => (bus) => {
-      bus.provide(channels.fetchSecret, ({ codeName }) => ({ codeName, value: { reveal: () => 'mine' }, fetchedAt: 0 }))
+      bus.provide(channels.fetchSecret, ({ codeName }) => ({ codeName, value: { reveal: () => 'mine' } }))
     }`,
     '--without',
     'dynamodb',

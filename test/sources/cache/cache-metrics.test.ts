@@ -30,7 +30,7 @@ function cache(options: Partial<SecretCacheOptions> = {}) {
   /** Requests the secret and makes the source return it. */
   const load = async () => {
     const reply = get()
-    fetches.at(-1)?.resolve({ codeName: 'thedoctor', value: new Sensitive('x'), fetchedAt: clock.now() })
+    fetches.at(-1)?.resolve({ codeName: 'thedoctor', value: new Sensitive('x') })
     await reply
     await settled()
   }
@@ -42,7 +42,7 @@ function cache(options: Partial<SecretCacheOptions> = {}) {
     await settled()
   }
   const values = (name: string) => metricValues(bus, `secret_bus_secret_${name}`)
-  return { bus, clock, get, load, failLoad, values }
+  return { bus, clock, get, load, failLoad, values, fetches }
 }
 
 const throttled = () => new SourceFailure('SOURCE_THROTTLED', 'slow down')
@@ -86,7 +86,7 @@ describe('secret_bus_secret_reads_total', () => {
     await load()
     for (let hit = 0; hit < 3; hit += 1) await get()
     await clock.advance(60_000)
-    await failLoad(throttled()) // stale
+    await failLoad(throttled()) // a miss
     await get() // stale
     await clock.advance(30_000)
     await failLoad(throttled()) // a miss, because --max-stale is over
@@ -97,8 +97,8 @@ describe('secret_bus_secret_reads_total', () => {
 
     expect(await values('reads_total')).toEqual({
       'thedoctor hit': 3,
-      'thedoctor stale': 2,
-      'thedoctor miss': 3,
+      'thedoctor stale': 1,
+      'thedoctor miss': 4,
       'thedoctor coalesced': 2,
       'thedoctor negative': 4,
       'thedoctor backoff': 1,
@@ -115,9 +115,11 @@ describe('secret_bus_secret_reads_total', () => {
   })
 
   test('counts the reads of each secret separately', async () => {
-    const { get, values } = cache({ codeNames: ['rose', 'martha'] })
+    const { get, values, fetches } = cache({ codeNames: ['rose', 'martha'] })
 
-    for (const codeName of ['rose', 'martha', 'martha']) void get(codeName)
+    const requests = ['rose', 'martha', 'martha'].map((codeName) => get(codeName))
+    for (const fetch of fetches) fetch.reject(throttled())
+    await Promise.all(requests)
 
     expect(nonZero(await values('reads_total'))).toEqual({ 'rose miss': 1, 'martha miss': 1, 'martha coalesced': 1 })
   })

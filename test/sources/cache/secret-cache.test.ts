@@ -45,7 +45,7 @@ function cache(options: Partial<SecretCacheOptions> = {}, clock = new ManualCloc
   }
   /** Makes a fetch succeed; by default the last one. */
   const answer = async (value: string, fetch = fetches.at(-1)) => {
-    fetch?.resolve({ codeName: fetch.codeName, value: new Sensitive(value), fetchedAt: clock.now() })
+    fetch?.resolve({ codeName: fetch.codeName, value: new Sensitive(value) })
     await settled()
   }
   /** Makes a fetch fail; by default the last one. */
@@ -247,6 +247,129 @@ describe('warming', () => {
   })
 })
 
+describe('the refresh in the background', () => {
+  test('replaces a value before the end of its TTL, without a request', async () => {
+    const { bus, clock, answer, get, fetches } = cache({ cacheTtl: 60_000 })
+    await bus.start()
+    await answer('first')
+    await clock.advance(47_999)
+    expect(fetches).toHaveLength(1)
+
+    await clock.advance(1)
+    await answer('second')
+    await clock.advance(12_000)
+
+    expect(await get()).toBe('second, hit')
+    expect(fetches).toHaveLength(2)
+  })
+
+  test('makes at most 1.5 reads per TTL and secret, and spreads them', async () => {
+    const clock = new ManualClock()
+    const codeNames = Array.from({ length: 10 }, (_, index) => `secret-${index}`)
+    const { bus, fetches } = cache({ cacheTtl: 60_000, codeNames }, clock)
+    clock.randomValue = 0
+    let reads = 0
+    await bus.start()
+    for (let second = 0; second < 600; second += 1) {
+      for (const fetch of fetches.splice(0)) {
+        reads += 1
+        fetch.resolve({ codeName: fetch.codeName, value: new Sensitive('x') })
+      }
+      await clock.advance(1_000)
+    }
+
+    expect(reads).toBeLessThanOrEqual(1.5 * codeNames.length * 10 + codeNames.length)
+    expect(reads).toBeGreaterThan(codeNames.length * 10)
+  })
+
+  test('continues with a backoff while reading fails, and serves the old value without waiting', async () => {
+    const { bus, clock, answer, fail, get, fetches } = cache({ cacheTtl: 60_000, maxStale: 3_600_000 })
+    await bus.start()
+    await answer('first')
+    await clock.advance(48_000)
+    for (const pause of [75, 150, 300, 600]) {
+      await fail(throttled())
+      await clock.advance(pause - 1)
+      const before = fetches.length
+      await clock.advance(1)
+      expect(fetches).toHaveLength(before + 1)
+    }
+    await fail(throttled())
+    await clock.advance(12_000)
+    expect(await get()).toBe('first, stale')
+
+    await answer('second')
+
+    expect(await get()).toBe('second, hit')
+  })
+
+  test('reads when a pause ends that a failed reload has caused', async () => {
+    const { bus, clock, answer, fail, fetches } = cache({ cacheTtl: 60_000 })
+    await bus.start()
+    await answer('first')
+    await clock.advance(48_000)
+    for (const pause of [75, 150, 300, 600, 1_200, 2_400, 4_800, 9_600, 19_200]) {
+      await fail(throttled())
+      await clock.advance(pause)
+    }
+    await fail(throttled()) // pauses for 22.5 s
+    await clock.advance(1_000)
+    const reload = expect(bus.graceful()).rejects.toThrow()
+    await settled()
+    await fail(throttled()) // again
+    await reload
+    const before = fetches.length
+
+    await clock.advance(21_500)
+    await clock.advance(999)
+    expect(fetches).toHaveLength(before)
+    await clock.advance(1)
+
+    expect(fetches).toHaveLength(before + 1)
+  })
+
+  test('ends on stop and resumes after a restart', async () => {
+    const { bus, clock, answer, fetches } = cache({ cacheTtl: 60_000 })
+    await bus.start()
+    await answer('first')
+    await bus.stop()
+    await clock.advance(600_000)
+    expect(fetches).toHaveLength(1)
+
+    await bus.start()
+    await settled()
+
+    expect(fetches).toHaveLength(2)
+  })
+
+  test.each([Infinity, 0, 999])('is not made with a TTL of %d ms', async (cacheTtl) => {
+    const { bus, clock, answer, fetches } = cache({ cacheTtl, minRefreshInterval: 1_000 })
+    await bus.start()
+    await answer('first')
+
+    await clock.advance(86_400_000)
+
+    expect(fetches).toHaveLength(1)
+    expect(clock.sleeping).toEqual([])
+  })
+
+  test('makes at most 32 reads at once, and leaves the others a turn for requests', async () => {
+    const codeNames = Array.from({ length: 200 }, (_, index) => `secret-${index}`)
+    const { bus, get, answer, fetches } = cache({ codeNames })
+    await bus.start()
+    expect(fetches).toHaveLength(32)
+
+    const replies = codeNames.slice(100).map((codeName) => get(codeName))
+    for (const reply of replies) reply.catch(() => {}) // most are still waiting at the end of the test
+    expect(fetches).toHaveLength(64)
+    const requested = fetches.at(-1)
+    await answer('x', requested)
+
+    expect(await replies[31]).toBe('x, miss')
+    expect(fetches).toHaveLength(65)
+  })
+})
+
 describe('a reload', () => {
   async function loaded(...codeNames: string[]) {
     const service = cache({ codeNames })
@@ -323,16 +446,16 @@ describe('health', () => {
   })
 
   test('warns while a value is stale', async () => {
-    const { bus, clock, answer, fail, get, health } = cache({ cacheTtl: 60_000 })
+    const { bus, clock, answer, fail, health } = cache({ cacheTtl: 60_000 })
     await bus.start()
     await answer('x')
-    await clock.advance(60_000)
+    await clock.advance(48_000)
+    await fail(throttled())
+    expect(await statuses(health())).toEqual(['secret-cache: pass'])
+
+    await clock.advance(12_000)
 
     expect(await health()).toMatchObject([{ status: 'warn', output: expect.stringContaining('1 of 1') }])
-
-    await get()
-    await fail(throttled())
-    expect(await statuses(health())).toEqual(['secret-cache: warn'])
   })
 
   test('warns instead of failing when a loaded value is dropped', async () => {
@@ -348,11 +471,12 @@ describe('health', () => {
   })
 
   test('passes again once the value is fresh', async () => {
-    const { bus, clock, answer, get, health } = cache({ cacheTtl: 60_000 })
+    const { bus, clock, answer, fail, health } = cache({ cacheTtl: 60_000 })
     await bus.start()
     await answer('x')
-    await clock.advance(60_000)
-    await get()
+    await clock.advance(48_000)
+    await fail(throttled())
+    await clock.advance(12_000)
     await answer('y')
 
     expect(await statuses(health())).toEqual(['secret-cache: pass'])

@@ -3,7 +3,7 @@ import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import type { IncomingMessage } from 'node:http'
-import { Agent, type RequestOptions, request } from 'node:https'
+import { Agent, type AgentOptions, type RequestOptions, request } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -55,9 +55,12 @@ export async function certificateFiles(certificate: TestCertificate): Promise<Ce
   return { options, write }
 }
 
-/** A client that trusts only this certificate and sends all requests on one kept-alive connection. */
-export function clientOf(origin: string, { cert }: TestCertificate) {
-  const agent = new Agent({ ca: cert, keepAlive: true, maxSockets: 1 })
+/**
+ * A client that trusts only this certificate and sends all requests on one kept-alive connection.
+ * @param own the client's certificate
+ */
+export function clientOf(origin: string, { cert }: Pick<TestCertificate, 'cert'>, own: AgentOptions = {}) {
+  const agent = new Agent({ ...own, ca: cert, keepAlive: true, maxSockets: 1 })
   onTestFinished(() => agent.destroy())
   return async (path: string, init: RequestOptions = {}) => {
     const sent = request(origin + path, { agent, ...init }).end()

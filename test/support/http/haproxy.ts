@@ -70,7 +70,7 @@ export async function startHaproxy(
 
 /**
  * Like cloud load balancers, it keeps connections alive on both sides and sends a request on any idle connection.
- * Retries are off, so that no failure is hidden.
+ * Retries are off, so that no failure is hidden. A header names the instance that responds.
  */
 const configuration = (
   port: number,
@@ -100,6 +100,7 @@ backend instances
   balance roundrobin
   option httpchk GET /ready
   http-check expect status 200
+  http-response set-header x-instance %s
   default-server check inter ${checkInterval}ms fall 1 rise 1
 ${Object.entries(instances)
   .map(([name, instance]) => `  server ${name} 127.0.0.1:${instance}\n`)

@@ -39,8 +39,8 @@ export async function startLimitedService(
     bus.provide(getSecret, async ({ codeName }) => {
       executed.push(codeName)
       if (codeName === 'slow') await go
-      const freshness = { result: 'hit', expiresAt: Infinity } as const
-      return { codeName, value: new Sensitive(secret), fetchedAt: Date.now(), freshness }
+      const freshness = { result: 'hit', age: 0, ttl: Infinity } as const
+      return { codeName, value: new Sensitive(secret), freshness }
     })
   const { promise: server, resolve: serve } = Promise.withResolvers<Server>()
   const service = await startHttp(

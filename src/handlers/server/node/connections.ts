@@ -8,6 +8,13 @@ import type { Socket } from 'node:net'
 import type { Limits } from '../limits.ts'
 import { Pipeline } from './pipeline.ts'
 
+const openConnections = new WeakMap<Server, ReadonlyMap<string, Socket>>()
+
+/** The open connections of a server. A TLS connection is the TCP socket during the handshake, then the TLS socket. */
+export function connectionsOf(server: Server): Iterable<Socket> {
+  return openConnections.get(server)?.values() ?? []
+}
+
 /**
  * Closes connections with a pending response after a time without traffic, or if the client does not take it. When the
  * server closes, also closes each connection as soon as it has no completely received request to answer.
@@ -16,6 +23,7 @@ export function closeConnectionsGracefully(server: Server, limits: Limits): void
   const { inactivityTimeout, unreadTimeout, checkInterval } = limits
   // Keyed by the client address, because a TLS connection has two sockets: first the TCP socket, then the TLS socket.
   const connections = new Map<string, Socket>()
+  openConnections.set(server, connections)
 
   const add = (socket: Socket) => {
     const client = `${socket.remoteAddress} ${socket.remotePort}`

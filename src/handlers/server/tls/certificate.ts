@@ -56,7 +56,7 @@ export async function parseCertificate(
   await tryHandshake(certificate).catch((cause) => {
     throw new UnusableFile(`Failed to use ${certFile} and ${keyFile} in a TLS handshake: ${messageOf(cause)}`)
   })
-  for (const [index, one] of chain.entries()) warnOfValidity(one, describe(certFile, index, chain), warn)
+  warnOfValidity(chain, certFile, warn)
   return certificate
 }
 
@@ -67,7 +67,11 @@ function passphraseIn(bytes: Buffer, file: string): Buffer {
   throw new UnusableFile(`${file} must contain a passphrase, in one line`)
 }
 
-function certificatesIn(bytes: Buffer, file: string): X509Certificate[] {
+/**
+ * @param file names the file in error messages
+ * @throws UnusableFile if the file has no certificate, or one that is malformed
+ */
+export function certificatesIn(bytes: Buffer, file: string): X509Certificate[] {
   const blocks = blocksIn(bytes).filter(({ label }) => label.endsWith('CERTIFICATE'))
   if (blocks.length === 0)
     throw new UnusableFile(`${file} must be a PEM file with a certificate, received ${describeContent(bytes)}`)
@@ -104,10 +108,17 @@ function checkPair(chain: readonly X509Certificate[], key: KeyObject, files: str
   throw new UnusableFile(`${files} do not match${order}`)
 }
 
-function warnOfValidity(certificate: X509Certificate, name: string, warn: (message: string) => void): void {
-  const { validFromDate, validToDate } = certificate
-  if (validToDate.getTime() < Date.now()) warn(`${name} expired at ${validToDate.toISOString()}`)
-  if (validFromDate.getTime() > Date.now()) warn(`${name} is not valid before ${validFromDate.toISOString()}`)
+/** Warns of each certificate that has expired or is not valid yet. */
+export function warnOfValidity(
+  certificates: readonly X509Certificate[],
+  file: string,
+  warn: (message: string) => void,
+): void {
+  for (const [index, { validFromDate, validToDate }] of certificates.entries()) {
+    const name = describe(file, index, certificates)
+    if (validToDate.getTime() < Date.now()) warn(`${name} expired at ${validToDate.toISOString()}`)
+    if (validFromDate.getTime() > Date.now()) warn(`${name} is not valid before ${validFromDate.toISOString()}`)
+  }
 }
 
 /** Names a certificate of a chain, if it has more than one. */

@@ -35,7 +35,7 @@ export function describeContent(bytes: Buffer): string {
   if (labels.size > 0) return `a PEM file with ${[...labels].join(' and ')}`
   if (pkcs12.test(bytes.subarray(0, 16).toString('hex')))
     return 'a PKCS#12 file, which "openssl pkcs12" converts to PEM'
-  if (isSequence(bytes)) return 'a DER file, which "openssl x509" or "openssl pkey" converts to PEM'
+  if (isSequence(bytes)) return 'a DER file, which "openssl x509", "openssl crl" or "openssl pkey" converts to PEM'
   return 'another format'
 }
 

@@ -1,0 +1,287 @@
+/** One value in the cache: its TTL, its reads, and what is served while reading fails. */
+import { type Backoff, backoff } from '../../bus/process/backoff.ts'
+import type { Limiter } from '../../bus/process/limiter.ts'
+import { type CacheDirectives, type Freshness, NotCached } from '../../freshness.ts'
+import { SourceFailure } from '../../secret.ts'
+import type { Clock } from '../clock.ts'
+import { type ResolvedPolicy, refreshAge } from './policy.ts'
+import { SharedRead } from './shared-read.ts'
+
+/**
+ * The result of a request: as in `Freshness`; `negative` if the absence of the value is cached; `backoff` if the last
+ * failure is returned because no read is due yet.
+ */
+export type CacheResult = Freshness['result'] | 'negative' | 'backoff'
+
+export const noResults = (): Record<CacheResult, number> => ({
+  hit: 0,
+  stale: 0,
+  miss: 0,
+  coalesced: 0,
+  negative: 0,
+  backoff: 0,
+})
+
+export interface ValueSource<Value, Reply> {
+  /** Reads the value. The id is that of the call that causes the read; `timeout` is in milliseconds. */
+  readonly fetch: (id: string | undefined, timeout: number) => Promise<Value>
+  readonly limit: Limiter
+  readonly reply: (value: Value, freshness: Freshness) => Reply
+  /** Whether the error means that the value does not exist. */
+  readonly isAbsent: (error: unknown) => boolean
+  /** Whether the error means that the value must not be served any longer. */
+  readonly isRevoked: (error: unknown) => boolean
+  /** Called after a successful read. */
+  readonly onValue?: (() => void) | undefined
+}
+
+/** A value with its times on the monotonic clock, in milliseconds. */
+interface Entry<Value, Reply> {
+  readonly value: Value
+  /** The reply while the value is fresh. All requests share it. */
+  readonly reply: Reply
+  readonly sentAt: number
+  /** Age at which the value is refreshed. */
+  readonly refreshAge: number
+}
+
+/** The last outcome of a read, if it failed. Times are on the monotonic clock. */
+interface Failure {
+  readonly error: unknown
+  readonly isAbsent: boolean
+  readonly sentAt: number
+  /** No read is made before this time. */
+  readonly pausedUntil: number
+}
+
+export class CachedValue<Value, Reply> {
+  /** Number of requests by result, counted on arrival: a `miss` may get a stale value if its read fails. */
+  readonly results: Record<CacheResult, number>
+  readonly #source: ValueSource<Value, Reply>
+  readonly #policy: ResolvedPolicy
+  readonly #clock: Clock
+  readonly #backoff: Backoff
+  #entry: Entry<Value, Reply> | undefined
+  #failure: Failure | undefined
+  readonly #reads: SharedRead<Entry<Value, Reply>>
+  /** When the latest read with a known outcome was sent. The outcome of an earlier read is obsolete. */
+  #latest = Number.NEGATIVE_INFINITY
+  /** When a newer value was last demanded. What was read before is expired. */
+  #expiredAt = Number.NEGATIVE_INFINITY
+  #loaded = false
+
+  constructor(source: ValueSource<Value, Reply>, policy: ResolvedPolicy, clock: Clock, results = noResults()) {
+    this.#source = source
+    this.#policy = policy
+    this.#clock = clock
+    this.#backoff = backoff({ random: clock.random })
+    this.#reads = new SharedRead(source.limit, clock)
+    this.results = results
+  }
+
+  /** Whether a read has ever succeeded. */
+  get loaded(): boolean {
+    return this.#loaded
+  }
+
+  /** Time until the next read is allowed, in milliseconds. */
+  get pausedFor(): number {
+    return this.#failure ? Math.max(0, this.#failure.pausedUntil - this.#clock.monotonic()) : 0
+  }
+
+  /** `stale`: past the TTL while reading fails; `missing`: no value can be served while reading fails. */
+  get state(): 'fresh' | 'stale' | 'missing' {
+    if (!this.#failure) return this.#loaded ? 'fresh' : 'missing'
+    const now = this.#clock.monotonic()
+    const entry = this.#servable(now, {})
+    if (!entry) return 'missing'
+    return this.#resultOf(entry, now) === 'hit' ? 'fresh' : 'stale'
+  }
+
+  /** Age of the value, in milliseconds; undefined if there is none, or none young enough to be served. */
+  get age(): number | undefined {
+    const age = this.#entry && this.#clock.monotonic() - this.#entry.sentAt
+    return age !== undefined && age < this.#policy.ttl + this.#policy.maxStale ? age : undefined
+  }
+
+  /** Time until the value should be refreshed in the background, in milliseconds; `Infinity` if never. */
+  get refreshIn(): number {
+    if (this.#loaded && !this.#policy.refreshesAhead) return Infinity
+    if (!this.#entry) return 0
+    return Math.max(0, this.#entry.sentAt + this.#entry.refreshAge - this.#clock.monotonic())
+  }
+
+  /**
+   * Returns the value synchronously if one can be served, otherwise reads it.
+   * @throws NotCached, or the last failure during a pause, both synchronously; otherwise the failure of the read
+   */
+  get(directives: CacheDirectives, id: string | undefined): Reply | Promise<Reply> {
+    const now = this.#clock.monotonic()
+    const entry = this.#servable(now, directives)
+    if (entry) {
+      const result = this.#resultOf(entry, now)
+      this.results[result] += 1
+      if (result === 'stale' && this.pausedFor === 0) this.#read(now - this.#expiredAt, id).catch(() => {}) // logged by `fetch`
+      return this.#serve(entry, result)
+    }
+    if (directives.onlyIfCached) throw new NotCached()
+    const accepted = Math.min(this.#acceptedAge(directives), now - this.#expiredAt)
+    this.#throwIfPaused(now, accepted)
+
+    const forward = this.#forward(now)
+    const result = this.#reads.isJoinable(accepted) ? 'coalesced' : 'miss'
+    this.results[result] += 1
+    return this.#read(accepted, id).then(
+      ({ value, sentAt }) => this.#source.reply(value, this.#freshness(sentAt, result, forward)),
+      (error: unknown) => this.#afterFailure(directives, error),
+    )
+  }
+
+  /**
+   * Refreshes the value in the background if that is due.
+   * @throws the failure of the read, or the last failure during a pause
+   */
+  async refresh(): Promise<void> {
+    if (this.refreshIn > 0) return
+    if (this.pausedFor > 0) throw this.#currentFailure()
+    await this.#read(Infinity)
+  }
+
+  /**
+   * Reads the value even if it is fresh or reading is paused. The cached value is served meanwhile. A read that has been
+   * sent is not shared, because it may have been answered before the change that caused the reload.
+   * @throws the failure of the read
+   */
+  async reload(): Promise<void> {
+    await this.#read(0)
+  }
+
+  /**
+   * Demands that the value be read again, even if it is absent or reading is paused. The next request does so. The cached
+   * value is served while reading fails. A read that has been sent is not shared, as in `reload`.
+   */
+  expire(): void {
+    this.#expiredAt = this.#clock.monotonic()
+    if (this.#failure) this.#failure = { ...this.#failure, pausedUntil: Number.NEGATIVE_INFINITY }
+  }
+
+  /**
+   * Whether reading fails: from a failed read to the next successful one. If nothing but requests causes reads, the
+   * request after the pause has to find out.
+   */
+  #isFailing(now: number): boolean {
+    return this.#failure !== undefined && (this.#policy.refreshesAhead || now < this.#failure.pausedUntil)
+  }
+
+  /** The age up to which the cached value may be served. */
+  #allowedAge({ sentAt }: Entry<Value, Reply>, now: number): number {
+    const { ttl, maxStale } = this.#policy
+    if (this.#isFailing(now)) return ttl + maxStale
+    return sentAt > this.#expiredAt ? ttl : 0
+  }
+
+  /** The age up to which a request accepts the value. */
+  #acceptedAge({ maxAge, maxStale }: CacheDirectives): number {
+    const { ttl, minRefreshInterval } = this.#policy
+    const staleness = maxStale ?? (maxAge === undefined ? Infinity : 0)
+    return Math.max(maxAge ?? ttl, minRefreshInterval) + staleness
+  }
+
+  #servable(now: number, directives: CacheDirectives): Entry<Value, Reply> | undefined {
+    const entry = this.#entry
+    if (!entry) return
+    return now - entry.sentAt < Math.min(this.#allowedAge(entry, now), this.#acceptedAge(directives))
+      ? entry
+      : undefined
+  }
+
+  #resultOf({ sentAt }: Entry<Value, Reply>, now: number): 'hit' | 'stale' {
+    return now - sentAt < this.#policy.ttl && sentAt > this.#expiredAt ? 'hit' : 'stale'
+  }
+
+  #serve(entry: Entry<Value, Reply>, result: 'hit' | 'stale'): Reply {
+    return result === 'hit' ? entry.reply : this.#source.reply(entry.value, this.#freshness(entry.sentAt, result))
+  }
+
+  /** Why a request needs a read. */
+  #forward(now: number): Freshness['forward'] {
+    const entry = this.#entry
+    if (!entry) return 'uri-miss'
+    return now - entry.sentAt < this.#allowedAge(entry, now) ? 'request' : 'stale'
+  }
+
+  /** Reads the value, or joins a read that was sent less than `accepted` milliseconds ago. */
+  #read(accepted: number, id?: string): Promise<Entry<Value, Reply>> {
+    return this.#reads.join(accepted, async (sentAt, waited) => {
+      try {
+        return this.#store(await this.#source.fetch(id, Math.ceil(this.#policy.fetchTimeout - waited)), sentAt)
+      } catch (error) {
+        throw this.#onFailure(error, sentAt)
+      }
+    })
+  }
+
+  #store(value: Value, sentAt: number): Entry<Value, Reply> {
+    const reply = this.#source.reply(value, this.#freshness(sentAt, 'hit'))
+    const entry = { value, reply, sentAt, refreshAge: refreshAge(this.#policy, this.#clock.random()) }
+    if (sentAt < this.#latest) return entry
+    this.#latest = sentAt
+    this.#entry = this.#policy.ttl === 0 ? undefined : entry
+    this.#failure = undefined
+    this.#loaded = true
+    this.#backoff.reset()
+    this.#source.onValue?.()
+    return entry
+  }
+
+  /** Returns the error for those who wait for the read. */
+  #onFailure(error: unknown, sentAt: number): unknown {
+    if (sentAt < this.#latest) return error
+    this.#latest = sentAt
+    const isAbsent = this.#source.isAbsent(error)
+    if (isAbsent || this.#source.isRevoked(error)) this.#entry = undefined
+    if (isAbsent) this.#backoff.reset()
+    const pause = isAbsent ? this.#policy.negativeTtl : this.#backoff.next()
+    this.#failure = { error, isAbsent, sentAt, pausedUntil: this.#clock.monotonic() + pause }
+    return this.#currentFailure()
+  }
+
+  /** After a failed read, serves the cached value if that is allowed. */
+  #afterFailure(directives: CacheDirectives, error: unknown): Reply {
+    const now = this.#clock.monotonic()
+    const entry = this.#servable(now, directives)
+    if (entry) return this.#serve(entry, this.#resultOf(entry, now))
+    throw error
+  }
+
+  #throwIfPaused(now: number, accepted: number): void {
+    const failure = this.#failure
+    if (!failure || failure.pausedUntil <= now) return
+    if (failure.isAbsent && now - failure.sentAt >= accepted) return // the request demands a newer result
+    this.results[failure.isAbsent ? 'negative' : 'backoff'] += 1
+    throw this.#currentFailure()
+  }
+
+  /** The last failure, with the remaining pause as `retryAfter`. */
+  #currentFailure(): unknown {
+    const error = this.#failure?.error
+    if (!(error instanceof SourceFailure)) return error
+    const { code, message, cause, status } = error
+    return new SourceFailure(code, message, { cause, status, retryAfter: this.pausedFor })
+  }
+
+  #freshness(sentAt: number, result: Freshness['result'], forward?: Freshness['forward']): Freshness {
+    const { monotonic } = this.#clock
+    const { ttl } = this.#policy
+    return {
+      result,
+      forward,
+      get age() {
+        return monotonic() - sentAt
+      },
+      get ttl() {
+        return sentAt + ttl - monotonic()
+      },
+    }
+  }
+}
