@@ -62,7 +62,7 @@ describe('the GitHub workflow', () => {
         'system',
         [
           'sudo apt-get update && sudo apt-get install --yes haproxy prometheus redis-server openjdk-17-jre-headless',
-          'docker version && haproxy -v && promtool --version && redis-server --version && /usr/bin/chromium --version',
+          'docker version && haproxy -v && promtool --version && redis-server --version && aws --version && /usr/bin/chromium --version',
           'npm ci',
           'npm run test:system',
         ],
