@@ -2,8 +2,8 @@ import { defineConfig } from 'vitest/config'
 import unitTests from './vitest.config.ts'
 
 /**
- * Tests that require Docker, HAProxy, Chromium, promtool, Redis or Java, and those that take long. Files run sequentially,
- * because compose uses a fixed port.
+ * Tests that require Docker, HAProxy, Chromium, promtool, Redis, the AWS CLI or Java, and those that take long. Files run
+ * sequentially, because compose uses a fixed port.
  */
 export default defineConfig({
   resolve: unitTests.resolve ?? {},

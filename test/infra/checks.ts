@@ -3,7 +3,7 @@ import { expect } from 'vitest'
 import { infrastructureChecks } from './infrastructure-checks.ts'
 import { parameterChecks } from './parameter-checks.ts'
 import { serviceChecks } from './service-checks.ts'
-import { type Checks, certificate, onEc2, onFargate, tokens } from './stacks.ts'
+import { type Checks, certificate, clients, onEc2, onFargate, tokens } from './stacks.ts'
 import { taskChecks } from './task-checks.ts'
 import { validator } from './validator.ts'
 
@@ -13,7 +13,11 @@ export const checks = {
   ...serviceChecks,
   ...infrastructureChecks,
   'the AWS validator reports nothing': (template) => {
-    for (const parameters of [onFargate, { ...onEc2, ...certificate, ...tokens, CreateTable: 'true' }])
+    for (const parameters of [
+      onFargate,
+      { ...onFargate, ...clients },
+      { ...onEc2, ...certificate, ...tokens, CreateTable: 'true' },
+    ])
       expect(validator.findings(template, parameters), JSON.stringify(parameters)).toEqual([])
   },
 } satisfies Checks

@@ -4,6 +4,11 @@ import type { CheckName } from './checks.ts'
 /** Replaces `from`, which occurs once in the template, with `to`. The name completes "a check fails if". */
 export type Mutant = readonly [name: string, from: string, to: string]
 
+/** Before the pattern of `CodeNames`, which `ClientsSecretCodeName` repeats. */
+const one = 'a policy variable.\n    AllowedPattern: '
+
+const neither = "[!Equals [!Ref ClientsSecretCodeName, ''], !Equals [!Ref AuthTokenSecretArn, '']]"
+
 const without = (name: string, line: string): Mutant => [name, `${line}\n`, '']
 
 export const mutants: Readonly<Record<CheckName, readonly Mutant[]>> = {
@@ -21,13 +26,35 @@ export const mutants: Readonly<Record<CheckName, readonly Mutant[]>> = {
     ['any address can connect', 'Default: 10.0.0.0/8', 'Default: 0.0.0.0/0'],
   ],
   'code names contain only characters that policies allow, and no policy variables': [
-    ['$ is allowed', '^[!-#%-+\\--~\\u00a1-\\u00ff]([ -#%-+', '^[!-#%-+\\--~\\u00a1-\\u00ff]([ -+'],
-    ['Greek letters are allowed', '[!-#%-+\\--~\\u00a1-\\u00ff])?$', '[!-#%-+\\--~\\u00a1-\\u03ff])?$'],
-    ['a leading no-break space is allowed', '^[!-#%-+\\--~\\u00a1-\\u00ff](', '^[!-#%-+\\--~\\u00a0-\\u00ff]('],
-    ['an empty name is allowed', '\\u00a1-\\u00ff])?$', '\\u00a1-\\u00ff])?$|^$'],
+    ['$ is allowed', `${one}^[!-#%-+\\--~\\u00a1-\\u00ff]([ -#%-+`, `${one}^[!-#%-+\\--~\\u00a1-\\u00ff]([ -+`],
+    [
+      'Greek letters are allowed',
+      `[!-#%-+\\--~\\u00a1-\\u00ff])?$\n    ConstraintDescription: names`,
+      `[!-#%-+\\--~\\u00a1-\\u03ff])?$\n    ConstraintDescription: names`,
+    ],
+    [
+      'a leading no-break space is allowed',
+      `${one}^[!-#%-+\\--~\\u00a1-\\u00ff](`,
+      `${one}^[!-#%-+\\--~\\u00a0-\\u00ff](`,
+    ],
+    [
+      'an empty name is allowed',
+      '\\u00a1-\\u00ff])?$\n    ConstraintDescription: names',
+      '\\u00a1-\\u00ff])?$|^$\n    ConstraintDescription: names',
+    ],
+    [
+      'a comma is allowed in the name for the clients',
+      '^$|^[!-#%-+\\--~\\u00a1-\\u00ff](',
+      '^$|^[!-#%-~\\u00a1-\\u00ff](',
+    ],
+    ['the name for the clients is required', '^$|^[!-#%-+', '^[!-#%-+'],
   ],
   'code names reach the program unchanged': [
-    ['names are joined with another separator', "!Join [',', !Ref CodeNames]", "!Join [';', !Ref CodeNames]"],
+    [
+      'names are joined with another separator',
+      "Value: !Join [',', !Ref CodeNames]",
+      "Value: !Join [';', !Ref CodeNames]",
+    ],
   ],
   'by default, the age of a secret is bounded, also during an outage': [
     ['secrets are refreshed only by a reload', 'Default: 1m', 'Default: forever'],
@@ -51,12 +78,22 @@ export const mutants: Readonly<Record<CheckName, readonly Mutant[]>> = {
     ['a partial ARN of the tokens is allowed', '[\\w/+=.@-]+-[A-Za-z0-9]{6}$', '[\\w/+=.@-]+$'],
     ['any text is allowed as the certificate', '^$|^arn:[\\w-]+:acm:', '^$|^.*|^arn:[\\w-]+:acm:'],
   ],
-  'access from the internet requires a certificate and a token': [
+  'access from the internet requires a certificate and tokens': [
     ['the rule does not apply to internet-facing', '[!Ref Scheme, internet-facing]', '[!Ref Scheme, external]'],
     [
       'the certificate is optional',
       "!Not [!Equals [!Ref CertificateArn, '']]\n        Ass",
       '!Equals [a, a]\n        Ass',
+    ],
+    [
+      'clients are not accepted for any address',
+      `!Not [!And ${neither}]\n        AssertDescription: >-\n          AllowedCidr`,
+      "!Not [!Equals [!Ref AuthTokenSecretArn, '']]\n        AssertDescription: >-\n          AllowedCidr",
+    ],
+    [
+      'tokens are not accepted from the internet',
+      `!Not [!And ${neither}]\n        AssertDescription: >-\n          internet`,
+      "!Not [!Equals [!Ref ClientsSecretCodeName, '']]\n        AssertDescription: >-\n          internet",
     ],
     ['the token is optional for any address', '[!Ref AllowedCidr, 0.0.0.0/0]', '[!Ref AllowedCidr, 0.0.0.0]'],
   ],
@@ -80,6 +117,23 @@ export const mutants: Readonly<Record<CheckName, readonly Mutant[]>> = {
       'the program always receives true',
       'SECRET_BUS_ALLOW_ANONYMOUS, Value: !Ref AllowAnonymous',
       "SECRET_BUS_ALLOW_ANONYMOUS, Value: 'true'",
+    ],
+  ],
+  'clients and tokens exclude each other, and clients are not served': [
+    [
+      'both are accepted',
+      "Assert: !Equals [!Ref AuthTokenSecretArn, '']",
+      'Assert: !Equals [!Ref ClientsSecretCodeName, !Ref ClientsSecretCodeName]',
+    ],
+    [
+      'the rule applies to tokens alone',
+      "OneSourceOfTokens:\n    RuleCondition: !Not [!Equals [!Ref ClientsSecretCodeName, '']]\n",
+      'OneSourceOfTokens:\n',
+    ],
+    [
+      'the document can be served',
+      'Fn::Contains: [!Ref CodeNames, !Ref ClientsSecretCodeName]',
+      "Fn::Contains: [!Ref CodeNames, '']",
     ],
   ],
   'Fargate tasks have a supported size': [
@@ -123,6 +177,18 @@ export const mutants: Readonly<Record<CheckName, readonly Mutant[]>> = {
     ['tokens are always required', 'Secrets: !If\n            - HasToken', 'Secrets: !If\n            - OnFargate'],
     ['tokens are in another variable', 'SECRET_BUS_AUTH_TOKEN, ValueFrom', 'SECRET_BUS_AUTH_TOKENS, ValueFrom'],
   ],
+  'clients, if configured, are an item of the table': [
+    [
+      'an empty name reaches the program',
+      '- HasClients\n              - { Name: SECRET_BUS',
+      '- OnFargate\n              - { Name: SECRET_BUS',
+    ],
+    [
+      'the name of another item reaches the program',
+      'CLIENTS_SECRET, Value: !Ref ClientsSecretCodeName',
+      'CLIENTS_SECRET, Value: !Ref TableName',
+    ],
+  ],
   'the container has the health check of the image': [
     ['the image does not contain the file', '/app/bundle/main.js, healthcheck', '/app/dist/main.js, healthcheck'],
     ['the command runs in a shell', '[CMD, node, /app', '[CMD-SHELL, node, /app'],
@@ -155,12 +221,30 @@ export const mutants: Readonly<Record<CheckName, readonly Mutant[]>> = {
     ['it allows an unused action', 'Action: dynamodb:GetItem', 'Action: [dynamodb:GetItem, dynamodb:Scan]'],
     ['it does not allow a used action', 'Action: dynamodb:GetItem', 'Action: dynamodb:Query'],
     ['it allows every table', 'table/$', 'table/*$'],
-    without('it allows every item', '                    dynamodb:LeadingKeys: !Ref CodeNames'),
+    ['it allows every item', 'dynamodb:LeadingKeys', 'dynamodb:LeadingKey'],
     ['it allows whole items', 'Select: SPECIFIC_ATTRIBUTES', 'Select: [SPECIFIC_ATTRIBUTES, ALL_ATTRIBUTES]'],
     [
       'one matching value is enough',
       '                  ForAllValues:StringEquals:',
       '                  ForAnyValue:StringEquals:',
+    ],
+  ],
+  'the task role allows reading the document of clients': [
+    [
+      'only the secrets are allowed',
+      "!Split [',', !Join [',', [!Join [',', !Ref CodeNames], !Ref ClientsSecretCodeName]]]",
+      '!Ref CodeNames',
+    ],
+    ['only the document is allowed', "[!Join [',', !Ref CodeNames], !Ref Clients", '[!Ref Clients'],
+    [
+      'a list is in the list',
+      "!Split [',', !Join [',', [!Join [',', !Ref",
+      "!Split [';', !Join [',', [!Join [',', !Ref",
+    ],
+    [
+      'an empty key is allowed',
+      'LeadingKeys: !If\n                      - HasClients',
+      'LeadingKeys: !If\n                      - OnFargate',
     ],
   ],
   'the task role allows exactly the attributes in the requests of the program': [

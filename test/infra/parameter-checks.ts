@@ -6,6 +6,7 @@ import {
   anonymous,
   type Checks,
   certificate,
+  clients,
   container,
   network,
   onEc2,
@@ -56,6 +57,7 @@ export const parameterChecks = {
     expect(without.map(([name]) => name)).toEqual(Object.keys(network))
     expect(template.rejections({ ...network, ...anonymous })).toEqual([])
     expect(template.rejections({ ...network, ...onEc2, ...certificate, ...tokens })).toEqual([])
+    expect(template.rejections({ ...network, ...clients })).toEqual([])
   },
 
   'nothing is reachable from the internet by default': (template) => {
@@ -78,22 +80,38 @@ export const parameterChecks = {
     const atTheEnds = (character: string) => [character, `${character}a`, `a${character}`]
     const isBlank = (character: string) => character.trim() === ''
 
-    expectPattern(template, 'CodeNames', valid.map(within), invalid.map(within))
-    // CloudFormation trims spaces only, but the program trims all white space, so they would disagree on such a name.
+    for (const name of ['CodeNames', 'ClientsSecretCodeName']) {
+      expectPattern(template, name, valid.map(within), invalid.map(within))
+      // CloudFormation trims spaces only, but the program trims all white space, so they would disagree on such a name.
+      expectPattern(
+        template,
+        name,
+        valid.filter((character) => !isBlank(character)).flatMap(atTheEnds),
+        [...invalid, '\u00a0'].flatMap(atTheEnds),
+      )
+    }
+    expectPattern(template, 'CodeNames', ['thedoctor', 'a', 'a,b', ' a , b c ', 'zoë'], ['', 'a,', 'a,,b', 'a,$b', 'Ω'])
     expectPattern(
       template,
-      'CodeNames',
-      valid.filter((character) => !isBlank(character)).flatMap(atTheEnds),
-      [...invalid, '\u00a0'].flatMap(atTheEnds),
+      'ClientsSecretCodeName',
+      ['', 'clients', 'a', 'b c', 'zoë'],
+      ['a,b', ',', 'a,', ' a', '$a', 'Ω'],
     )
-    expectPattern(template, 'CodeNames', ['thedoctor', 'a', 'a,b', ' a , b c ', 'zoë'], ['', 'a,', 'a,,b', 'a,$b', 'Ω'])
   },
 
   'code names reach the program unchanged': async (template) => {
     const codeNames = characters.filter(isAllowedInPolicy).map((character) => `a${character}b`)
-    const stack = template.stack({ ...network, CodeNames: codeNames.join(', ') })
+    const clientsSecret = `${codeNames.join('')}c`
+    const stack = template.stack({
+      ...network,
+      CodeNames: codeNames.join(', '),
+      ClientsSecretCodeName: clientsSecret,
+    })
 
-    expect(await readOptions(new Map(), toRecord(container(stack)['Environment']))).toMatchObject({ codeNames })
+    expect(await readOptions(new Map(), toRecord(container(stack)['Environment']))).toMatchObject({
+      codeNames,
+      clientsSecret,
+    })
   },
 
   'by default, the age of a secret is bounded, also during an outage': async (template) => {
@@ -149,28 +167,43 @@ export const parameterChecks = {
     expectPattern(template, 'InstanceType', ['t3.small', 'u-6tb1.metal'], ['', 't3', 't3 small'])
   },
 
-  'access from the internet requires a certificate and a token': (template) => {
+  'access from the internet requires a certificate and tokens': (template) => {
     const internetFacing = { Scheme: 'internet-facing' }
     expectRule(template, [
       [internetFacing, { ...certificate, ...tokens }],
       [{ ...internetFacing, ...certificate }, tokens],
+      [{ ...internetFacing, ...certificate }, clients],
       [{ ...internetFacing, ...tokens }, certificate],
       [{ AllowedCidr: '0.0.0.0/0' }, tokens],
+      [{ AllowedCidr: '0.0.0.0/0' }, clients],
     ])
   },
 
   'access without a token is explicit': async (template) => {
     expectRule(template, [
       [{ AllowAnonymous: 'false' }, tokens],
+      [{ AllowAnonymous: 'false' }, clients],
       [{ AllowAnonymous: 'false' }, anonymous],
     ])
     for (const [parameters, allowAnonymous] of [
       [{ ...network, ...tokens }, false],
+      [{ ...network, ...clients }, false],
       [{ ...network, ...anonymous }, true],
     ] as const) {
       const environment = toRecord(container(template.stack(parameters))['Environment'])
       expect(await readOptions(new Map(), environment)).toMatchObject({ allowAnonymous })
     }
+  },
+
+  'clients and tokens exclude each other, and clients are not served': (template) => {
+    expectRule(template, [
+      [{ ...clients, ...tokens }, { AuthTokenSecretArn: '' }],
+      [{ ...clients, ...tokens }, { ClientsSecretCodeName: '' }],
+      [
+        { CodeNames: 'a, b', ClientsSecretCodeName: 'b' },
+        { CodeNames: 'a, bc', ClientsSecretCodeName: 'b' },
+      ],
+    ])
   },
 
   'Fargate tasks have a supported size': (template) => {

@@ -22,14 +22,16 @@ export const tokens = {
   AuthTokenSecretArn: 'arn:aws:secretsmanager:eu-central-1:111122223333:secret:secret-bus/tokens-AbC123',
 }
 
-/** Without tokens, a stack is accepted only with this. */
+export const clients = { ClientsSecretCodeName: 'our clients' }
+
+/** Without tokens and clients, a stack is accepted only with this. */
 export const anonymous = { AllowAnonymous: 'true' }
 
 /** Every combination of the conditions of the template. */
 export const everyCombination: readonly Parameters[] = combinations([
   [onFargate, onEc2],
   [{}, certificate],
-  [{}, tokens],
+  [{}, tokens, clients],
   [{}, { DesiredCount: '0' }],
   [{}, { CreateTable: 'true' }],
   [{}, { AssignPublicIp: 'ENABLED' }],

@@ -5,7 +5,7 @@ import { withinOpenFiles } from '../../src/handlers/server/open-files.ts'
 import { at, list, type Stack } from '../support/project/template.ts'
 import { everyOption, readOptions } from '../support/service/options.ts'
 import { image, program } from './program.ts'
-import { type Checks, container, network, onEc2, onFargate, properties, tokens, toRecord } from './stacks.ts'
+import { type Checks, clients, container, network, onEc2, onFargate, properties, tokens, toRecord } from './stacks.ts'
 
 const variablesOf = (stack: Stack) => toRecord(container(stack)['Environment'])
 
@@ -41,7 +41,7 @@ export const taskChecks = {
       CacheTtl: '90s',
       MaxStale: '30m',
     }
-    const { AWS_REGION: _, ...variables } = variablesOf(template.stack({ ...network, ...given }))
+    const { AWS_REGION: _, ...variables } = variablesOf(template.stack({ ...network, ...clients, ...given }))
     const known = everyOption.map(({ flag }) => `SECRET_BUS_${flag.toUpperCase().replaceAll('-', '_')}`)
 
     expect(known).toEqual(expect.arrayContaining(Object.keys(variables)))
@@ -53,6 +53,7 @@ export const taskChecks = {
       cacheTtl: 90_000,
       maxStale: 1_800_000,
       consistentRead: true,
+      clientsSecret: clients.ClientsSecretCodeName,
       trustProxy: true,
     })
   },
@@ -66,10 +67,18 @@ export const taskChecks = {
     const [without, withTokens] = [template.stack(network), template.stack({ ...network, ...tokens })]
 
     expect(container(without)).not.toHaveProperty('Secrets')
+    expect(container(template.stack({ ...network, ...clients }))).not.toHaveProperty('Secrets')
     expect(toRecord(container(withTokens)['Secrets'], 'Name', 'ValueFrom')).toEqual({
       SECRET_BUS_AUTH_TOKEN: tokens.AuthTokenSecretArn,
     })
     expect(variablesOf(withTokens)).not.toHaveProperty('SECRET_BUS_AUTH_TOKEN')
+  },
+
+  'clients, if configured, are an item of the table': (template) => {
+    const [without, withClients] = [template.stack(network), template.stack({ ...network, ...clients })]
+
+    expect(variablesOf(without)).not.toHaveProperty('SECRET_BUS_CLIENTS_SECRET')
+    expect(variablesOf(withClients)).toMatchObject({ SECRET_BUS_CLIENTS_SECRET: clients.ClientsSecretCodeName })
   },
 
   'the container has the health check of the image': (template) => {
@@ -128,10 +137,11 @@ export const taskChecks = {
       ManagedPolicyArns: managed,
       Policies: [{ PolicyName: expect.any(String), PolicyDocument: { Version: '2012-10-17', Statement: [statement] } }],
     })
-    expect(properties(template.stack(network), 'ExecutionRole')).toEqual({
-      AssumeRolePolicyDocument: ecsTasksOfThisAccount,
-      ManagedPolicyArns: managed,
-    })
+    for (const parameters of [network, { ...network, ...clients }])
+      expect(properties(template.stack(parameters), 'ExecutionRole')).toEqual({
+        AssumeRolePolicyDocument: ecsTasksOfThisAccount,
+        ManagedPolicyArns: managed,
+      })
   },
 
   'the task role allows only the calls that the program makes, limited to its items and attributes': async (
@@ -169,6 +179,18 @@ export const taskChecks = {
         },
       ],
     })
+  },
+
+  'the task role allows reading the document of clients': (template) => {
+    const keysFor = (parameters: object) => {
+      const stack = template.stack({ ...network, CodeNames: 'a, b c', ...parameters })
+      const [policy] = list(at(properties(stack, 'TaskRole'), 'Policies'))
+      const condition = at(policy, 'PolicyDocument', 'Statement', 0, 'Condition', 'ForAllValues:StringEquals')
+      return at(condition, 'dynamodb:LeadingKeys')
+    }
+
+    expect(keysFor(clients)).toEqual(['a', 'b c', clients.ClientsSecretCodeName])
+    expect(keysFor({})).toEqual(['a', 'b c'])
   },
 
   'the task role allows exactly the attributes in the requests of the program': async (template) => {

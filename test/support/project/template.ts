@@ -119,12 +119,16 @@ class Evaluation {
     'Fn::Not': (single) => list(single).every((value) => this.resolve(value) === false),
     'Fn::And': (all) => list(all).every((value) => this.resolve(value) === true),
     'Fn::Contains': (argument) => {
-      const [all, one = ''] = list(argument)
-      return list(all).includes(this.resolve(one) ?? '')
+      const [all = '', one = ''] = list(argument)
+      return list(this.resolve(all)).includes(this.resolve(one) ?? '')
     },
     'Fn::Join': (argument) => {
       const [separator, parts = ''] = list(argument)
       return list(this.resolve(parts)).join(String(separator))
+    },
+    'Fn::Split': (argument) => {
+      const [separator, text = ''] = list(argument)
+      return String(this.resolve(text)).split(String(separator))
     },
     'Fn::Sub': (text) => String(text).replaceAll(/\$\{([^}]+)\}/g, (_, path: string) => String(this.#reference(path))),
     'Fn::Base64': (text) => this.resolve(text), // left unencoded, to be readable in assertions
