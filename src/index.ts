@@ -24,6 +24,7 @@ export {
   histogram,
   type LabeledHistogram,
 } from './metrics/histogram.ts'
+export { declaredRights } from './rights.ts'
 export {
   type Command,
   defineService,
@@ -56,6 +57,7 @@ export type { Plugin, PluginContext } from './runtime/plugins/plugin.ts'
 export { run } from './runtime/run.ts'
 export * from './secret.ts'
 export { type SecretOptions, secrets } from './secrets.ts'
+export { codeNameMatcher } from './sources/clients/pattern.ts'
 export type { UpstreamHeaders, UpstreamRequest } from './sources/upstream/request.ts'
 export type { UpstreamResponse } from './sources/upstream/response.ts'
 export { type Upstream, type UpstreamOptions, upstream } from './sources/upstream/upstream.ts'
