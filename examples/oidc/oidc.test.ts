@@ -48,12 +48,13 @@ const rotated = await newKey('rotated', 'ES256')
 
 /** The server of the issuer's keys. */
 async function startIssuer() {
-  const state = { status: 200, body: JSON.stringify({ keys: [first.jwk] }), requests: 0 }
+  const state = { status: 200, body: JSON.stringify({ keys: [first.jwk] }), requests: 0, hangs: false }
   const serve = (keys: readonly object[]) => {
     state.body = JSON.stringify({ keys })
   }
   const server = createServer((_, response) => {
     state.requests += 1
+    if (state.hangs) return
     response.writeHead(state.status, { 'content-type': 'application/json' }).end(state.body)
   })
   await once(server.listen(0, '127.0.0.1'), 'listening')
@@ -257,6 +258,7 @@ describe.each([
 
   test.each([
     ['is down', { status: 500 }],
+    ['does not respond', { hangs: true }],
     ['does not reply with JSON', { body: 'bad wolf' }],
     ['does not reply with keys', { body: '{"keys":"bad wolf"}' }],
   ])('starts while the server %s: 503 and a warning, until the keys are fetched', async (_, fault) => {
@@ -277,7 +279,7 @@ describe.each([
       .poll(() => service.messages('warn'), poll)
       .toContainEqual(expect.stringContaining('Failed to fetch the keys of the issuer'))
 
-    Object.assign(keyServer, { status: 200, body: JSON.stringify({ keys: [first.jwk] }) })
+    Object.assign(keyServer, { status: 200, hangs: false, body: JSON.stringify({ keys: [first.jwk] }) })
     advance(10_000)
     expect(await service.get(token)).toBe(200)
     expect(await service.health()).toBe('pass')
