@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { exportJWK, exportSPKI, generateKeyPair, type JWTPayload, SignJWT, UnsecuredJWT } from 'jose'
-import { channels, Sensitive } from 'secret-bus'
+import { backgroundLoop, channels, Sensitive, type Subscriber } from 'secret-bus'
 import { type Flags, fakeProvider, pluginContext, startService } from 'secret-bus/testing'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import * as javascript from './oidc.mjs'
@@ -98,9 +98,17 @@ describe.each([
       value: new Sensitive('bad wolf'),
       fetchedAt: Date.now(),
     }))
+    const turns = { count: 0 }
+    /** As often as the plugin considers to fetch the keys. */
+    const counted: Subscriber = (bus) => {
+      const count = () => {
+        turns.count += 1
+      }
+      backgroundLoop(bus, count, { every: 1_000 })
+    }
     const clientsFile = await writeMapping(document)
     const service = await startService(
-      { source },
+      { source, counted },
       {
         without: 'dynamodb',
         'code-name': ['rose/key', 'other'],
@@ -131,7 +139,7 @@ describe.each([
           const { reason, claim }: { readonly reason?: string; readonly claim?: string } = fields
           return [reason, claim]
         })
-    return { ...service, clientsFile, get, health, refusals }
+    return { ...service, clientsFile, get, health, refusals, turns }
   }
 
   test.each([
@@ -249,8 +257,12 @@ describe.each([
     expect(await service.get(token)).toBe(200)
 
     keyServer.serve([rotated.jwk])
+    advance(200_000)
+    const { count } = service.turns
+    await expect.poll(() => service.turns.count, poll).toBeGreaterThan(count + 2)
     expect(await service.get(token)).toBe(200)
-    advance(300_000)
+    expect(keyServer.requests).toBe(1)
+    advance(100_000)
 
     await expect.poll(() => service.get(token), poll).toBe(401)
     expect(await service.get(await rotated.sign())).toBe(200)
