@@ -25,6 +25,7 @@ export {
   histogram,
   type LabeledHistogram,
 } from './metrics/histogram.ts'
+export { declaredRights } from './rights.ts'
 export {
   type Command,
   defineService,
@@ -59,6 +60,7 @@ export * from './secret.ts'
 export { type SecretOptions, secrets } from './secrets.ts'
 export { type CacheDefinition, type CacheWords, cached } from './sources/cache/cached.ts'
 export type { CachePolicy } from './sources/cache/policy.ts'
+export { codeNameMatcher } from './sources/clients/pattern.ts'
 export type { UpstreamHeaders, UpstreamRequest } from './sources/upstream/request.ts'
 export type { UpstreamResponse } from './sources/upstream/response.ts'
 export { type Upstream, type UpstreamOptions, upstream } from './sources/upstream/upstream.ts'

@@ -2,11 +2,15 @@
  * Runs the examples: the plugins as plugins of secret-bus, and the services as programs of their own. Each example has its
  * own test for its behavior.
  */
+import { once } from 'node:events'
 import { globSync, readFileSync } from 'node:fs'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
-import { basename, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { startService } from '../support/service/process.ts'
 import { startTestService } from '../support/service/test-service.ts'
@@ -39,7 +43,9 @@ test('every example has a README of one screen and a test', () => {
 describe('the plugins', () => {
   test.each(['mjs', 'ts'])('work together in the program, as .%s files', async (end) => {
     const auditFile = join(await temporaryFolder(), 'accesses')
-    const files = plugins.filter((file) => file.endsWith(end)).flatMap((file) => ['--plugin', join(root, file)])
+    // Without oidc, which requires a token.
+    const together = plugins.filter((file) => file.endsWith(end) && !file.startsWith('oidc/'))
+    const files = together.flatMap((file) => ['--plugin', join(root, file)])
     const unreachable = 'redis://127.0.0.1:1'
     const env = { SECRETS_FILE: secretsFile, AUDIT_FILE: auditFile, SECRET_BUS_FLEET_RELOAD_URL: unreachable }
     const service = startTestService(['--without', 'dynamodb', ...files], env)
@@ -57,11 +63,51 @@ describe('the plugins', () => {
     expect(accesses.map((line) => JSON.parse(line))).toMatchObject([{ codeName: 'thedoctor', status: 200 }])
   })
 
+  test.each(['mjs', 'ts'])('oidc.%s serves only clients of its issuer, with the mapping of its README', async (end) => {
+    const { privateKey, publicKey } = await generateKeyPair('RS256')
+    const keys = JSON.stringify({ keys: [{ ...(await exportJWK(publicKey)), alg: 'RS256' }] })
+    const keyServer = createServer((_, response) => void response.end(keys))
+    await once(keyServer.listen(0, '127.0.0.1'), 'listening')
+    onTestFinished(() => {
+      keyServer.close()
+      keyServer.closeAllConnections()
+    })
+    const { port } = keyServer.address() as AddressInfo
+    const token = await new SignJWT({
+      repository: 'acme/shop',
+      ref: 'refs/heads/main',
+      iss: 'issuer',
+      aud: 'secret-bus',
+    })
+      .setProtectedHeader({ alg: 'RS256' })
+      .setExpirationTime('5m')
+      .sign(privateKey)
+    const files = ['oidc', 'file-source'].flatMap((name) => ['--plugin', join(root, `${name}/${name}.${end}`)])
+    const flags = [`--oidc-jwks-url=http://127.0.0.1:${port}/`, '--oidc-issuer=issuer', '--oidc-audience=secret-bus']
+    const args = ['--without', 'dynamodb', ...files, ...flags, `--oidc-clients=${join(root, 'oidc/clients.json')}`]
+    const service = startTestService(args, { SECRETS_FILE: secretsFile })
+    const origin = await service.address()
+
+    const authorizations = ['Bearer bad.wolf.dalek', `Bearer ${token}`]
+    const replies = await Promise.all(
+      authorizations.map((authorization) => fetch(`${origin}/secret`, { headers: { authorization } })),
+    )
+    service.child.kill('SIGTERM')
+
+    expect(await service.exited).toBe(0)
+    expect(service.stderr).toEqual([])
+    expect(replies.map(({ status }) => status)).toEqual([401, 200])
+  })
+
   describe.each(plugins)('%s', (file) => {
-    test('imports only Node.js modules at run time, and fleet-reload its client', () => {
+    test('imports only Node.js modules and its own library at run time', () => {
+      const libraries = new Map([
+        ['fleet-reload', ['@redis/client', 'secret-bus']],
+        ['oidc', ['jose', 'secret-bus']],
+      ])
       const imported = [...read(file).matchAll(/^import (?!type\b).*?from '([^']+)'/gms)].map(([, from]) => from)
       const others = imported.filter((from) => !from?.startsWith('node:'))
-      expect(others).toEqual(file.startsWith('fleet-reload/') ? ['@redis/client', 'secret-bus'] : [])
+      expect(others).toEqual(libraries.get(dirname(file)) ?? [])
     })
 
     test('is documented in its README, with the path to run it from', () => {
