@@ -1,6 +1,7 @@
 /** Named clients that are identified by their certificates, over TLS. */
 import { hash } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
+import { createConfig, lintFromString } from '@redocly/openapi-core'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { fetchSecret } from '../../src/channels.ts'
 import { Sensitive } from '../../src/secret.ts'
@@ -261,5 +262,100 @@ test('an identity in the entries of two clients fails the start', async () => {
 
   await expect(start('required', {}, ambiguous)).rejects.toMatchObject({
     message: expect.stringContaining('clients[1].certificates[1]: must differ from clients[0].certificates[0]'),
+  })
+})
+
+describe('the API document', () => {
+  const bearer = ['bearer', { type: 'http', scheme: 'bearer' }] as const
+  const basic = ['basic', { type: 'http', scheme: 'basic' }] as const
+  const mutualTLS = ['mutualTLS', { type: 'mutualTLS' }] as const
+  const tokens = { 'auth-token-file': 'let-me-in' }
+  const rules = { struct: 'error', 'security-defined': 'error', 'no-unresolved-refs': 'error' } as const
+  const lint = async (source: string) => lintFromString({ source, config: await createConfig({ rules }) })
+
+  /** What requests to `/secret` and `/docs` need: each element is sufficient. */
+  const expected = [
+    {
+      name: 'optional certificates and clients',
+      auth: 'optional',
+      schemes: [bearer, basic, mutualTLS],
+      security: [{ bearer: [] }, { mutualTLS: [] }],
+      secret: [{ bearer: ['secrets'] }, { mutualTLS: ['secrets'] }],
+      openapi: [{ bearer: ['docs'] }, { basic: ['docs'] }, { mutualTLS: ['docs'] }],
+      problems: ['unauthorized', 'client-certificate-invalid'],
+    },
+    {
+      name: 'required certificates and clients',
+      auth: 'required',
+      schemes: [bearer, basic, mutualTLS],
+      security: [{ mutualTLS: [], bearer: [] }, { mutualTLS: [] }],
+      secret: [{ mutualTLS: [], bearer: ['secrets'] }, { mutualTLS: ['secrets'] }],
+      openapi: [{ mutualTLS: [], bearer: ['docs'] }, { mutualTLS: [], basic: ['docs'] }, { mutualTLS: ['docs'] }],
+      problems: ['unauthorized', 'client-certificate-required', 'client-certificate-invalid'],
+    },
+    {
+      name: 'optional certificates and tokens',
+      auth: 'optional',
+      flags: tokens,
+      schemes: [bearer, basic],
+      security: [{ bearer: [] }],
+      secret: [{ bearer: ['secrets'] }],
+      openapi: [{ bearer: ['docs'] }, { basic: ['docs'] }],
+      problems: ['unauthorized', 'client-certificate-invalid'],
+    },
+    {
+      name: 'required certificates and tokens',
+      auth: 'required',
+      flags: tokens,
+      schemes: [bearer, basic, mutualTLS],
+      security: [{ mutualTLS: [], bearer: [] }],
+      secret: [{ mutualTLS: [], bearer: ['secrets'] }],
+      openapi: [
+        { mutualTLS: [], bearer: ['docs'] },
+        { mutualTLS: [], basic: ['docs'] },
+      ],
+      problems: ['unauthorized', 'client-certificate-required', 'client-certificate-invalid'],
+    },
+    {
+      name: 'required certificates alone',
+      auth: 'required',
+      flags: {},
+      schemes: [mutualTLS],
+      security: [{ mutualTLS: [] }],
+      secret: undefined,
+      openapi: undefined,
+      problems: ['client-certificate-required', 'client-certificate-invalid'],
+    },
+    {
+      name: 'optional certificates alone',
+      auth: 'optional',
+      flags: {},
+      schemes: [],
+      security: [],
+      secret: undefined,
+      openapi: undefined,
+      problems: ['client-certificate-invalid'],
+    },
+  ] as const
+
+  test.each(expected)('describes $name', async ({ auth, schemes, security, secret, openapi, problems, ...others }) => {
+    const file = await temporaryFile('let-me-in')
+    const flags = 'flags' in others ? others.flags : undefined
+    const given = Object.fromEntries(Object.keys(flags ?? {}).map((flag) => [flag, file]))
+    const service = await start(auth, given, flags ? null : clients)
+    const token = flags ? 'let-me-in' : 'ops-token'
+
+    const { body } = await client(service, billing)('/openapi.json', token)
+
+    const { components, paths, ...document } = JSON.parse(body)
+    expect(components.securitySchemes ?? {}).toMatchObject(Object.fromEntries(schemes))
+    expect(Object.keys(components.securitySchemes ?? {})).toEqual(schemes.map(([name]) => name))
+    expect(document.security).toEqual(security)
+    expect(paths['/secret'].get.security).toEqual(secret)
+    expect(paths['/openapi.json'].get.security).toEqual(openapi)
+    expect(paths['/health'].get.security).toEqual([])
+    const { examples } = paths['/secret'].get.responses[401].content['application/problem+json']
+    expect(Object.keys(examples)).toEqual(problems)
+    expect(await lint(body)).toEqual([])
   })
 })
