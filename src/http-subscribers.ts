@@ -32,7 +32,7 @@ export function httpSubscribers(options: HttpOptions & ClientSecretOptions): Rec
     'no-authentication': noAuthentication(options),
     'bus-metrics': busMetrics(),
     identity: identity(options),
-    docs: docs(),
+    docs: docs({ tokensOnly: authTokenFile !== undefined || authToken !== undefined }),
     'metrics-routes': metricsRoutes(),
     'load-shedding': loadShedding(limits),
     ...(options.tlsClientCa && { 'client-certificates': clientCertificates(options) }),

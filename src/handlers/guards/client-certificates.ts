@@ -18,12 +18,16 @@ class CertificateInvalid extends Error {
   readonly code = 'CLIENT_CERTIFICATE_INVALID'
 }
 
-const problems = {
+/** Declared only if it may occur, so that the API document says whether a certificate is required. */
+const requiredProblem = {
   CLIENT_CERTIFICATE_REQUIRED: {
     status: 401,
     title: 'Client certificate required',
     detail: 'The request requires a client certificate.',
   },
+}
+
+const invalidProblem = {
   CLIENT_CERTIFICATE_INVALID: {
     status: 401,
     title: 'Client certificate invalid',
@@ -60,6 +64,6 @@ export const clientCertificates = ({ tlsClientAuth }: ClientCertificatesOptions)
         done(new CertificateInvalid(`Invalid client certificate: ${certificate.reason}`))
       })
     }
-    bus.subscribe(declareProblems, () => problems)
+    bus.subscribe(declareProblems, () => ({ ...(tlsClientAuth === 'required' && requiredProblem), ...invalidProblem }))
     bus.subscribe(httpRoutes, addHook, { priority: hookPriority.clientCertificates })
   })

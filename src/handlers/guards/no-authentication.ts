@@ -33,10 +33,11 @@ export const noAuthentication = ({
     // All providers are registered before the start.
     const check = async () => {
       if (allowAnonymous || isProtected()) return
+      const { variablePrefix } = bus.service
       const addresses = await lookup(host, { all: true })
       if (addresses.every(({ address }) => isLoopback(address))) return
       throw new UsageError(
-        `Listening on ${host} without authentication requires --allow-anonymous; or set --auth-token-file or ${bus.service.variablePrefix}AUTH_TOKEN, which must not be empty`,
+        `Listening on ${host} without authentication requires --allow-anonymous; or set --clients, --auth-token-file, ${variablePrefix}CLIENTS or ${variablePrefix}AUTH_TOKEN, which must not be empty`,
       )
     }
     // Before any other subscriber connects or listens.

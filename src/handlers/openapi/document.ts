@@ -6,13 +6,11 @@ import type { Problems } from '../server/problem.ts'
 import { RequestError } from '../server/request-error.ts'
 import { type HeaderName, headersOf, problemSchema, requestIdParameter } from './components.ts'
 import { type DocumentedProblem, type DocumentedReply, problemReply } from './route-documentation.ts'
+import { type SecurityOptions, securityOf, securitySchemesOf } from './security.ts'
 
 /** The properties of the service as a whole. */
-export interface ApiOptions {
+export interface ApiOptions extends SecurityOptions {
   readonly service: ServiceInfo
-  readonly problems: Problems
-  /** Whether routes require a token, except open ones. */
-  readonly guarded: boolean
 }
 
 /** A route of the running server. */
@@ -57,15 +55,6 @@ malformed HTTP or a malformed path, 404 for an unknown path, 405 for an unsuppor
 not received completely in time, and 431 for a request head that is too large. Above the limit on open connections, new
 connections are closed without a response.`
 
-const securitySchemes = {
-  bearer: { type: 'http', scheme: 'bearer', description: 'A bearer token of a client (RFC 6750).' },
-  basic: {
-    type: 'http',
-    scheme: 'basic',
-    description: 'The token as the password of any user, for browsers (RFC 7617).',
-  },
-} as const
-
 /** @throws Error if the schema of a route is invalid or has an unresolvable reference */
 export async function apiDocument(added: readonly AddedRoute[], options: ApiOptions): Promise<object> {
   const { paths, components, ...document } = await describedBySchemas(added, options)
@@ -77,11 +66,14 @@ export async function apiDocument(added: readonly AddedRoute[], options: ApiOpti
   const responses = problemResponses(options.problems)
   const used = JSON.stringify({ paths, responses })
   const headers = Object.entries(headersOf(options.service)).filter(([name]) => used.includes(`/headers/${name}"`))
+  const securitySchemes = securitySchemesOf(options)
   return {
     ...document,
+    security: securityOf(options),
     tags: usedTags(added),
     paths,
     components: {
+      ...(Object.keys(securitySchemes).length > 0 && { securitySchemes }),
       ...components,
       schemas,
       headers: Object.fromEntries(headers),
@@ -105,10 +97,7 @@ function usedTags(added: readonly AddedRoute[]): readonly object[] {
 }
 
 /** Generates the document from the schemas alone, with a second app that has the same routes and never listens. */
-async function describedBySchemas(
-  added: readonly AddedRoute[],
-  { service, guarded }: ApiOptions,
-): Promise<ApiDocument> {
+async function describedBySchemas(added: readonly AddedRoute[], { service }: ApiOptions): Promise<ApiDocument> {
   const app = fastify({ exposeHeadRoutes: false })
   app.setValidatorCompiler(() => () => true).setSerializerCompiler(() => () => '')
   await app.register(swagger, {
@@ -125,8 +114,7 @@ async function describedBySchemas(
       },
       ...(service.homepage && { externalDocs: { description: 'The project', url: service.homepage } }),
       servers: [{ url: '.', description: 'This service' }], // relative, for proxies with a path prefix
-      components: guarded ? { securitySchemes } : {},
-      security: guarded ? [{ bearer: [] }] : [],
+      security: [], // for its place; see above
     },
   })
   for (const route of added) addRoute(app, route)
@@ -149,8 +137,9 @@ function addRoute(app: FastifyInstance, { method, url, schema, config, instance 
 function complete(
   operation: Operation,
   { schema, config }: Pick<AddedRoute, 'schema' | 'config'>,
-  { problems: types, guarded }: ApiOptions,
+  options: ApiOptions,
 ): void {
+  const { problems: types, guarded } = options
   const { replies = [], problems = [] } = config.documentation ?? {}
   const failures = [...problems, ...commonProblems(schema, config, guarded, types)].map((problem) =>
     problemReply(problem, types, config),
@@ -158,17 +147,11 @@ function complete(
   const documented = Map.groupBy([...replies, ...failures], ({ status }) => status)
   operation.parameters = [...(operation.parameters ?? []), { $ref: '#/components/parameters/X-Request-Id' }]
   if (config.open) operation.security = []
-  else if (guarded && (config.needs !== undefined || config.browser)) operation.security = securityOf(config)
+  else if (guarded && (config.needs !== undefined || config.browser)) operation.security = securityOf(options, config)
   operation.responses = Object.fromEntries([
     ...Object.entries(operation.responses).map(([status, response]) => [status, withRequestId(response)]),
     ...Array.from(documented, ([status, some]) => [status, responseOf(some)]),
   ])
-}
-
-/** The roles of a scheme are the rights: https://spec.openapis.org/oas/v3.1.1.html#security-requirement-object. */
-function securityOf({ needs, browser = false }: FastifyContextConfig): readonly object[] {
-  const roles = needs === undefined ? [] : [needs]
-  return [{ bearer: roles }, ...(browser ? [{ basic: roles }] : [])]
 }
 
 /** The reply of Fastify to a request that does not match the schema of the route. */
@@ -177,7 +160,7 @@ function invalidRequest(part: string): DocumentedProblem {
   return Object.assign(error, { statusCode: 400, code: 'FST_ERR_VALIDATION' })
 }
 
-/** Declared if the server verifies client certificates. */
+/** Declared if the server requires client certificates, or verifies them. */
 const certificateProblems = ['CLIENT_CERTIFICATE_REQUIRED', 'CLIENT_CERTIFICATE_INVALID']
 
 /** The problems that may occur on any route. */

@@ -18,48 +18,60 @@ import { documentationOf, schema } from './docs.openapi.ts'
 const swaggerUi = (name: string) =>
   pathToFileURL(createRequire(import.meta.url).resolve(`@fastify/swagger-ui/static/${name}`))
 
-export const docs = (): Subscriber => (bus) => {
-  const documentation = documentationOf(bus.service)
-  const addRoutes = (app: FastifyInstance) => {
-    const added = routesOf(app, Problems.of(app))
-    // Built on the first request. The import is deferred as well, so that it does not slow down the start. A buffer,
-    // so that all responses share its memory.
-    const document = lazy(async () => {
-      const { apiDocument } = await import('../openapi/document.ts')
-      return Buffer.from(
-        JSON.stringify(
-          await apiDocument(added, { service: bus.service, problems: Problems.of(app), guarded: isAuthenticated(bus) }),
-        ),
-      )
-    })
-
-    app.get(
-      '/openapi.json',
-      { schema, config: { browser: true, needs: 'docs', documentation } },
-      async (_request, reply) => {
-        return reply
-          .header('cache-control', 'no-cache')
-          .type('application/json; charset=utf-8')
-          .send(await document())
-      },
-    )
-
-    serveFiles(
-      app,
-      { service: bus.service.name, needs: 'docs' },
-      {
-        '/docs': ownFile('docs.html'),
-        '/docs/docs.js': ownFile('docs.js'),
-        '/docs/docs.css': ownFile('docs.css'),
-        '/docs/swagger-ui-bundle.js': swaggerUi('swagger-ui-bundle.js'),
-        '/docs/swagger-ui.css': swaggerUi('swagger-ui.css'),
-      },
-    )
-  }
-
-  // First, because the `onRoute` hook sees only the routes that are added after it.
-  bus.subscribe(httpRoutes, addRoutes, { priority: hookPriority.documentation })
+export interface DocsOptions {
+  /** Whether only a token identifies a client, not a certificate; false by default. */
+  readonly tokensOnly?: boolean
 }
+
+export const docs =
+  ({ tokensOnly = false }: DocsOptions = {}): Subscriber =>
+  (bus) => {
+    const documentation = documentationOf(bus.service)
+    const addRoutes = (app: FastifyInstance) => {
+      const added = routesOf(app, Problems.of(app))
+      // Built on the first request. The import is deferred as well, so that it does not slow down the start. A buffer,
+      // so that all responses share its memory.
+      const document = lazy(async () => {
+        const { apiDocument } = await import('../openapi/document.ts')
+        return Buffer.from(
+          JSON.stringify(
+            await apiDocument(added, {
+              service: bus.service,
+              problems: Problems.of(app),
+              guarded: isAuthenticated(bus),
+              tokensOnly,
+            }),
+          ),
+        )
+      })
+
+      app.get(
+        '/openapi.json',
+        { schema, config: { browser: true, needs: 'docs', documentation } },
+        async (_request, reply) => {
+          return reply
+            .header('cache-control', 'no-cache')
+            .type('application/json; charset=utf-8')
+            .send(await document())
+        },
+      )
+
+      serveFiles(
+        app,
+        { service: bus.service.name, needs: 'docs' },
+        {
+          '/docs': ownFile('docs.html'),
+          '/docs/docs.js': ownFile('docs.js'),
+          '/docs/docs.css': ownFile('docs.css'),
+          '/docs/swagger-ui-bundle.js': swaggerUi('swagger-ui-bundle.js'),
+          '/docs/swagger-ui.css': swaggerUi('swagger-ui.css'),
+        },
+      )
+    }
+
+    // First, because the `onRoute` hook sees only the routes that are added after it.
+    bus.subscribe(httpRoutes, addRoutes, { priority: hookPriority.documentation })
+  }
 
 /**
  * Collects the routes that are added from now on. Of several routes with the same method and path, which differ in host
