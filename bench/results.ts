@@ -1,5 +1,6 @@
 /** The results of one run. A part that was not measured is absent. */
 import type { BusResults } from './bus.ts'
+import type { ClientsResult } from './clients.ts'
 import type { HttpResult } from './http.ts'
 import type { Machine } from './machine.ts'
 import type { MemoryPlan, MemoryResult } from './memory.ts'
@@ -21,6 +22,7 @@ export interface Results {
   readonly memoryPlan?: MemoryPlan
   readonly source?: readonly SourceResult[]
   readonly secrets?: readonly SecretsResult[]
+  readonly clients?: readonly ClientsResult[]
   /** The ratios of the previous complete run, by target. */
   readonly before?: { readonly at: string; readonly ratios: Readonly<Record<string, number>> }
 }

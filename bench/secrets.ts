@@ -1,6 +1,7 @@
 /** Measures the cost of many secrets, each of which is read at the start and cached. */
 import { loadServer } from './load.ts'
-import { add, inTurns, median, ratio } from './rounds.ts'
+import { cpuInTurns, type ProcessesPlan } from './processes.ts'
+import { add, median, ratio } from './rounds.ts'
 import { type ServerProcess, service, startServer } from './server-process.ts'
 import { startCountingTable } from './table.ts'
 
@@ -18,30 +19,24 @@ export interface SecretsResult {
   readonly ofFirst: number
 }
 
-export interface SecretsPlan {
+export interface SecretsPlan extends ProcessesPlan {
   readonly counts: readonly number[]
-  /** As in `HttpPlan`. */
-  readonly processes: number
-  readonly rounds: number
-  readonly warmUp: number
 }
 
 type Started = Pick<SecretsResult, 'ready' | 'reads' | 'idle'>
 
-export async function measureSecrets({ counts, processes, rounds, warmUp }: SecretsPlan): Promise<SecretsResult[]> {
+export async function measureSecrets({ counts, ...plan }: SecretsPlan): Promise<SecretsResult[]> {
   const started: Record<string, Started[]> = {}
-  const cpu: Record<string, number[]> = {}
-  for (let process = 0; process < processes; process += 1) {
+  const start = async () => {
     const servers: Record<string, ServerProcess> = {}
     for (const secrets of counts) {
       const { server, ...measured } = await startWith(secrets)
-      await cpuOf(server, secrets, warmUp)
       add({ [secrets]: [measured] }, started)
       servers[secrets] = server
     }
-    add(await inTurns(rounds, servers, (server, secrets) => cpuOf(server, Number(secrets), 1)), cpu)
-    for (const server of Object.values(servers)) await server.stop()
+    return servers
   }
+  const cpu = await cpuInTurns(plan, start, cpuOf)
   return counts.map((secrets) => {
     const medianOf = (figure: keyof Started) => median((started[secrets] ?? []).map((each) => each[figure]))
     const [own = [], first = []] = [cpu[secrets], cpu[`${counts[0]}`]]
@@ -61,6 +56,7 @@ async function startWith(secrets: number): Promise<Started & { readonly server: 
   return { server, ...measured }
 }
 
-async function cpuOf(server: ServerProcess, secrets: number, seconds: number): Promise<number> {
-  return (await loadServer(server, { path: '/secret/secret-*', numbers: secrets, connections: 32, seconds })).cpu
+async function cpuOf(server: ServerProcess, secrets: string, seconds: number): Promise<number> {
+  const load = { path: '/secret/secret-*', numbers: Number(secrets), connections: 32, seconds }
+  return (await loadServer(server, load)).cpu
 }

@@ -9,7 +9,7 @@ export function tables(results: Results): string {
     `${results.at}${results.quick ? ', quick run with rough figures' : ''}: ${machine.cpu}, ${machine.cores} cores, ${machine.memory} GB, ` +
       `${machine.system}, Node ${machine.node}, ${versions.join(', ')}.`,
   ]
-  const parts = [busTable, httpTable, startTable, memoryTable, sourceTable, secretsTable, targetTable]
+  const parts = [busTable, httpTable, startTable, memoryTable, sourceTable, secretsTable, clientsTable, targetTable]
   return [...conditions, ...parts.map((part) => part(results)).filter(Boolean)].join('\n\n')
 }
 
@@ -87,6 +87,16 @@ function secretsTable({ secrets }: Results): string {
     number(each.ofFirst, 2),
   ])
   return table('Secrets', ['secrets', 'reads', 'ms until ready', 'memory MB', 'CPU µs', '/ one secret'], rows)
+}
+
+function clientsTable({ clients }: Results): string {
+  const rows = (clients ?? []).map((each) => [
+    each.clients,
+    ...[each.ready, each.idle].map((count) => number(count, 0)),
+    number(each.cpu, 1),
+    ...[each.ofToken, each.least, each.most].map((quotient) => number(quotient, 2)),
+  ])
+  return table('Clients', ['', 'ms until ready', 'memory MB', 'CPU µs', '/ one token', 'min', 'max'], rows)
 }
 
 export function table(title: string, header: string[], rows: string[][]): string {
