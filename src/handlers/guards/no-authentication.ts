@@ -36,7 +36,7 @@ export const noAuthentication = ({
       const addresses = await lookup(host, { all: true })
       if (addresses.every(({ address }) => isLoopback(address))) return
       throw new UsageError(
-        `Listening on ${host} without authentication requires --allow-anonymous; or set --auth-token-file or ${bus.service.variablePrefix}AUTH_TOKEN, which must not be empty`,
+        `Listening on ${host} without authentication requires --allow-anonymous; or configure clients with --clients, --auth-token-file or a variable such as ${bus.service.variablePrefix}CLIENTS, which must not be empty`,
       )
     }
     // Before any other subscriber connects or listens.
