@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
 import { longestDelay } from '../call.ts'
 import { messageOf } from '../errors.ts'
-import { backoff } from './backoff.ts'
+import { type Backoff, backoff } from './backoff.ts'
 import { lifecycle } from './lifecycle.ts'
 import type { ProcessBus } from './process-bus.ts'
 
@@ -18,6 +18,8 @@ export interface BackgroundRun {
 export interface BackgroundLoopOptions {
   /** Pause between the end of a run and the start of the next one, in milliseconds. */
   readonly every: number
+  /** Ceiling of the pause after failures, in milliseconds; 30 s by default. It is never less than `every`. */
+  readonly maxPause?: number
   /** Name for logs; that of the function by default. */
   readonly name?: string
   /** Waits and randomness, for tests; those of the system by default. */
@@ -39,22 +41,23 @@ export const systemClock: LoopClock = {
 /**
  * Repeats a task from the moment that the process has started until it stops, and again after a restart. Runs never
  * overlap. A failure is logged, once as long as the reason stays the same, and the loop continues: the pause after it
- * is at least `every` and grows with consecutive failures to between 15 and 30 s. The stop aborts the signal of the run
- * in progress and awaits its end, within the shutdown timeout.
+ * is at least `every` and grows with consecutive failures to between 50 and 100% of `maxPause`. The stop aborts the
+ * signal of the run in progress and awaits its end, within the shutdown timeout.
  *
  * Call it in a subscriber. As listeners stop in reverse order, the loop ends before what was subscribed earlier.
  * @param run the task. Failures after the abort of its signal are not logged
- * @throws RangeError unless `every` is a number of milliseconds from 0 to 2147483647; TypeError if `run` is not a
- *   function
+ * @throws RangeError unless `every` is a number of milliseconds from 0 to 2147483647 and `maxPause` is positive;
+ *   TypeError if `run` is not a function
  */
 export function backgroundLoop(
   bus: ProcessBus,
   run: (run: BackgroundRun) => unknown,
-  { every, name = run?.name || 'background loop', clock = systemClock }: BackgroundLoopOptions,
+  { every, maxPause = 30_000, name = run?.name || 'background loop', clock = systemClock }: BackgroundLoopOptions,
 ): void {
   if (typeof run !== 'function') throw new TypeError(`run must be a function, received ${typeof run}`)
   if (!(Number.isFinite(every) && every >= 0 && every <= longestDelay))
     throw new RangeError(`every must be a number of milliseconds from 0 to ${longestDelay}, received ${every}`)
+  const pauses = backoff({ first: Math.min(100, maxPause), max: maxPause, random: clock.random })
   let stopping = new AbortController()
   let loop = Promise.resolve()
 
@@ -63,7 +66,7 @@ export function backgroundLoop(
     stopping = new AbortController()
     const { signal } = stopping
     // After the previous loop, which may still be running if its stop was abandoned.
-    loop = loop.then(() => repeat(observed(bus, run, name), every, clock, signal))
+    loop = loop.then(() => repeat(observed(bus, run, name), every, pauses, clock, signal))
   })
 
   bus.subscribe(lifecycle.stop, () => {
@@ -76,10 +79,11 @@ export function backgroundLoop(
 async function repeat(
   attempt: (signal: AbortSignal) => Promise<boolean>,
   every: number,
-  { sleep, random }: LoopClock,
+  pauses: Backoff,
+  { sleep }: LoopClock,
   signal: AbortSignal,
 ): Promise<void> {
-  const pauses = backoff({ random })
+  pauses.reset()
   while (!signal.aborted) {
     const succeeded = await attempt(signal)
     if (succeeded) pauses.reset()

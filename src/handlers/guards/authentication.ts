@@ -93,8 +93,9 @@ export const authentication = ({ required = true }: { readonly required?: boolea
 /** Checks what admits the request, because the provider of a plugin may return any value. */
 function isClient(answer: unknown): answer is Client {
   if (typeof answer !== 'object' || answer === null) return false
-  const { name, may, mayRead }: Partial<Client> = answer
-  return typeof name === 'string' && may instanceof Set && typeof mayRead === 'function'
+  const { name, may, mayRead, rate }: Partial<Client> = answer
+  const isRate = rate === undefined || (typeof rate === 'number' && rate > 0)
+  return typeof name === 'string' && may instanceof Set && typeof mayRead === 'function' && isRate
 }
 
 interface HeaderCredentials {

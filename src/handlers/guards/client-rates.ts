@@ -1,6 +1,6 @@
 /** Limits the rate of requests of each client: https://en.wikipedia.org/wiki/Token_bucket */
 
-/** Clients with a rate of their own. Beyond, the client that was limited first starts anew. */
+/** Clients with a rate of their own. Beyond that, the one that was limited first starts with a full bucket. */
 const maxClients = 10_000
 
 export class ClientRates {

@@ -1,8 +1,12 @@
 /** The freshness that a request demands in its `Cache-Control`. */
 import type { CacheDirectives } from '../../freshness.ts'
 
-/** A directive with an optional argument: https://www.rfc-editor.org/rfc/rfc9111#section-5.2 */
-const directive = /(?:^|,)[\t ]*([!#$%&'*+\-.^_`|~\w]+)(?:=(?:"((?:[^"\\]|\\.)*)"|([^,"]*)))?[\t ]*(?=,|$)/g
+/**
+ * A directive with an optional argument: https://www.rfc-editor.org/rfc/rfc9111#section-5.2. The time is linear in the
+ * length of the text, because a client chooses it: no two adjacent repetitions match the same character. Spaces around
+ * `=` are accepted, though not allowed, because ignoring the directive would return an older value than the client wants.
+ */
+const directive = /(?:^|,)[\t ]*([!#$%&'*+\-.^_`|~\w]+)[\t ]*(?:=(?:[\t ]*"((?:[^"\\]|\\.)*)"[\t ]*|([^,"]*)))?(?=,|$)/g
 
 /**
  * Reads `no-cache`, `max-age`, `max-stale` and `only-if-cached`. Others have no meaning here and are ignored. A

@@ -214,11 +214,24 @@ export class CachedValue<Value, Reply> {
   #read(accepted: number, id?: string): Promise<Entry<Value, Reply>> {
     return this.#reads.join(accepted, async (sentAt, waited) => {
       try {
-        return this.#store(await this.#source.fetch(id, Math.ceil(this.#policy.fetchTimeout - waited)), sentAt)
+        const value = await this.#source.fetch(id, Math.ceil(this.#policy.fetchTimeout - waited))
+        this.#throwIfTooLate(sentAt)
+        return this.#store(value, sentAt)
       } catch (error) {
         throw this.#onFailure(error, sentAt)
       }
     })
+  }
+
+  /** Timeouts are late if the event loop is blocked. A value that has expired on arrival must not be served. */
+  #throwIfTooLate(sentAt: number): void {
+    const { ttl, minRefreshInterval } = this.#policy
+    const duration = this.#clock.monotonic() - sentAt
+    if (ttl > 0 && duration > Math.max(ttl, minRefreshInterval))
+      throw new SourceFailure(
+        'SOURCE_TIMEOUT',
+        `The read took ${Math.round(duration)} ms, which is longer than the TTL`,
+      )
   }
 
   #store(value: Value, sentAt: number): Entry<Value, Reply> {

@@ -28,14 +28,26 @@ export function loadFromSecret(
   // The requests cost little, because the cache reads the table only if its value is too old: without a TTL, each time.
   const pollInterval = cacheTtl === 0 ? second : Math.min(second, interval / 20)
   let textInUse: string | undefined
+  let refused: { readonly text: string; readonly error: unknown } | undefined
   let readAt: number | undefined
+
+  /** Reads a text only once, also if it is invalid. */
+  const useText = (text: string): void => {
+    if (text === refused?.text) throw refused.error
+    try {
+      use(read(text))
+    } catch (error) {
+      refused = { text, error }
+      throw error
+    }
+  }
 
   const load = async (call: { readonly id?: string; readonly signal?: AbortSignal } = {}): Promise<void> => {
     try {
       const { value, freshness } = await requestSecret({ codeName, maxAge: interval - pollInterval }, call)
       const text = value.reveal()
       if (text !== textInUse) {
-        use(read(text))
+        useText(text)
         bus.log('info', `Loaded the ${content} from secret ${codeName}`)
       }
       textInUse = text
@@ -49,6 +61,12 @@ export function loadFromSecret(
       throw error instanceof InvalidClients ? new InvalidClients(error.in(`Secret ${codeName}`)) : error
     }
   }
-  backgroundLoop(bus, load, { every: pollInterval, name: `the refresh of the ${content}`, clock })
+  // Without longer pauses after failures: the cache limits the reads, and a corrected document is in force as soon as any.
+  backgroundLoop(bus, load, {
+    every: pollInterval,
+    maxPause: pollInterval,
+    name: `the refresh of the ${content}`,
+    clock,
+  })
   return () => load()
 }

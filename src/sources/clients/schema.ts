@@ -40,7 +40,8 @@ const client = {
       description: 'a right: secrets, metrics, reload, docs, inspector, or one that a plugin declares',
       type: 'string',
     }),
-    rate: { description: 'a number of requests per second above 0', type: 'number', exclusiveMinimum: 0 },
+    // The smallest rate bounds `Retry-After`.
+    rate: { description: 'a number of requests per second of at least 0.001', type: 'number', minimum: 0.001 },
   },
 } as const
 

@@ -154,6 +154,18 @@ describe('a failure of a run', () => {
     expect(clock.sleeping).toHaveLength(1)
   })
 
+  test('extends the pause up to the given maximum, which may be less than the usual first one', async () => {
+    const { bus, clock, fail } = controlled({ every: 10, maxPause: 50 })
+    clock.randomValue = 1 - Number.EPSILON
+    await bus.start()
+    await settled()
+    for (let count = 0; count < 10; count += 1) await fail(new Error('oops'))
+
+    await fail(new Error('oops'))
+
+    expect(clock.monotonic()).toBeCloseTo(11 * 50)
+  })
+
   test('extends the pause, which doubles up to a bound and is never shorter than without failures', async () => {
     const { bus, clock, runs } = controlled({ every: 150 })
     clock.randomValue = 1 - Number.EPSILON

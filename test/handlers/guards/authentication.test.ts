@@ -368,6 +368,7 @@ describe('if the identification fails,', () => {
     null,
     { name: 'x', may: ['secrets'], mayRead: () => true },
     { may: new Set(), mayRead: () => true },
+    ...[0, Number.NaN, '5'].map((rate) => ({ name: 'x', may: new Set(['secrets']), mayRead: () => true, rate })),
     { name: 'x', may: new Set() },
   ])('requests are not served when it replies with %j', async (answer) => {
     const odd: Subscriber = (bus) => bus.provide(identifyClient, () => answer as Client) // a plugin may return any value

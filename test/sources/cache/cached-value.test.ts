@@ -1025,6 +1025,16 @@ describe('the timeout of a read', () => {
   })
 })
 
+test('a value that arrives after the end of its TTL is not served', async () => {
+  const { clock, get, answer } = cached({ ttl: 2_000 })
+  const reply = get().catch(codeOf)
+  await clock.advance(2_001) // the event loop was blocked, so that the timeout has not ended the read
+
+  await answer('late')
+
+  expect(await reply).toBe('SOURCE_TIMEOUT')
+})
+
 describe('a policy', () => {
   test.each<Partial<CachePolicy>>([
     { ttl: -1 },

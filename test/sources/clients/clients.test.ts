@@ -115,6 +115,18 @@ describe('clients in a secret', () => {
     expect(await metric('clients_stale_seconds')).toEqual([{ value: 0 }])
   })
 
+  test('that are invalid are replaced as soon as they are corrected, after one warning', async () => {
+    const { clock, cache, identify, messages } = await startWithSecret({ cacheTtl: 2_000 })
+    cache.text = '{"clients": []}'
+    for (let runs = 0; runs < 200; runs += 1) await clock.advance(100)
+    expect(messages('warn').filter((message) => message.includes('Failed'))).toHaveLength(1)
+
+    cache.text = document('ops')
+    await clock.advance(100)
+
+    expect(await identify('ops')).toBe('ops')
+  })
+
   test('that have never been usable identify no one, and the service is not ready', async () => {
     const clock = new ManualClock()
     const { cache, subscriber } = fakeCache(clock)

@@ -119,9 +119,9 @@ describe('a document', () => {
       { clients: [{ ...client, may: ['secrets', 'secret'] }] },
       'clients[0].may[1]: must be one of secrets, metrics, reload, docs, inspector',
     ],
-    ...[0, -1, '1'].map((rate): [unknown, string] => [
+    ...[0, 0.0009, -1, '1'].map((rate): [unknown, string] => [
       { clients: [{ ...client, rate }] },
-      'clients[0].rate: must be a number of requests per second above 0',
+      'clients[0].rate: must be a number of requests per second of at least 0.001',
     ]),
     [{ clients: [client, { ...client, tokens: ['x'] }] }, 'clients[1].name: must differ from clients[0].name'],
     [
