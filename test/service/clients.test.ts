@@ -210,6 +210,7 @@ describe('a route', () => {
     ['orders', 'plugin must declare rights as a list of names'],
     [['Orders'], 'plugin must declare rights in kebab case, received "Orders"'],
     [[1], 'plugin must declare rights in kebab case, received 1'],
+    [[true], 'plugin must declare rights in kebab case, received true'],
   ])('cannot rely on the declaration %j', async (declared, message) => {
     const service = await assembleService({ embedded: 'true' })
     service.bus.use('plugin', (bus) => bus.subscribe(declareRights, () => declared as Right[]))
