@@ -1,3 +1,5 @@
+import type { LookupAddress } from 'node:dns'
+import { lookup } from 'node:dns/promises'
 import fastify from 'fastify'
 import { describe, expect, test, vi } from 'vitest'
 import type { Subscriber } from '../../../src/bus/process/process-bus.ts'
@@ -6,6 +8,9 @@ import { UsageError } from '../../../src/errors.ts'
 import { noAuthentication } from '../../../src/handlers/guards/no-authentication.ts'
 import { recordedBus } from '../../../src/testing/recorded-bus.ts'
 import { fetchReply, startHttp } from '../../support/http/http.ts'
+
+// Replaced once, because no host name has a loopback address and another one everywhere.
+vi.mock('node:dns/promises', { spy: true })
 
 const warningOf = (address: string) =>
   `Authentication is disabled: anyone who can reach ${address} can use this service`
@@ -96,6 +101,13 @@ describe('starting without authentication', () => {
       expect(await start(host)).toBeUndefined()
     },
   )
+
+  test('fails on a host name of which only one address is loopback', async () => {
+    const addresses: unknown = ['127.0.0.1', '10.0.0.1'].map((address) => ({ address, family: 4 }))
+    vi.mocked(lookup).mockResolvedValueOnce(addresses as LookupAddress) // the type is that of another overload
+
+    expect(await start('service.example')).toBeInstanceOf(UsageError)
+  })
 
   test('is allowed everywhere with --allow-anonymous', async () => {
     expect(await start('0.0.0.0', {}, true)).toBeUndefined()
