@@ -206,10 +206,18 @@ describe('a route', () => {
     await expect(startWith(config)).rejects.toMatchObject({ errors: [{ message, exitCode: 78 }] })
   })
 
+  test('cannot rely on a declaration that fails', async () => {
+    const service = await assembleService({ embedded: 'true' })
+    service.bus.use('plugin', (bus) => bus.subscribe(declareRights, () => Promise.reject(new Error('oops'))))
+
+    await expect(service.bus.start()).rejects.toThrow('oops')
+  })
+
   test.each([
     ['orders', 'plugin must declare rights as a list of names'],
     [['Orders'], 'plugin must declare rights in kebab case, received "Orders"'],
     [[1], 'plugin must declare rights in kebab case, received 1'],
+    [[true], 'plugin must declare rights in kebab case, received true'],
   ])('cannot rely on the declaration %j', async (declared, message) => {
     const service = await assembleService({ embedded: 'true' })
     service.bus.use('plugin', (bus) => bus.subscribe(declareRights, () => declared as Right[]))

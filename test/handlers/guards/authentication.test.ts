@@ -335,6 +335,22 @@ test('tokens do not occur in responses, metrics or the log', async () => {
   )
 })
 
+test('a client that exceeds its rate is rejected, and the others are not', async () => {
+  const limited = ['slow', 'slow-too'].map((name) => ({ name, tokens: [name], rate: 0.001 }))
+  const document = { clients: [...limited, { name: 'unlimited', tokens: ['unlimited'] }] }
+  const { origin } = await startHttp({
+    clients: clients({ clients: new Sensitive(JSON.stringify(document)) }),
+    authentication: authentication(),
+    route: (bus) => bus.subscribe(httpRoutes, (app) => void app.get('/route', async () => 'read')),
+  })
+  const statuses: number[] = []
+
+  for (const token of ['slow', 'slow', 'slow-too', 'slow-too', 'unlimited', 'unlimited'])
+    statuses.push((await fetchReply(`${origin}/route`, { headers: bearer(token) })).status)
+
+  expect(statuses).toEqual([200, 429, 200, 429, 200, 200])
+})
+
 describe('if the identification fails,', () => {
   const route: Subscriber = (bus) => bus.subscribe(httpRoutes, (app) => void app.get('/route', async () => 'read'))
 

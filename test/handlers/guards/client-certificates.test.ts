@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import * as net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { duplexPair, Readable } from 'node:stream'
+import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
@@ -311,6 +311,28 @@ test('a client cannot renegotiate its connection to present another certificate'
   expect(await promise).toBeInstanceOf(Error)
 })
 
+/** A TCP proxy for one connection. It holds back what the server sends until `forward` is called. */
+async function holdingProxy(port: number) {
+  const { promise: answered, resolve: onAnswer } = Promise.withResolvers<void>()
+  const { promise: forwarded, resolve: forward } = Promise.withResolvers<void>()
+  const proxy = net.createServer((near) => {
+    const far = net.connect({ host: '127.0.0.1', port })
+    onTestFinished(() => void far.destroy())
+    for (const socket of [near, far]) socket.on('error', () => {}) // a reset is treated like a normal end
+    near.pipe(far)
+    far.once('readable', async () => {
+      onAnswer()
+      await forwarded
+      far.pipe(near)
+      far.once('close', () => near.end()) // after a reset, `pipe` does not
+    })
+  })
+  onTestFinished(() => void proxy.close())
+  await once(proxy.listen(0, '127.0.0.1'), 'listening')
+  const { port: proxyPort } = proxy.address() as net.AddressInfo // a string only for a pipe
+  return { proxyPort, answered, forward }
+}
+
 /** Changes after which the valid client has no access any more. */
 const changes: [string, Setup, (files: { tlsClientCa: string; tlsClientCrl: string }) => Promise<void>][] = [
   ['the CA', {}, async ({ tlsClientCa }) => writeFile(tlsClientCa, otherCa.cert)],
@@ -368,22 +390,25 @@ describe.each(changes)('a reload of %s', (_, setup, change) => {
     expect(received).toMatch(/end\r\n0\r\n\r\n$/)
   })
 
-  test('closes a connection whose handshake has begun before', async () => {
+  test('serves no request on a connection whose handshake has begun before', async () => {
     const { bus, port, files } = await secured(setup)
-    const tcp = net.connect({ host: '127.0.0.1', port })
-    onTestFinished(() => void tcp.destroy())
-    tcp.on('error', () => {}) // a reset is treated like a normal end
-    const [near, far] = duplexPair()
-    far.pipe(tcp)
-    const socket = connect({ socket: near, rejectUnauthorized: false, cert: valid.cert, key: valid.key })
+    const { proxyPort, answered, forward } = await holdingProxy(port)
+    const socket = connect({ host: '127.0.0.1', port: proxyPort, ca: server.cert, cert: valid.cert, key: valid.key })
+    onTestFinished(() => void socket.destroy())
     socket.on('error', () => {}) // a reset is treated like a normal end
-    await once(tcp, 'readable') // the first messages of the server
+    let received = ''
+    socket.on('data', (bytes) => {
+      received += bytes
+    })
+    socket.write('GET /route HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n') // is sent after the handshake
+    await answered // the server has begun the handshake
     await change(files)
     await bus.graceful()
 
-    tcp.pipe(far)
+    forward()
 
-    await once(tcp, 'close')
+    await expect.poll(() => socket.closed).toBe(true)
+    expect(received).toBe('')
   })
 
   test('does not admit a session of an earlier connection', async () => {

@@ -1,11 +1,16 @@
+import type { LookupAddress } from 'node:dns'
+import { lookup } from 'node:dns/promises'
 import fastify from 'fastify'
 import { describe, expect, test, vi } from 'vitest'
 import type { Subscriber } from '../../../src/bus/process/process-bus.ts'
 import { httpRoutes, identifyClient } from '../../../src/channels.ts'
 import { UsageError } from '../../../src/errors.ts'
-import { noAuthentication } from '../../../src/handlers/guards/no-authentication.ts'
+import { type NoAuthenticationOptions, noAuthentication } from '../../../src/handlers/guards/no-authentication.ts'
 import { recordedBus } from '../../../src/testing/recorded-bus.ts'
 import { fetchReply, startHttp } from '../../support/http/http.ts'
+
+// Replaced once, because no host name has a loopback address and another one everywhere.
+vi.mock('node:dns/promises', { spy: true })
 
 const warningOf = (address: string) =>
   `Authentication is disabled: anyone who can reach ${address} can use this service`
@@ -15,9 +20,9 @@ const route: Subscriber = (bus) => bus.subscribe(httpRoutes, (app) => void app.g
 const guard = (host: string, allowAnonymous = false) => noAuthentication({ host, allowAnonymous })
 
 /** The warnings for a server that listens on the address. The address is mocked, because not every host has it. */
-async function warningsAt(address: string, family: string) {
+async function warningsAt(address: string, family: string, others: Partial<NoAuthenticationOptions> = {}) {
   const { bus, messages } = recordedBus({
-    'no-authentication': noAuthentication({ host: address, allowAnonymous: true }),
+    'no-authentication': noAuthentication({ host: address, allowAnonymous: true, ...others }),
   })
   const app = fastify()
   await bus.publish(httpRoutes, app)
@@ -73,6 +78,11 @@ describe('without a configured token', () => {
   })
 })
 
+test('with required client certificates, no warning is logged', async () => {
+  expect(await warningsAt('10.0.0.1', 'IPv4', { tlsClientCa: 'ca.pem', tlsClientAuth: 'required' })).toEqual([])
+  expect(await warningsAt('10.0.0.1', 'IPv4', { tlsClientCa: 'ca.pem', tlsClientAuth: 'optional' })).toHaveLength(1)
+})
+
 describe('starting without authentication', () => {
   /** The outcome of a start without a server: `undefined`, or the error. */
   const start = (host: string, others: Record<string, Subscriber> = {}, allowAnonymous = false) =>
@@ -96,6 +106,20 @@ describe('starting without authentication', () => {
       expect(await start(host)).toBeUndefined()
     },
   )
+
+  test('fails if client certificates are required, but there is no CA', async () => {
+    const options = { host: '0.0.0.0', allowAnonymous: false, tlsClientAuth: 'required' } as const
+    const { bus } = recordedBus({ 'no-authentication': noAuthentication(options) })
+
+    await expect(bus.start()).rejects.toThrow(UsageError)
+  })
+
+  test('fails on a host name of which only one address is loopback', async () => {
+    const addresses: unknown = ['127.0.0.1', '10.0.0.1'].map((address) => ({ address, family: 4 }))
+    vi.mocked(lookup).mockResolvedValueOnce(addresses as LookupAddress) // the type is that of another overload
+
+    expect(await start('service.example')).toBeInstanceOf(UsageError)
+  })
 
   test('is allowed everywhere with --allow-anonymous', async () => {
     expect(await start('0.0.0.0', {}, true)).toBeUndefined()

@@ -1,9 +1,10 @@
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import type { Subscriber } from '../../../src/bus/process/process-bus.ts'
-import { fetchSecret, getSecret } from '../../../src/channels.ts'
+import { fetchSecret, getSecret, identifyClient } from '../../../src/channels.ts'
 import { type CacheDirectives, type Freshness, NotCached } from '../../../src/freshness.ts'
 import { auditTrail } from '../../../src/handlers/audit-trail.ts'
+import { authentication } from '../../../src/handlers/guards/authentication.ts'
 import { secretRoutes } from '../../../src/handlers/routes/secret.ts'
 import { SecretNotFound, Sensitive, SourceFailure } from '../../../src/secret.ts'
 import { secretCache } from '../../../src/sources/cache/secret-cache.ts'
@@ -335,5 +336,34 @@ describe('the audit line', () => {
     await fetchReply(`${service.origin}/secret`)
 
     expect(await audited(service)).toMatchObject({ codeName: 'thedoctor' })
+  })
+})
+
+describe('a client of a plugin', () => {
+  test.each<[unknown, number]>([
+    [true, 200],
+    [false, 404],
+    [undefined, 404],
+    [1, 404],
+    ['true', 404],
+    [Promise.resolve(true), 404],
+  ])('whose scope answers %j gets %i', async (answer, status) => {
+    const stub: Subscriber = (bus) => {
+      bus.provide(identifyClient, () => ({
+        name: 'plugin',
+        may: new Set(['secrets'] as const),
+        mayRead: () => answer as boolean, // a plugin may return any value
+      }))
+      bus.provide(getSecret, ({ codeName }) => {
+        const freshness = { result: 'hit', age: 0, ttl: Infinity } as const
+        return { codeName, value: new Sensitive('x'), freshness }
+      })
+    }
+    const routes = secretRoutes({ codeNames: ['thedoctor'] })
+    const { origin } = await startHttp({ stub, authentication: authentication(), routes })
+
+    const reply = await fetchReply(`${origin}/secret`, { headers: { authorization: 'Bearer any' } })
+
+    expect(reply.status).toBe(status)
   })
 })

@@ -127,6 +127,27 @@ describe('clients in a secret', () => {
     expect(await identify('ops')).toBe('ops')
   })
 
+  test('are stale since they should have been read again if a read fails late', async () => {
+    const clock = new ManualClock()
+    const { promise: late, reject } = Promise.withResolvers<never>()
+    let reads = 0
+    const slow: Subscriber = (bus) =>
+      bus.provide(getSecret, ({ codeName }) => {
+        reads += 1
+        if (reads > 1) return late
+        const freshness = { result: 'hit', age: 0, ttl: Infinity } as const
+        return { codeName, value: new Sensitive(document('billing')), freshness }
+      })
+    const { metric } = await start({ clientsSecret: 'clients' }, clock, { slow })
+    for (let second = 0; second < 90; second += 1) await clock.advance(1_000)
+    expect([reads, await metric('clients_stale_seconds')]).toEqual([2, [{ value: 0 }]])
+
+    reject(outage)
+    await settled()
+
+    expect(await metric('clients_stale_seconds')).toEqual([{ value: 30 }])
+  })
+
   test('that have never been usable identify no one, and the service is not ready', async () => {
     const clock = new ManualClock()
     const { cache, subscriber } = fakeCache(clock)
@@ -235,6 +256,17 @@ describe('the uses of tokens', () => {
       { labels: tokenOf('ops'), value: 0 },
       { labels: tokenOf('billing'), value: 3 },
     ])
+  })
+
+  test('are counted from 0 when a token moves to another client', async () => {
+    const { cache, clock, identify, metric } = await startWithSecret()
+    await identify('billing')
+
+    cache.text = JSON.stringify({ clients: [{ name: 'ops', tokens: ['billing'] }] })
+    await clock.advance(1_000)
+    await clock.advance(1_000)
+
+    expect(await metric('token_uses_total')).toMatchObject([{ labels: { client: 'ops' }, value: 0 }])
   })
 
   test('have series of their own for 1,000 clients', async () => {
