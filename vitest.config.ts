@@ -1,6 +1,14 @@
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
+/** Tests that start many processes. The system tests include them, so that the others take less than three minutes. */
+export const processTests = [
+  'test/service/main.test.ts',
+  'test/runtime/logger.test.ts',
+  'test/runtime/plugins/*.test.ts',
+  'examples/{oidc,fleet-reload}/*.test.ts',
+]
+
 export default defineConfig({
   // Examples and documents import the packages by name; resolve them to the sources.
   resolve: {
@@ -12,7 +20,7 @@ export default defineConfig({
   },
   test: {
     include: ['test/**/*.test.ts', 'examples/**/*.test.ts'],
-    exclude: ['test/{system,infra,fuzz}/**'],
+    exclude: ['test/{system,infra,fuzz}/**', ...processTests],
     testTimeout: 20_000,
     maxWorkers: '150%', // most tests wait for child processes or sockets
     expect: { poll: { timeout: 5_000 } },

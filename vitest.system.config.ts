@@ -1,5 +1,5 @@
 import { defineConfig } from 'vitest/config'
-import unitTests from './vitest.config.ts'
+import unitTests, { processTests } from './vitest.config.ts'
 
 /**
  * Tests that require Docker, HAProxy, Chromium, promtool, Redis, the AWS CLI or Java, and those that take long. Files run
@@ -9,7 +9,7 @@ export default defineConfig({
   resolve: unitTests.resolve ?? {},
   test: {
     env: unitTests.test?.env ?? {},
-    include: ['test/{system,infra,fuzz}/*.test.ts'],
+    include: ['test/{system,infra,fuzz}/*.test.ts', ...processTests],
     testTimeout: 120_000,
     hookTimeout: 600_000,
     expect: { poll: { timeout: 60_000 } },

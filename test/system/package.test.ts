@@ -109,7 +109,7 @@ test.for([
 // With --dry-run, npm checks the packages but sends nothing. The registry does not exist, so the run cannot depend on it;
 // only a release tests that the registry accepts the account and the provenance.
 test('scripts/publish --dry-run publishes both packages, the bus first', async () => {
-  const env = { ...process.env, npm_config_registry: 'http://127.0.0.1:1/' }
+  const env = { ...process.env, npm_config_registry: 'http://127.0.0.1:1/', npm_config_loglevel: 'notice' }
 
   const { stdout } = await run(join(project, 'scripts/publish'), ['--dry-run'], { cwd: project, env })
 
