@@ -247,7 +247,7 @@ export class CachedValue<Value, Reply> {
     return entry
   }
 
-  /** Returns the error for those who wait for the read. */
+  /** Returns the error for the requests that wait for the read. */
   #onFailure(error: unknown, sentAt: number): unknown {
     if (sentAt < this.#latest) return error
     this.#latest = sentAt

@@ -3,7 +3,7 @@ import { longestDelay } from '../../bus/call.ts'
 import { messageOf } from '../../bus/errors.ts'
 import { backoff } from '../../bus/process/backoff.ts'
 import { lifecycle } from '../../bus/process/lifecycle.ts'
-import { limiter } from '../../bus/process/limiter.ts'
+import { type Limiter, limiter } from '../../bus/process/limiter.ts'
 import type { ProcessBus } from '../../bus/process/process-bus.ts'
 import { checkHealth, type HealthCheck } from '../../channels.ts'
 import type { Clock } from '../clock.ts'
@@ -18,7 +18,7 @@ const maxBackgroundReads = 32
 
 type Value = Pick<CachedValue<unknown, unknown>, 'loaded' | 'pausedFor' | 'state' | 'refreshIn' | 'refresh' | 'reload'>
 
-/** @param running aborted while the process does not run */
+/** @returns whether the process has stopped, so that failures are not outages */
 export function maintainClosedSet(
   bus: ProcessBus,
   byKey: ReadonlyMap<string, Value>,
@@ -34,7 +34,7 @@ export function maintainClosedSet(
     if (state !== 'STARTED') return
     stopping = new AbortController()
     const { signal } = stopping
-    for (const value of values) void keepFresh(value, (task) => limit(task), clock, signal)
+    for (const value of values) void keepFresh(value, limit, clock, signal)
   })
 
   bus.subscribe(lifecycle.stop, () => stopping.abort())
@@ -53,12 +53,7 @@ export function maintainClosedSet(
 }
 
 /** Reads the value until the first success, so that the first client does not have to wait, and then when it is due. */
-async function keepFresh(
-  value: Value,
-  limit: (refresh: () => Promise<void>) => Promise<void>,
-  clock: Clock,
-  signal: AbortSignal,
-): Promise<void> {
+async function keepFresh(value: Value, limit: Limiter, clock: Clock, signal: AbortSignal): Promise<void> {
   const pauses = backoff({ random: clock.random })
   const pause = (ms: number) => clock.sleep(Math.min(ms, longestDelay), signal).catch(() => {})
   const refresh = async () => {

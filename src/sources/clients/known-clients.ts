@@ -54,7 +54,7 @@ export class KnownClients {
     }
   }
 
-  /** A token takes precedence over a certificate: an unknown token is rejected, whatever the certificate. */
+  /** A token takes precedence over a certificate: an unknown token is rejected, even with a known certificate. */
   identify({ token, certificate = [] }: Credentials): Client | undefined {
     if (token) return this.#withToken(tokenHash(token.reveal()))
     const identity = certificate.find((identity) => this.#byIdentity.has(identity))

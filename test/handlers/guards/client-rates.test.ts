@@ -51,7 +51,7 @@ describe('a token bucket', () => {
 })
 
 describe('the rates of clients', () => {
-  test('are separate, and start anew when the rate of a client changes', () => {
+  test('are separate, and start with a full bucket when the rate of a client changes', () => {
     const rates = new ClientRates()
     const accepted = (name: string, rate: number) => rates.take(name, rate) === 0
 
