@@ -1,15 +1,13 @@
 /** Counts the accesses to secrets by client, code name and status. */
 import type { Subscriber } from '../../bus/process/process-bus.ts'
 import { collectMetrics, secretAccessed } from '../../channels.ts'
+import { clientLabels } from '../../metrics/client-label.ts'
 import { type CounterSeries, counter } from '../../metrics/counter.ts'
 
 export interface AccessMetricsOptions {
   /** Code names with time series of their own. All others share one, because clients choose them. */
   readonly codeNames: readonly string[]
 }
-
-/** Clients with time series of their own. All others share one. */
-const maxClients = 1_000
 
 export const accessMetrics =
   ({ codeNames }: AccessMetricsOptions): Subscriber =>
@@ -20,18 +18,12 @@ export const accessMetrics =
       labels: ['client', 'code_name', 'status'],
     })
     const knownNames = new Set(codeNames)
-    const clients = new Set<string>()
+    const clientLabel = clientLabels()
     // By text, because `labels` is slower than all the rest.
     const series = new Map<string, CounterSeries>()
 
-    const clientLabel = (client: string | undefined): string => {
-      if (client === undefined) return ''
-      if (clients.size < maxClients) clients.add(client)
-      return clients.has(client) ? client : 'other'
-    }
-
     bus.subscribe(secretAccessed, ({ client: name, codeName, status }) => {
-      const client = clientLabel(name)
+      const client = name === undefined ? '' : clientLabel(name)
       const code_name = knownNames.has(codeName) ? codeName : 'other'
       const key = `${client}\n${code_name}\n${status}`
       const known = series.get(key) ?? accesses.labels({ client, code_name, status: String(status) })

@@ -1,22 +1,20 @@
 /** Metrics of the clients: the uses of each token, and how long the clients have been stale. */
 import type { ServiceInfo } from '../../bus/process/service-info.ts'
 import type { Metric } from '../../channels.ts'
+import { clientLabels } from '../../metrics/client-label.ts'
 import type { KnownClients } from './known-clients.ts'
 import type { Staleness } from './staleness.ts'
-
-/** Clients with time series of their own. All others share one. */
-const maxClients = 1_000
 
 export function clientMetrics(
   { metricPrefix }: Pick<ServiceInfo, 'metricPrefix'>,
   known: KnownClients | undefined,
   staleness: Staleness,
 ): Metric[] {
-  const named = new Set<string>()
+  const clientLabel = clientLabels()
   const uses = new Map<string, { readonly labels: { client: string; token: string }; value: number }>()
   for (const { client, token, uses: value } of known?.tokens ?? []) {
-    if (named.size < maxClients) named.add(client)
-    const labels = named.has(client) ? { client, token } : { client: 'other', token: 'other' }
+    const label = clientLabel(client)
+    const labels = { client: label, token: label === client ? token : 'other' }
     const key = Object.values(labels).join(' ')
     uses.set(key, { labels, value: value + (uses.get(key)?.value ?? 0) })
   }
