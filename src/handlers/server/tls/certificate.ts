@@ -4,7 +4,7 @@ import type { SecureContextOptions } from 'node:tls'
 import { messageOf } from '../../../bus/errors.ts'
 import { UnusableFile } from '../../../errors.ts'
 import type { OptionFile } from '../../../runtime/options/files.ts'
-import { blocksIn, describeContent, isEncrypted, isTruncated } from './pem.ts'
+import { blocksIn, describeContent, isEncrypted, requiredBlocks } from './pem.ts'
 import { cipherSuites, tryHandshake } from './tls.ts'
 
 export interface CertificateOptions {
@@ -72,11 +72,7 @@ function passphraseIn(bytes: Buffer, file: string): Buffer {
  * @throws UnusableFile if the file has no certificate, or one that is malformed
  */
 export function certificatesIn(bytes: Buffer, file: string): X509Certificate[] {
-  const blocks = blocksIn(bytes).filter(({ label }) => label.endsWith('CERTIFICATE'))
-  if (blocks.length === 0)
-    throw new UnusableFile(`${file} must be a PEM file with a certificate, received ${describeContent(bytes)}`)
-  if (isTruncated(bytes)) throw new UnusableFile(`${file} must be a complete PEM file, but a block has no end`)
-  return blocks.map(({ text }, index) => {
+  return requiredBlocks(bytes, file, 'a certificate', /CERTIFICATE$/).map(({ text }, index, blocks) => {
     try {
       return new X509Certificate(text)
     } catch (cause) {

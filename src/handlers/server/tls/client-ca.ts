@@ -5,7 +5,7 @@ import { messageOf } from '../../../bus/errors.ts'
 import { UnusableFile } from '../../../errors.ts'
 import type { OptionFile } from '../../../runtime/options/files.ts'
 import { certificatesIn, warnOfValidity } from './certificate.ts'
-import { blocksIn, describeContent, isTruncated } from './pem.ts'
+import { requiredBlocks } from './pem.ts'
 
 export interface ClientCaOptions {
   /** PEM file with the CA certificates of clients, roots and intermediates. Without it, clients need no certificate. */
@@ -67,9 +67,5 @@ function isRoot(certificate: X509Certificate): boolean {
 
 /** Node.js reads only the first list of a text. */
 function listsIn(bytes: Buffer, file: string): string[] {
-  const blocks = blocksIn(bytes).filter(({ label }) => label === 'X509 CRL')
-  if (blocks.length === 0)
-    throw new UnusableFile(`${file} must be a PEM file with a CRL, received ${describeContent(bytes)}`)
-  if (isTruncated(bytes)) throw new UnusableFile(`${file} must be a complete PEM file, but a block has no end`)
-  return blocks.map(({ text }) => text)
+  return requiredBlocks(bytes, file, 'a CRL', /^X509 CRL$/).map(({ text }) => text)
 }

@@ -1,4 +1,5 @@
 /** Recognizes the contents of files that should be PEM: https://www.rfc-editor.org/rfc/rfc7468. */
+import { UnusableFile } from '../../../errors.ts'
 
 export interface Block {
   /** Such as `CERTIFICATE`. */
@@ -15,8 +16,22 @@ export function blocksIn(bytes: Buffer): Block[] {
   return Array.from(bytes.toString('latin1').matchAll(block), ([text, label = '']) => ({ label, text }))
 }
 
+/**
+ * @param file names the file in error messages
+ * @param content what the file must contain, such as `a certificate`
+ * @param label that of the blocks with this content
+ * @throws UnusableFile if the file has no such block, or a block without an end
+ */
+export function requiredBlocks(bytes: Buffer, file: string, content: string, label: RegExp): Block[] {
+  const blocks = blocksIn(bytes).filter((block) => label.test(block.label))
+  if (blocks.length === 0)
+    throw new UnusableFile(`${file} must be a PEM file with ${content}, received ${describeContent(bytes)}`)
+  if (isTruncated(bytes)) throw new UnusableFile(`${file} must be a complete PEM file, but a block has no end`)
+  return blocks
+}
+
 /** Whether a block has no end, as in a file that is still being written. */
-export function isTruncated(bytes: Buffer): boolean {
+function isTruncated(bytes: Buffer): boolean {
   return bytes.toString('latin1').replaceAll(block, '').includes('-----BEGIN ')
 }
 
