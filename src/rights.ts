@@ -1,5 +1,6 @@
 /** The rights that routes may need: those of the service itself, and those that subscribers declare. */
 import type { ProcessBus } from './bus/process/process-bus.ts'
+import { namePattern } from './bus/process/service-info.ts'
 import { declareRights } from './channels.ts'
 import type { Right } from './client.ts'
 import { ExitError } from './errors.ts'
@@ -14,8 +15,6 @@ export class InvalidRight extends ExitError {
 
 const core: readonly Right[] = ['secrets', 'metrics', 'reload', 'docs', 'inspector']
 
-const rightPattern = /^[a-z][a-z\d]*(-[a-z\d]+)*$/
-
 /**
  * Collects the rights that subscribers declare. All subscribers have been wired when the process starts.
  * @throws InvalidRight with the subscriber and the reason; the error of a listener that fails
@@ -26,7 +25,7 @@ export async function declaredRights(bus: ProcessBus): Promise<ReadonlySet<Right
     if (outcome.status === 'rejected') throw outcome.reason
     const declared: unknown = outcome.value // a plugin may return anything
     if (!Array.isArray(declared)) throw new InvalidRight(`${outcome.handler} must declare rights as a list of names`)
-    const invalid = declared.find((right) => typeof right !== 'string' || !rightPattern.test(right))
+    const invalid = declared.find((right) => typeof right !== 'string' || !namePattern.test(right))
     if (invalid !== undefined)
       throw new InvalidRight(
         `${outcome.handler} must declare rights in kebab case, received ${JSON.stringify(invalid)}`,

@@ -24,7 +24,7 @@ export interface ServiceInfo extends Manifest {
   readonly problemPrefix: string
 }
 
-/** The syntax of the names of services and plugins. */
+/** The syntax of the names of services, plugins, commands, flags and rights. */
 export const namePattern = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/
 
 /** @throws TypeError if the name is invalid */

@@ -3,6 +3,9 @@
  * `docs/clients.schema.json` is a copy.
  */
 
+/** `b64token` of https://www.rfc-editor.org/rfc/rfc6750#section-2.1 */
+export const bearerTokenPattern = '[A-Za-z0-9_.~+/-]+=*'
+
 const listOf = <Items extends object>(what: string, items: Items) =>
   ({ description: `a list of at least one ${what}`, type: 'array', minItems: 1, items }) as const
 
@@ -22,7 +25,7 @@ const client = {
     tokens: listOf('token', {
       description: 'sha256: and the 64 hexadecimal digits of the hash of a bearer token, or the bearer token',
       type: 'string',
-      pattern: '^(sha256:[0-9A-Fa-f]{64}|[A-Za-z0-9_.~+/-]+=*)$',
+      pattern: `^(sha256:[0-9A-Fa-f]{64}|${bearerTokenPattern})$`,
     }),
     certificates: listOf('identity of a client certificate', {
       description: 'an identity of a client certificate: a SAN URI, a DNS name, or the common name of the subject',

@@ -2,9 +2,9 @@
 import type { Right } from '../../client.ts'
 import { InvalidClients } from './invalid-clients.ts'
 import { type ClientEntry, hashPrefix, tokenHash } from './known-clients.ts'
+import { bearerTokenPattern } from './schema.ts'
 
-/** `b64token` of https://www.rfc-editor.org/rfc/rfc6750#section-2.1 */
-const bearerToken = /^[\w.~+/-]+=*$/
+const bearerToken = new RegExp(`^${bearerTokenPattern}$`)
 
 /**
  * Reads one token per line. Several tokens allow rotation: add the new one before removing the old one.
