@@ -1,9 +1,9 @@
 /** One value in the cache: its TTL, its reads, and what is served while reading fails. */
-import { type Backoff, backoff } from '../../bus/process/backoff.ts'
 import type { Limiter } from '../../bus/process/limiter.ts'
 import { type CacheDirectives, type Freshness, NotCached } from '../../freshness.ts'
 import { SourceFailure } from '../../secret.ts'
 import type { Clock } from '../clock.ts'
+import { LastFailure } from './last-failure.ts'
 import { type ResolvedPolicy, refreshAge } from './policy.ts'
 import { SharedRead } from './shared-read.ts'
 
@@ -45,24 +45,14 @@ interface Entry<Value, Reply> {
   readonly refreshAge: number
 }
 
-/** The last outcome of a read, if it failed. Times are on the monotonic clock. */
-interface Failure {
-  readonly error: unknown
-  readonly isAbsent: boolean
-  readonly sentAt: number
-  /** No read is made before this time. */
-  readonly pausedUntil: number
-}
-
 export class CachedValue<Value, Reply> {
   /** Number of requests by result, counted on arrival: a `miss` may get a stale value if its read fails. */
   readonly results: Record<CacheResult, number>
   readonly #source: ValueSource<Value, Reply>
   readonly #policy: ResolvedPolicy
   readonly #clock: Clock
-  readonly #backoff: Backoff
+  readonly #failure: LastFailure
   #entry: Entry<Value, Reply> | undefined
-  #failure: Failure | undefined
   readonly #reads: SharedRead<Entry<Value, Reply>>
   /** When the latest read with a known outcome was sent. The outcome of an earlier read is obsolete. */
   #latest = Number.NEGATIVE_INFINITY
@@ -74,7 +64,7 @@ export class CachedValue<Value, Reply> {
     this.#source = source
     this.#policy = policy
     this.#clock = clock
-    this.#backoff = backoff({ random: clock.random })
+    this.#failure = new LastFailure(policy, clock)
     this.#reads = new SharedRead(source.limit, clock)
     this.results = results
   }
@@ -86,12 +76,12 @@ export class CachedValue<Value, Reply> {
 
   /** Time until the next read is allowed, in milliseconds. */
   get pausedFor(): number {
-    return this.#failure ? Math.max(0, this.#failure.pausedUntil - this.#clock.monotonic()) : 0
+    return this.#failure.pausedFor
   }
 
   /** `stale`: past the TTL while reading fails; `missing`: no value can be served while reading fails. */
   get state(): 'fresh' | 'stale' | 'missing' {
-    if (!this.#failure) return this.#loaded ? 'fresh' : 'missing'
+    if (!this.#failure.exists) return this.#loaded ? 'fresh' : 'missing'
     const now = this.#clock.monotonic()
     const entry = this.#servable(now, {})
     if (!entry) return 'missing'
@@ -126,7 +116,11 @@ export class CachedValue<Value, Reply> {
     }
     if (directives.onlyIfCached) throw new NotCached()
     const accepted = Math.min(this.#acceptedAge(directives), now - this.#expiredAt)
-    this.#throwIfPaused(now, accepted)
+    const paused = this.#failure.resultAt(now, accepted)
+    if (paused) {
+      this.results[paused] += 1
+      throw this.#failure.error
+    }
 
     const forward = this.#forward(now)
     const result = this.#reads.isJoinable(accepted) ? 'coalesced' : 'miss'
@@ -143,7 +137,7 @@ export class CachedValue<Value, Reply> {
    */
   async refresh(): Promise<void> {
     if (this.refreshIn > 0) return
-    if (this.pausedFor > 0) throw this.#currentFailure()
+    if (this.pausedFor > 0) throw this.#failure.error
     await this.#read(Infinity)
   }
 
@@ -162,21 +156,13 @@ export class CachedValue<Value, Reply> {
    */
   expire(): void {
     this.#expiredAt = this.#clock.monotonic()
-    if (this.#failure) this.#failure = { ...this.#failure, pausedUntil: Number.NEGATIVE_INFINITY }
-  }
-
-  /**
-   * Whether reading fails: from a failed read to the next successful one. If nothing but requests causes reads, the
-   * request after the pause has to find out.
-   */
-  #isFailing(now: number): boolean {
-    return this.#failure !== undefined && (this.#policy.refreshesAhead || now < this.#failure.pausedUntil)
+    this.#failure.resume()
   }
 
   /** The age up to which the cached value may be served. */
   #allowedAge({ sentAt }: Entry<Value, Reply>, now: number): number {
     const { ttl, maxStale } = this.#policy
-    if (this.#isFailing(now)) return ttl + maxStale
+    if (this.#failure.isFailing(now)) return ttl + maxStale
     return sentAt > this.#expiredAt ? ttl : 0
   }
 
@@ -240,9 +226,8 @@ export class CachedValue<Value, Reply> {
     if (sentAt < this.#latest) return entry
     this.#latest = sentAt
     this.#entry = this.#policy.ttl === 0 ? undefined : entry
-    this.#failure = undefined
+    this.#failure.clear()
     this.#loaded = true
-    this.#backoff.reset()
     this.#source.onValue?.()
     return entry
   }
@@ -253,10 +238,8 @@ export class CachedValue<Value, Reply> {
     this.#latest = sentAt
     const isAbsent = this.#source.isAbsent(error)
     if (isAbsent || this.#source.isRevoked(error)) this.#entry = undefined
-    if (isAbsent) this.#backoff.reset()
-    const pause = isAbsent ? this.#policy.negativeTtl : this.#backoff.next()
-    this.#failure = { error, isAbsent, sentAt, pausedUntil: this.#clock.monotonic() + pause }
-    return this.#currentFailure()
+    this.#failure.record(error, isAbsent, sentAt)
+    return this.#failure.error
   }
 
   /** After a failed read, serves the cached value if that is allowed. */
@@ -265,22 +248,6 @@ export class CachedValue<Value, Reply> {
     const entry = this.#servable(now, directives)
     if (entry) return this.#serve(entry, this.#resultOf(entry, now))
     throw error
-  }
-
-  #throwIfPaused(now: number, accepted: number): void {
-    const failure = this.#failure
-    if (!failure || failure.pausedUntil <= now) return
-    if (failure.isAbsent && now - failure.sentAt >= accepted) return // the request demands a newer result
-    this.results[failure.isAbsent ? 'negative' : 'backoff'] += 1
-    throw this.#currentFailure()
-  }
-
-  /** The last failure, with the remaining pause as `retryAfter`. */
-  #currentFailure(): unknown {
-    const error = this.#failure?.error
-    if (!(error instanceof SourceFailure)) return error
-    const { code, message, cause, status } = error
-    return new SourceFailure(code, message, { cause, status, retryAfter: this.pausedFor })
   }
 
   #freshness(sentAt: number, result: Freshness['result'], forward?: Freshness['forward']): Freshness {
