@@ -4,7 +4,7 @@ import { type CacheDirectives, type Freshness, NotCached } from '../../freshness
 import { SourceFailure } from '../../secret.ts'
 import type { Clock } from '../clock.ts'
 import { LastFailure } from './last-failure.ts'
-import { type ResolvedPolicy, refreshAge } from './policy.ts'
+import { acceptedAge, type ResolvedPolicy, refreshAge } from './policy.ts'
 import { SharedRead } from './shared-read.ts'
 
 /**
@@ -115,7 +115,7 @@ export class CachedValue<Value, Reply> {
       return this.#serve(entry, result)
     }
     if (directives.onlyIfCached) throw new NotCached()
-    const accepted = Math.min(this.#acceptedAge(directives), now - this.#expiredAt)
+    const accepted = Math.min(acceptedAge(directives, this.#policy), now - this.#expiredAt)
     const paused = this.#failure.resultAt(now, accepted)
     if (paused) {
       this.results[paused] += 1
@@ -166,17 +166,10 @@ export class CachedValue<Value, Reply> {
     return sentAt > this.#expiredAt ? ttl : 0
   }
 
-  /** The age up to which a request accepts the value. */
-  #acceptedAge({ maxAge, maxStale }: CacheDirectives): number {
-    const { ttl, minRefreshInterval } = this.#policy
-    const staleness = maxStale ?? (maxAge === undefined ? Infinity : 0)
-    return Math.max(maxAge ?? ttl, minRefreshInterval) + staleness
-  }
-
   #servable(now: number, directives: CacheDirectives): Entry<Value, Reply> | undefined {
     const entry = this.#entry
     if (!entry) return
-    return now - entry.sentAt < Math.min(this.#allowedAge(entry, now), this.#acceptedAge(directives))
+    return now - entry.sentAt < Math.min(this.#allowedAge(entry, now), acceptedAge(directives, this.#policy))
       ? entry
       : undefined
   }
@@ -211,9 +204,8 @@ export class CachedValue<Value, Reply> {
 
   /** Timeouts are late if the event loop is blocked. A value that has expired on arrival must not be served. */
   #throwIfTooLate(sentAt: number): void {
-    const { ttl, minRefreshInterval } = this.#policy
     const duration = this.#clock.monotonic() - sentAt
-    if (ttl > 0 && duration > Math.max(ttl, minRefreshInterval))
+    if (duration > this.#policy.maxReadTime)
       throw new SourceFailure(
         'SOURCE_TIMEOUT',
         `The read took ${Math.round(duration)} ms, which is longer than the TTL`,

@@ -1,4 +1,5 @@
 /** How long a cache serves its values, and how often it reads them. */
+import type { CacheDirectives } from '../../freshness.ts'
 
 /** All times are in milliseconds. */
 export interface CachePolicy {
@@ -22,10 +23,12 @@ export interface CachePolicy {
 export interface ResolvedPolicy extends Required<CachePolicy> {
   /** Whether values are refreshed in the background, before the end of their TTL. */
   readonly refreshesAhead: boolean
+  /** Time in milliseconds after which a value would be too old on arrival. */
+  readonly maxReadTime: number
 }
 
 /**
- * Adds the defaults. A read may take as long as the TTL: a later value would be too old on arrival.
+ * Adds the defaults. A read may take as long as the TTL.
  * @param isClosed whether the set of keys is fixed, which a refresh in the background requires
  * @throws RangeError if a value is negative or not a number, or a limit is 0
  */
@@ -44,9 +47,18 @@ export function resolvePolicy(policy: CachePolicy, isClosed: boolean): ResolvedP
   const limits = { fetchTimeout, minRefreshInterval, maxEntries }
   for (const [name, limit] of Object.entries(limits))
     if (!(limit > 0)) throw new RangeError(`${name} must be more than 0, received ${limit}`)
-  const slowest = ttl === 0 ? fetchTimeout : Math.min(fetchTimeout, Math.max(ttl, minRefreshInterval))
+  const maxReadTime = ttl === 0 ? Infinity : Math.max(ttl, minRefreshInterval)
   const refreshesAhead = isClosed && ttl >= minRefreshInterval && ttl !== Infinity
-  return { ...times, ...limits, fetchTimeout: slowest, refreshesAhead }
+  return { ...times, ...limits, fetchTimeout: Math.min(fetchTimeout, maxReadTime), refreshesAhead, maxReadTime }
+}
+
+/** The age in milliseconds up to which a request accepts a value. */
+export function acceptedAge(
+  { maxAge, maxStale }: CacheDirectives,
+  { ttl, minRefreshInterval }: ResolvedPolicy,
+): number {
+  const staleness = maxStale ?? (maxAge === undefined ? Infinity : 0)
+  return Math.max(maxAge ?? ttl, minRefreshInterval) + staleness
 }
 
 /**
