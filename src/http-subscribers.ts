@@ -10,6 +10,7 @@ import { adminRoutes } from './handlers/routes/admin.ts'
 import { docs } from './handlers/routes/docs.ts'
 import { healthRoutes } from './handlers/routes/health.ts'
 import { metricsRoutes } from './handlers/routes/metrics.ts'
+import { traceContext } from './handlers/trace-context.ts'
 import type { ClientSecretOptions, HttpOptions } from './http.ts'
 import { clients } from './sources/clients/clients.ts'
 import { identity } from './sources/identity.ts'
@@ -31,6 +32,7 @@ export function httpSubscribers(options: HttpOptions & ClientSecretOptions): Rec
   return {
     'no-authentication': noAuthentication(options),
     'bus-metrics': busMetrics(),
+    'trace-context': traceContext(),
     identity: identity(options),
     docs: docs({ tokensOnly: authTokenFile !== undefined || authToken !== undefined }),
     'metrics-routes': metricsRoutes(),

@@ -15,6 +15,7 @@ export { RequestError } from './handlers/server/request-error.ts'
 // Adds the configuration of routes, such as `open`, to the types of Fastify.
 export type { RouteConfig } from './handlers/server/route-config.ts'
 export type { CertificateOptions } from './handlers/server/tls/certificate.ts'
+export { callOf } from './handlers/trace-context.ts'
 export { type HttpOptions, http } from './http.ts'
 export { type Counter, type CounterSeries, counter, type LabeledCounter } from './metrics/counter.ts'
 export type { Labels, MetricDefinition } from './metrics/definition.ts'

@@ -2,11 +2,19 @@
 import { type Call, type CallContext, checkDuration, isPromise, LimitedCall } from './call.ts'
 import type { Channel, EventChannel, RequestChannel } from './channel.ts'
 import { Delivery } from './delivery.ts'
-import { DuplicateProvider, ListenerTimeout, type MissingProvider, NoProvider, RequestTimeout } from './errors.ts'
+import {
+  DuplicateProvider,
+  ListenerTimeout,
+  type MissingProvider,
+  messageOf,
+  NoProvider,
+  RequestTimeout,
+} from './errors.ts'
+import type { Interceptor } from './interceptors.ts'
 import { Outputs, type SettledOutput, SettledOutputs } from './outcomes.ts'
 import { type LogLevel, lifecycle } from './process/lifecycle.ts'
 import { Registry, type Subscription } from './registry.ts'
-import type { Observer } from './taps.ts'
+import { type Observer, observing } from './taps.ts'
 import { type Topology, TopologyRecorder } from './topology/topology.ts'
 
 /** Removes a subscription; calling it again has no effect. */
@@ -176,10 +184,21 @@ export class Bus {
     throw new TypeError(`subscriber ${name} must be synchronous, but returned a promise`)
   }
 
+  /**
+   * Runs the interceptor around every call of a listener or provider, inside of the interceptors that were installed
+   * before. What it throws fails that call alone. The listeners of `lifecycle.log` are called without it.
+   */
+  intercept(interceptor: Interceptor): Unsubscribe {
+    checkFunction('interceptor', interceptor)
+    return this.delivery.interceptors.add(interceptor)
+  }
+
   /** Reports every call of a listener or provider to the observer, which is called synchronously and must be fast. */
   tap(observer: Observer): Unsubscribe {
     checkFunction('observer', observer)
-    return this.delivery.taps.add(observer)
+    return this.intercept(
+      observing(observer, (error) => this.log('error', `Bus tap failed: ${messageOf(error)}`, { err: error })),
+    )
   }
 
   /** The channels with their users and handlers, as declared so far. */
@@ -195,11 +214,12 @@ export class Bus {
   log(level: LogLevel, message: string, fields: object = {}): void {
     const sinks = this.registry.subscriptions(lifecycle.log)
     if (sinks.length === 0 && stderrLevels.has(level)) process.stderr.write(`${level}: ${message}\n`)
+    const record = { level, message, fields }
     for (const sink of sinks) {
       if (this.logging.has(sink)) continue
       this.logging.add(sink)
       try {
-        const result = sink.run({ level, message, fields }, new LimitedCall(undefined, Infinity, lifecycle.log.name))
+        const result = sink.run(record, new LimitedCall(undefined, Infinity, lifecycle.log, sink))
         if (isPromise(result)) result.then(undefined, () => {})
       } catch {
         // There is nowhere left to report that the log failed.

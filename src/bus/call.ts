@@ -1,6 +1,18 @@
 /** Enforces the limits of one call: timeout, deadline, abort signal and nesting. */
 import { CallCycle } from './errors.ts'
 
+/** The trace that a call belongs to: https://www.w3.org/TR/trace-context/ */
+export interface TraceContext {
+  /** 32 hexadecimal digits. */
+  readonly traceId: string
+  /** The span that caused the call, 16 hexadecimal digits. */
+  readonly spanId: string
+  /** The `trace-flags`; bit 0 is set if the caller may have recorded the span. */
+  readonly flags: number
+  /** The `tracestate` as received. */
+  readonly state?: string | undefined
+}
+
 /** The context that a caller passes along with a payload or query. */
 export interface Call {
   /** Correlates all calls made for one cause, such as an HTTP request. */
@@ -9,6 +21,8 @@ export interface Call {
   readonly signal?: AbortSignal | undefined
   /** The time after which the caller no longer needs the result, in milliseconds since the epoch. */
   readonly deadline?: number | undefined
+  /** The trace that the call belongs to, if its cause came with one. */
+  readonly trace?: TraceContext | undefined
 }
 
 /**
@@ -23,6 +37,17 @@ export interface CallContext extends Call {
   readonly deadline: number
 }
 
+/** A call as interceptors and taps see it: everything but its payload. */
+export interface InterceptedCall extends CallContext {
+  /** The channel's name. */
+  readonly channel: string
+  readonly kind: 'event' | 'request'
+  /** The listener's or provider's name. */
+  readonly handler: string
+  /** The call whose listener or provider makes this one, as far as it is known; see rule 13a. */
+  readonly parent: InterceptedCall | undefined
+}
+
 /** A listener or a provider. */
 export interface Callee<Input, Output> {
   /** Returns its result synchronously or as a promise. */
@@ -30,6 +55,9 @@ export interface Callee<Input, Output> {
   /** Creates the error for a call that took longer than `ms` milliseconds. */
   readonly timeoutError: (ms: number) => Error
 }
+
+type ChannelLabel = { readonly name: string; readonly kind: 'event' | 'request' }
+type CalleeLabel = { readonly name: string }
 
 /** The end of a call. An object, because the reason of an abort may be any value, including `undefined`. */
 interface End {
@@ -43,12 +71,12 @@ export const longestDelay = 2 ** 31 - 1
 export const nestingLimit = 64
 
 /** Enforces the limits of one call. */
-export class LimitedCall implements CallContext {
+export class LimitedCall implements InterceptedCall {
   readonly id: string | undefined
   readonly #given: Call | undefined
   readonly #timeout: number
-  readonly #channel: string
-  /** The call whose listener or provider makes this one. */
+  readonly #channel: ChannelLabel
+  readonly #callee: CalleeLabel
   readonly #parent: LimitedCall | undefined
   readonly #root: LimitedCall
   readonly #depth: number
@@ -56,20 +84,30 @@ export class LimitedCall implements CallContext {
   #cycle: CallCycle | undefined
   #deadline: number | undefined
   #controller: AbortController | undefined
+  /** When the time limit is reached, on the monotonic clock; undefined until it is needed. */
+  #until: number | undefined
+  /** The latest answer to which the limits apply. */
+  #limited: unknown
   #end: End | undefined
 
   /**
    * @param given the caller's context
    * @param timeout time limit in milliseconds, in addition to those of `given`; `Infinity` means no limit
-   * @param channel the channel's name
    * @param parent the call whose listener or provider makes this one
    * @throws CallCycle if the nesting limit is exceeded and the channel already occurs among the parents
    */
-  constructor(given: Call | undefined, timeout: number, channel: string, parent?: LimitedCall) {
+  constructor(
+    given: Call | undefined,
+    timeout: number,
+    channel: ChannelLabel,
+    callee: CalleeLabel,
+    parent?: LimitedCall,
+  ) {
     this.id = given?.id
     this.#given = given
     this.#timeout = timeout
     this.#channel = channel
+    this.#callee = callee
     this.#parent = parent
     if (parent === undefined) {
       this.#root = this
@@ -77,8 +115,28 @@ export class LimitedCall implements CallContext {
     } else {
       this.#root = parent.#root
       this.#depth = parent.#depth + 1
-      parent.#rejectCycle(channel)
+      parent.#rejectCycle(channel.name)
     }
+  }
+
+  get trace(): TraceContext | undefined {
+    return this.#given?.trace ?? this.#parent?.trace
+  }
+
+  get channel(): string {
+    return this.#channel.name
+  }
+
+  get kind(): 'event' | 'request' {
+    return this.#channel.kind
+  }
+
+  get handler(): string {
+    return this.#callee.name
+  }
+
+  get parent(): InterceptedCall | undefined {
+    return this.#parent
   }
 
   get deadline(): number {
@@ -95,22 +153,30 @@ export class LimitedCall implements CallContext {
   }
 
   /**
-   * Runs the callee within the limits. A synchronous result needs neither timer nor signal, and the promise of a call
+   * Runs the callee within the limits, also repeatedly. A synchronous result needs neither timer nor signal, and the promise of a call
    * without limits is returned unchanged.
    * @throws the reason, without running the callee, if the call has already ended; RangeError if the deadline is not a
    *   number; otherwise what the callee throws
    */
   run<Input, Output>(callee: Callee<Input, Output>, input: Input): Output | Promise<Output> {
-    const end = LimitedCall.#endOf(this.#given)
+    const end = LimitedCall.#endOf(this)
     if (end) throw end.reason
     const remaining = this.#inheritedTime()
     if (Number.isNaN(remaining))
       throw new RangeError('deadline must be a number of milliseconds since the epoch, received NaN')
     if (remaining <= 0) throw callee.timeoutError(0)
     const answer = callee.run(input, this)
+    return this.limit(answer, callee.timeoutError)
+  }
+
+  /** Applies the limits to an asynchronous answer, unless they have been. */
+  limit<Output>(answer: Output | PromiseLike<Output>, timeoutError: (ms: number) => Error): Output | Promise<Output> {
     if (!isPromise(answer)) return answer
+    if (answer === this.#limited) return answer as Promise<Output> // the result of this method
     // Converted once, because a thenable may start its work on every call of `then`.
-    return this.#race(answer instanceof Promise ? answer : Promise.resolve(answer), callee.timeoutError)
+    const limited = this.#race(answer instanceof Promise ? answer : Promise.resolve(answer), timeoutError)
+    this.#limited = limited
+    return limited
   }
 
   /** Settles with the answer, or rejects as soon as the call ends, even if the callee ignores its signal. */
@@ -119,6 +185,9 @@ export class LimitedCall implements CallContext {
     const signal = this.#given?.signal
     if (ms > longestDelay && !signal) return answer
     this.#deadline = this.deadline // fixed when the call starts, not when first read
+    const now = performance.now()
+    this.#until ??= now + ms
+    const remaining = Math.max(0, Math.ceil(this.#until - now))
     return new Promise((resolve, reject) => {
       const terminate = (reason: unknown) => {
         release()
@@ -127,7 +196,7 @@ export class LimitedCall implements CallContext {
         reject(reason)
       }
       const abort = () => terminate(signal?.reason)
-      const cancel = after(ms, () => terminate(timeoutError(ms)))
+      const cancel = after(remaining, () => terminate(timeoutError(ms)))
       const release = () => {
         cancel()
         signal?.removeEventListener('abort', abort)
@@ -152,8 +221,8 @@ export class LimitedCall implements CallContext {
   #cycleTo(channel: string): CallCycle | undefined {
     const channels = [channel]
     for (let call: LimitedCall | undefined = this; call !== undefined; call = call.#parent) {
-      channels.unshift(call.#channel)
-      if (call.#channel === channel) return new CallCycle(channels, nestingLimit)
+      channels.unshift(call.channel)
+      if (call.channel === channel) return new CallCycle(channels, nestingLimit)
     }
     return undefined
   }

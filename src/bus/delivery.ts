@@ -1,12 +1,12 @@
-/** Calls listeners and providers: within their time limits, observed by the taps, with each failure logged once. */
+/** Calls listeners and providers: within their time limits, through the interceptors, with each failure logged once. */
 import { after, type Call, isPromise, LimitedCall } from './call.ts'
 import type { Channel, EventChannel } from './channel.ts'
 import { codeOf, messageOf } from './errors.ts'
+import { Interceptors } from './interceptors.ts'
 import type { Collector } from './outcomes.ts'
 import { PendingCalls } from './pending-calls.ts'
 import type { LogLevel } from './process/lifecycle.ts'
 import type { Subscription } from './registry.ts'
-import { Taps } from './taps.ts'
 
 /** Returned synchronously or as a promise. */
 export type Answer<Output> = Output | Promise<Output>
@@ -14,14 +14,13 @@ export type Answer<Output> = Output | Promise<Output>
 type Log = (level: LogLevel, message: string, fields: object) => void
 
 export class Delivery {
-  readonly taps: Taps
+  readonly interceptors = new Interceptors((call, callee, input) => this.#run(call, callee, input))
   readonly #log: Log
   /** The call that is running, until its listener or provider returns; undefined outside of calls. */
   #running: LimitedCall | undefined
 
   constructor(log: Log) {
     this.#log = log
-    this.taps = new Taps((error) => log('error', `Bus tap failed: ${messageOf(error)}`, { err: error }))
   }
 
   /** Creates the counter of pending calls for a new subscription. */
@@ -112,13 +111,19 @@ export class Delivery {
     caller = this.#running,
   ): Answer<Output> {
     callee.pending.check(channel.name, callee.name)
-    const call = new LimitedCall(given, timeout, channel.name, given instanceof LimitedCall ? given : caller)
+    const call = new LimitedCall(given, timeout, channel, callee, given instanceof LimitedCall ? given : caller)
+    const intercepted = this.interceptors.run
+    const answer = intercepted
+      ? call.limit(intercepted(call, callee, input), callee.timeoutError)
+      : this.#run(call, callee, input)
+    return answer instanceof Promise ? callee.pending.add(answer) : answer
+  }
+
+  #run<Input, Output>(call: LimitedCall, callee: Subscription<Input, Output>, input: Input): Answer<Output> {
     const outer = this.#running
     this.#running = call
     try {
-      const answer =
-        this.taps.size === 0 ? call.run(callee, input) : this.taps.observe(channel.name, call, callee, input)
-      return answer instanceof Promise ? callee.pending.add(answer) : answer
+      return call.run(callee, input)
     } finally {
       this.#running = outer
     }

@@ -7,7 +7,7 @@ export {
   type SubscribeOptions,
   type Unsubscribe,
 } from './bus.ts'
-export type { Call, CallContext } from './call.ts'
+export type { Call, CallContext, InterceptedCall, TraceContext } from './call.ts'
 export { type EventChannel, event, type RequestChannel, request } from './channel.ts'
 export {
   CallCycle,
@@ -26,6 +26,7 @@ export {
   RequestTimeout,
   ShutdownTimeout,
 } from './errors.ts'
+export type { Interceptor } from './interceptors.ts'
 export type { SettledOutput } from './outcomes.ts'
 export {
   type BackgroundLoopOptions,

@@ -1,6 +1,7 @@
 /** Taps: observers of every call on the bus, for metrics, the debug log and the inspector. */
-import { type Callee, isPromise, type LimitedCall } from './call.ts'
+import { type InterceptedCall, isPromise } from './call.ts'
 import { codeOf } from './errors.ts'
+import type { Interceptor } from './interceptors.ts'
 
 /** One finished call of a listener or provider. */
 export interface Activity {
@@ -18,57 +19,36 @@ export interface Activity {
 
 export type Outcome = 'ok' | 'error' | 'timeout'
 
-export type Observer = (activity: Activity) => void
+export type Observer = (activity: Activity, call: InterceptedCall) => void
 
-export class Taps {
-  readonly #observers = new Set<Observer>()
-  readonly #onError: (error: unknown) => void
-
-  /** @param onError receives what an observer throws; neither the call nor the other observers are affected */
-  constructor(onError: (error: unknown) => void) {
-    this.#onError = onError
-  }
-
-  get size(): number {
-    return this.#observers.size
-  }
-
-  add(observer: Observer): () => void {
-    this.#observers.add(observer)
-    return () => this.#observers.delete(observer)
-  }
-
-  /** Makes the call and reports its outcome to every observer. */
-  observe<Input, Output>(
-    channel: string,
-    call: LimitedCall,
-    callee: Callee<Input, Output> & { readonly name: string },
-    input: Input,
-  ): Output | Promise<Output> {
-    const { id } = call
-    const by = callee.name
-    const startedAt = performance.now()
-    const fail = (error: unknown) => this.#notify({ channel, by, id, ms: performance.now() - startedAt, error })
+/**
+ * Returns the interceptor that reports the outcome of every call to the observer.
+ * @param onError receives what the observer throws; the call is not affected
+ */
+export function observing(observer: Observer, onError: (error: unknown) => void): Interceptor {
+  const notify = (activity: Activity, call: InterceptedCall) => {
     try {
-      const answer = call.run(callee, input)
-      if (!isPromise(answer)) this.#notify({ channel, by, id, ms: performance.now() - startedAt })
-      else answer.then(() => this.#notify({ channel, by, id, ms: performance.now() - startedAt }), fail)
-      return answer
+      const result: unknown = observer(activity, call)
+      if (isPromise(result)) result.then(undefined, onError)
+    } catch (error) {
+      onError(error)
+    }
+  }
+  return (call, next) => {
+    const startedAt = performance.now()
+    const { channel, handler: by, id } = call
+    const succeed = () => notify({ channel, by, id, ms: performance.now() - startedAt }, call)
+    const fail = (error: unknown) => notify({ channel, by, id, ms: performance.now() - startedAt, error }, call)
+    let answer: unknown
+    try {
+      answer = next()
     } catch (error) {
       fail(error)
       throw error
     }
-  }
-
-  #notify(activity: Activity): void {
-    for (const observer of this.#observers) {
-      try {
-        const result: unknown = observer(activity)
-        if (isPromise(result)) result.then(undefined, this.#onError)
-      } catch (error) {
-        this.#onError(error)
-      }
-    }
+    if (isPromise(answer)) answer.then(succeed, fail)
+    else succeed()
+    return answer
   }
 }
 

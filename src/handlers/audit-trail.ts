@@ -3,5 +3,7 @@ import type { Subscriber } from '../bus/process/process-bus.ts'
 import { secretAccessed } from '../channels.ts'
 
 export const auditTrail = (): Subscriber => (bus) => {
-  bus.subscribe(secretAccessed, (access) => bus.log('info', 'Secret accessed', access))
+  bus.subscribe(secretAccessed, (access, { trace }) =>
+    bus.log('info', 'Secret accessed', trace ? { ...access, trace_id: trace.traceId } : access),
+  )
 }

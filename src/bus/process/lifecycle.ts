@@ -10,8 +10,11 @@ export type LogLevel = (typeof logLevels)[number]
 export interface LogRecord {
   readonly level: LogLevel
   readonly message: string
-  /** Additional data; by convention an error is `err` and the id of a call is `reqId`. */
-  readonly fields: object
+  /**
+   * Additional data; by convention an error is `err` and the id of a call is `reqId`. A listener may replace the object,
+   * to add fields for the listeners after it.
+   */
+  fields: object
 }
 
 /** Time after which a listener that is still running is named in the log, in milliseconds. */

@@ -14,9 +14,9 @@ export const log =
   (bus) => {
     bus.subscribe(lifecycle.log, ({ level, message, fields }) => logger[level](fields, message))
     if (logger.isLevelEnabled?.('debug') === false) return
-    bus.tap((activity) => {
+    bus.tap((activity, { trace }) => {
       const { channel, by, id: reqId, ms, error: err } = activity
       const outcome = 'error' in activity ? 'failed on' : 'handled'
-      logger.debug({ channel, by, reqId, ms, err }, `${by} ${outcome} ${channel}`)
+      logger.debug({ channel, by, reqId, trace_id: trace?.traceId, ms, err }, `${by} ${outcome} ${channel}`)
     })
   }

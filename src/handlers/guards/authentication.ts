@@ -7,6 +7,7 @@ import type { Client, Right } from '../../client.ts'
 import { Sensitive } from '../../secret.ts'
 import { hookPriority } from '../server/hook-priority.ts'
 import { certificateIdentities } from '../server/tls/client-certificate.ts'
+import { callOf } from '../trace-context.ts'
 import { setClient } from './client-of.ts'
 import { ClientRates } from './client-rates.ts'
 
@@ -84,7 +85,7 @@ export const authentication = ({ required = true }: { readonly required?: boolea
           done(new Forbidden(needs))
         }
         const credentials = { token: token ? new Sensitive(token) : undefined, certificate }
-        identify(credentials, { id: request.id }).then(onAnswer, onError)
+        identify(credentials, callOf(request)).then(onAnswer, onError)
       })
     }
     bus.subscribe(httpRoutes, addHook, { priority: hookPriority.authentication })

@@ -1,5 +1,6 @@
 /** `GET /secret` and `GET /secret/:codeName`. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Call } from '../../bus/call.ts'
 import { messageOf } from '../../bus/errors.ts'
 import type { Subscriber } from '../../bus/process/process-bus.ts'
 import { getSecret, httpRoutes, type SecretAccess, secretAccessed } from '../../channels.ts'
@@ -8,6 +9,7 @@ import { SecretNotFound } from '../../secret.ts'
 import { clientOf } from '../guards/client-of.ts'
 import { clientAddress } from '../server/client-address.ts'
 import { finalStatus } from '../server/node/response.ts'
+import { callOf } from '../trace-context.ts'
 import { Batch } from './batch.ts'
 import { requestDirectives } from './request-directives.ts'
 import { paths } from './secret.openapi.ts'
@@ -31,6 +33,11 @@ const failure = Symbol('failure')
 /** A request with the reason of its failure. A symbol as the key cannot collide with a plugin's decorator. */
 type SecretRequest = FastifyRequest & { [failure]?: string }
 
+interface Audited {
+  readonly access: SecretAccess
+  readonly call: Call
+}
+
 export const secretRoutes =
   ({ codeNames: [first], privateCodeNames = [] }: SecretRoutesOptions): Subscriber =>
   (bus) => {
@@ -52,7 +59,7 @@ export const secretRoutes =
       const { codeName = first } = request.params
       checkScope(request, codeName)
       const directives = requestDirectives(request.headers['cache-control'])
-      const secret = await requestSecret({ codeName, ...directives }, { id: request.id })
+      const secret = await requestSecret({ codeName, ...directives }, callOf(request))
       const { freshness } = secret
       reply
         .header('cache-control', 'no-store')
@@ -61,7 +68,7 @@ export const secretRoutes =
       return { secret_code: secret.value.reveal() }
     }
 
-    const accesses = new Batch<SecretAccess>((access) => publishAccess(access, { id: access.reqId }), auditDelay)
+    const accesses = new Batch<Audited>(({ access, call }) => publishAccess(access, call), auditDelay)
 
     const watch = (request: SecretRequest, reply: FastifyReply) => {
       const { id: reqId } = request
@@ -71,7 +78,8 @@ export const secretRoutes =
         const status = finalStatus(reply.raw)
         const cache = reply.getHeader('cache-status')?.toString()
         const { name: client, token } = clientOf(request) ?? {}
-        accesses.add({ reqId, client, address, token, codeName, status, cache, reason: request[failure] })
+        const access = { reqId, client, address, token, codeName, status, cache, reason: request[failure] }
+        accesses.add({ access, call: callOf(request) })
       })
     }
 

@@ -1,0 +1,70 @@
+/** Accepts the trace of the caller (W3C Trace Context), and adds its id to all log lines of the request. */
+import type { FastifyRequest } from 'fastify'
+import type { Call, TraceContext } from '../bus/call.ts'
+import { lifecycle } from '../bus/process/lifecycle.ts'
+import type { Subscriber } from '../bus/process/process-bus.ts'
+import { propertyOf } from '../bus/thrown.ts'
+import { httpRoutes } from '../channels.ts'
+import { hookPriority } from './server/hook-priority.ts'
+import { traceContext as parse } from './traceparent.ts'
+
+/** A symbol cannot collide with a plugin's decorator. */
+const key = Symbol('trace')
+
+type TracedRequest = FastifyRequest & { [key]?: TraceContext }
+
+/** The number of ended requests whose traces are kept, because lines may follow, as of a read that others share. */
+const maxEnded = 1_000
+
+/**
+ * Returns the context to pass on with the calls that a route makes for a request: its id, and the trace that it belongs
+ * to, if any.
+ */
+export function callOf(request: FastifyRequest): Call {
+  const { id, [key]: trace }: TracedRequest = request
+  return trace ? { id, trace } : { id }
+}
+
+/** Sets the trace of a request, for `callOf`. */
+export function setTrace(request: FastifyRequest, trace: TraceContext): void {
+  const traced: TracedRequest = request
+  traced[key] = trace
+}
+
+export const traceContext = (): Subscriber => (bus) => {
+  /** The traces of the requests in progress by request id. */
+  const open = new Map<unknown, TraceContext>()
+  /** Those of the requests that have ended, oldest first. */
+  const ended = new Map<unknown, TraceContext>()
+
+  bus.subscribe(
+    httpRoutes,
+    (app) => {
+      app.addHook('onRequest', (request, reply, done) => {
+        const trace = parse(request.headers)
+        if (!trace) return done()
+        setTrace(request, trace)
+        const { id } = request
+        open.set(id, trace)
+        reply.raw.on('close', () => {
+          if (open.get(id) === trace) open.delete(id)
+          ended.set(id, trace)
+          if (ended.size > maxEnded) ended.delete(ended.keys().next().value)
+        })
+        done()
+      })
+    },
+    { priority: hookPriority.traceContext },
+  )
+
+  bus.subscribe(
+    lifecycle.log,
+    (record) => {
+      if (open.size === 0 && ended.size === 0) return
+      const reqId = propertyOf(record.fields, 'reqId')
+      const trace = open.get(reqId) ?? ended.get(reqId)
+      if (trace) record.fields = { trace_id: trace.traceId, ...record.fields }
+    },
+    { priority: 0 }, // before the listeners that write the record
+  )
+}
