@@ -3,7 +3,7 @@
  * A route that requests a greeting from the bus, and the provider of the greeting.
  * @type {import('secret-bus').Plugin}
  */
-export default ({ channels, request }) => {
+export default ({ callOf, channels, request }) => {
   /** @type {import('secret-bus').RequestChannel<{ name: string }, string>} */
   const getGreeting = request('greeting.get', { timeout: 1_000 })
 
@@ -16,9 +16,9 @@ export default ({ channels, request }) => {
     const requestGreeting = bus.requester(getGreeting) // the bus checks at startup that there is a provider
     bus.provide(getGreeting, ({ name }) => `Hello, ${name}!`)
     bus.subscribe(channels.httpRoutes, (app) => {
-      app.get('/greeting/:name', { schema }, async ({ id, params }) => {
-        const { name } = /** @type {{ name: string }} */ (params)
-        return { greeting: await requestGreeting({ name }, { id }) }
+      app.get('/greeting/:name', { schema }, async (incoming) => {
+        const { name } = /** @type {{ name: string }} */ (incoming.params)
+        return { greeting: await requestGreeting({ name }, callOf(incoming)) }
       })
     })
   }

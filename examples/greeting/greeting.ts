@@ -1,7 +1,7 @@
 /** A route that requests a greeting from the bus, and the provider of the greeting. */
 import type { Plugin } from 'secret-bus'
 
-const greeting: Plugin = ({ channels, request }) => {
+const greeting: Plugin = ({ callOf, channels, request }) => {
   const getGreeting = request<{ name: string }, string>('greeting.get', { timeout: 1_000 })
 
   const name = { type: 'string', description: 'Name to greet' }
@@ -13,8 +13,8 @@ const greeting: Plugin = ({ channels, request }) => {
     const requestGreeting = bus.requester(getGreeting) // the bus checks at startup that there is a provider
     bus.provide(getGreeting, ({ name }) => `Hello, ${name}!`)
     bus.subscribe(channels.httpRoutes, (app) => {
-      app.get<{ Params: { name: string } }>('/greeting/:name', { schema }, async ({ id, params }) => {
-        return { greeting: await requestGreeting(params, { id }) }
+      app.get<{ Params: { name: string } }>('/greeting/:name', { schema }, async (incoming) => {
+        return { greeting: await requestGreeting(incoming.params, callOf(incoming)) }
       })
     })
   }

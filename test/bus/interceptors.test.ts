@@ -122,30 +122,26 @@ describe('an interceptor', () => {
 
   test('that repeats a call does not extend its time limit', async () => {
     const { bus } = recordedBus()
-    const timers = () => process.getActiveResourcesInfo().filter((resource) => resource === 'Timeout').length
-    let attempts = 0
+    let [attempts, ended] = [0, false]
     bus.intercept(async (_call, next) => {
-      for (;;) {
+      while (!ended) {
         await turn()
         try {
           return await next()
-        } catch {
-          if (attempts > 1_000_000) throw new Error('endless')
-        }
+        } catch {}
       }
     })
     bus.provide(getAnswer, async () => {
       attempts += 1
       throw new Error('unavailable')
     })
-    const before = timers()
 
     await expect(bus.request(getAnswer, undefined, { timeout: 20 })).rejects.toThrow('within 20 ms')
 
     const made = attempts
     for (let count = 0; count < 10; count += 1) await turn()
-    expect([made > 1, attempts, timers()]).toEqual([true, made, before])
-    bus.intercept(() => Promise.reject(new Error('end'))) // ends the loop
+    ended = true
+    expect([made > 1, attempts]).toEqual([true, made])
   })
 
   test('sees the timeout of the call', async () => {

@@ -93,7 +93,10 @@ const allowed: [files: string, imports: string[]][] = [
 /** What the parts of `runtime` import in addition to each other and to what all parts share. */
 const runtimeImports: [file: string, imports: string[]][] = [
   ['runtime/assemble.ts', ['handlers/metrics/log-metrics.ts']],
-  ['runtime/plugins/plugin.ts', ['http.ts', 'handlers/server/request-error.ts', 'secrets.ts']],
+  [
+    'runtime/plugins/plugin.ts',
+    ['http.ts', 'handlers/server/request-error.ts', 'handlers/trace-context.ts', 'secrets.ts'],
+  ],
 ]
 
 /** Imports of which only types are used, so that nothing is loaded at run time. */

@@ -26,7 +26,7 @@ describe('assembly', () => {
     const { bus } = await assembleService()
 
     expect(handlersOf(bus)).toMatchObject({
-      'lifecycle.log': ['log'],
+      'lifecycle.log': ['trace-context', 'log'],
       'lifecycle.start': ['signals', 'no-authentication', 'dynamodb', 'http-server'],
       'lifecycle.stop': ['http-server', 'secret-cache', 'dynamodb'],
       'lifecycle.graceful': ['credentials', 'secret-cache', 'http-server'],
@@ -39,6 +39,7 @@ describe('assembly', () => {
       'metrics.collect': ['bus-metrics', 'secret-cache', 'access-metrics'],
       'http.routes': [
         'docs',
+        'trace-context',
         'metrics-routes',
         'load-shedding',
         'authentication',
@@ -59,6 +60,7 @@ describe('assembly', () => {
       'lifecycle.graceful': ['clients', 'credentials', 'secret-cache', 'http-server'],
       'http.routes': [
         'docs',
+        'trace-context',
         'metrics-routes',
         'load-shedding',
         'authentication',

@@ -5,6 +5,7 @@ import type { Subscriber } from '../../bus/process/process-bus.ts'
 import type { ServiceInfo } from '../../bus/process/service-info.ts'
 import * as channels from '../../channels.ts'
 import { RequestError } from '../../handlers/server/request-error.ts'
+import { callOf } from '../../handlers/trace-context.ts'
 import type { http } from '../../http.ts'
 import { SecretNotFound, Sensitive, SourceFailure } from '../../secret.ts'
 import type { secrets } from '../../secrets.ts'
@@ -12,7 +13,7 @@ import type { ServiceOptions } from '../define-service.ts'
 import type { OptionRecord, OptionValues } from '../options/option.ts'
 
 /** Functions and classes for plugins. */
-const tools = { event, request, Sensitive, SecretNotFound, SourceFailure, RequestError }
+const tools = { event, request, callOf, Sensitive, SecretNotFound, SourceFailure, RequestError }
 
 /** The options of secret-bus. A plugin for another service names that service's options as its second type argument. */
 export type SecretBusOptions = ServiceOptions<typeof http.options & typeof secrets.options>

@@ -1,5 +1,5 @@
 /** `GET /greetings/:name` */
-import { channels, type Subscriber } from 'secret-bus'
+import { callOf, channels, type Subscriber } from 'secret-bus'
 import { getGreeting } from '../channels.ts'
 
 /** Validates the input, and documents the route in `/openapi.json` and at `/docs`. */
@@ -18,8 +18,9 @@ export const greetingRoutes = (): Subscriber => (bus) => {
   const requestGreeting = bus.requester(getGreeting) // the bus checks at start that there is a provider
 
   bus.subscribe(channels.httpRoutes, (app) => {
-    app.get<{ Params: { name: string } }>('/greetings/:name', { schema }, async ({ id, params: { name } }) => {
-      return { greeting: await requestGreeting({ name }, { id }) }
+    app.get<{ Params: { name: string } }>('/greetings/:name', { schema }, async (request) => {
+      const { name } = request.params
+      return { greeting: await requestGreeting({ name }, callOf(request)) }
     })
   })
 }
