@@ -5,7 +5,7 @@ import { promisify } from 'node:util'
 import { inTurns } from './rounds.ts'
 
 /** Each library has a file in `calls/`. */
-const libraries = ['direct', 'secret-bus', 'moleculer', 'emittery', 'event-emitter', 'mitt'] as const
+const libraries = ['direct', 'secret-bus', 'intercepted', 'moleculer', 'emittery', 'event-emitter', 'mitt'] as const
 
 type Library = (typeof libraries)[number]
 
@@ -40,6 +40,8 @@ export function busRatios(results: BusResults): Record<string, number> {
   return {
     'request, synchronous provider / direct await': times('synchronous answer', 'direct'),
     "request, synchronous provider / Moleculer's call": times('synchronous answer', 'moleculer'),
+    'request, synchronous provider, no-op interceptor / none':
+      (results.intercepted['synchronous answer'] ?? 0) / (ours['synchronous answer'] ?? 0),
     'request, asynchronous provider / direct await': times('asynchronous answer', 'direct'),
     "request, asynchronous provider, timeout / Moleculer's": times('asynchronous answer, timeout', 'moleculer'),
     "publish to 1 listener / emittery's emit": times('1 listener', 'emittery'),

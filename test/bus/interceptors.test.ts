@@ -130,6 +130,7 @@ describe('an interceptor', () => {
           return await next()
         } catch {}
       }
+      return undefined
     })
     bus.provide(getAnswer, async () => {
       attempts += 1
