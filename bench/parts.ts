@@ -8,12 +8,14 @@ import { type HttpPlan, measureHttp } from './http.ts'
 import { checkWrk } from './load.ts'
 import { machine } from './machine.ts'
 import { type MemoryPlan, measureMemory } from './memory.ts'
+import type { ProcessesPlan } from './processes.ts'
 import type { Results } from './results.ts'
 import { measureSecrets, type SecretsPlan } from './secrets.ts'
 import { measureSource, type SourcePlan } from './source.ts'
 import { measureStart } from './start.ts'
+import { measureTracing } from './tracing.ts'
 
-export const parts = ['bus', 'http', 'start', 'memory', 'source', 'secrets', 'clients'] as const
+export const parts = ['bus', 'http', 'start', 'memory', 'source', 'secrets', 'clients', 'tracing'] as const
 export type Part = (typeof parts)[number]
 
 interface Plan {
@@ -24,6 +26,7 @@ interface Plan {
   readonly source: SourcePlan
   readonly secrets: SecretsPlan
   readonly clients: ClientsPlan
+  readonly tracing: ProcessesPlan
 }
 
 const fullPlan: Plan = {
@@ -34,6 +37,7 @@ const fullPlan: Plan = {
   source: { requests: 1_000_000, outage: 60 },
   secrets: { counts: [1, 10, 100, 1_000], processes: 3, rounds: 5, warmUp: 3 },
   clients: { counts: [1, 1_000, 10_000], processes: 5, rounds: 4, warmUp: 3 },
+  tracing: { processes: 5, rounds: 4, warmUp: 3 },
 }
 
 const quickPlan: Plan = {
@@ -44,6 +48,7 @@ const quickPlan: Plan = {
   source: { requests: 10_000, outage: 5 },
   secrets: { counts: [1, 1_000], processes: 1, rounds: 1, warmUp: 1 },
   clients: { counts: [1, 10_000], processes: 1, rounds: 2, warmUp: 1 },
+  tracing: { processes: 1, rounds: 2, warmUp: 1 },
 }
 
 /**
@@ -76,6 +81,7 @@ export async function measureParts(only: readonly Part[], quick: boolean): Promi
     source: async () => ({ source: await measureSource(plan.source) }),
     secrets: async () => ({ secrets: await measureSecrets(plan.secrets) }),
     clients: async () => ({ clients: await measureClients(endpoint, plan.clients) }),
+    tracing: async () => ({ tracing: await measureTracing(endpoint, plan.tracing) }),
   }
   let results: Results = { at: new Date().toISOString(), quick, machine: machine() }
   for (const part of only) {

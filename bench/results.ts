@@ -7,6 +7,7 @@ import type { MemoryPlan, MemoryResult } from './memory.ts'
 import type { SecretsResult } from './secrets.ts'
 import type { SourceResult } from './source.ts'
 import type { StartResult } from './start.ts'
+import type { TracingResult } from './tracing.ts'
 
 export interface Results {
   /** Start of the run, as in RFC 3339. */
@@ -23,6 +24,7 @@ export interface Results {
   readonly source?: readonly SourceResult[]
   readonly secrets?: readonly SecretsResult[]
   readonly clients?: readonly ClientsResult[]
+  readonly tracing?: readonly TracingResult[]
   /** The ratios of the previous complete run, by target. */
   readonly before?: { readonly at: string; readonly ratios: Readonly<Record<string, number>> }
 }

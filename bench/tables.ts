@@ -9,7 +9,17 @@ export function tables(results: Results): string {
     `${results.at}${results.quick ? ', quick run with rough figures' : ''}: ${machine.cpu}, ${machine.cores} cores, ${machine.memory} GB, ` +
       `${machine.system}, Node ${machine.node}, ${versions.join(', ')}.`,
   ]
-  const parts = [busTable, httpTable, startTable, memoryTable, sourceTable, secretsTable, clientsTable, targetTable]
+  const parts = [
+    busTable,
+    httpTable,
+    startTable,
+    memoryTable,
+    sourceTable,
+    secretsTable,
+    clientsTable,
+    tracingTable,
+    targetTable,
+  ]
   return [...conditions, ...parts.map((part) => part(results)).filter(Boolean)].join('\n\n')
 }
 
@@ -97,6 +107,15 @@ function clientsTable({ clients }: Results): string {
     ...[each.ofToken, each.least, each.most].map((quotient) => number(quotient, 2)),
   ])
   return table('Clients', ['', 'ms until ready', 'memory MB', 'CPU µs', '/ one token', 'min', 'max'], rows)
+}
+
+function tracingTable({ tracing }: Results): string {
+  const rows = (tracing ?? []).map((each) => [
+    each.tracing,
+    number(each.cpu, 1),
+    ...[each.ofAbsent, each.least, each.most].map((quotient) => number(quotient, 2)),
+  ])
+  return table('Tracing', ['', 'CPU µs', '/ absent', 'min', 'max'], rows)
 }
 
 export function table(title: string, header: string[], rows: string[][]): string {
