@@ -2,7 +2,7 @@
  * Benchmarks the service and its bus against other libraries. Prints tables, writes `results.json` and draws the charts
  * of the documents.
  *
- *     npm run bench -- [--quick] [--only bus,http,start,memory,source,secrets,clients,tracing]
+ *     npm run bench -- [--quick] [--only bus,http,start,memory,source,secrets,setups]
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { drawCharts } from './charts.ts'

@@ -35,13 +35,13 @@ export async function measureBus(rounds: number, ms: number): Promise<BusResults
 
 /** The ratios that the targets limit: the time of a call on the bus divided by that of another library. */
 export function busRatios(results: BusResults): Record<string, number> {
-  const ours = results['secret-bus']
-  const times = (kind: string, library: Library, theirs = kind) => (ours[kind] ?? 0) / (results[library][theirs] ?? 0)
+  // A library may be absent from the results of an earlier run.
+  const timeOf = (library: Library, kind: string) => results[library]?.[kind] ?? Number.NaN
+  const times = (kind: string, library: Library) => timeOf('secret-bus', kind) / timeOf(library, kind)
   return {
     'request, synchronous provider / direct await': times('synchronous answer', 'direct'),
     "request, synchronous provider / Moleculer's call": times('synchronous answer', 'moleculer'),
-    'request, synchronous provider, no-op interceptor / none':
-      (results.intercepted['synchronous answer'] ?? 0) / (ours['synchronous answer'] ?? 0),
+    'request, synchronous provider, no-op interceptor / none': 1 / times('synchronous answer', 'intercepted'),
     'request, asynchronous provider / direct await': times('asynchronous answer', 'direct'),
     "request, asynchronous provider, timeout / Moleculer's": times('asynchronous answer, timeout', 'moleculer'),
     "publish to 1 listener / emittery's emit": times('1 listener', 'emittery'),

@@ -3,7 +3,6 @@ import { parseArgs } from 'node:util'
 import { messageOf } from '../src/bus/errors.ts'
 import { startDynamodb } from '../test/support/dynamodb/dynamodb.ts'
 import { measureBus } from './bus.ts'
-import { type ClientsPlan, measureClients } from './clients.ts'
 import { type HttpPlan, measureHttp } from './http.ts'
 import { checkWrk } from './load.ts'
 import { machine } from './machine.ts'
@@ -11,11 +10,11 @@ import { type MemoryPlan, measureMemory } from './memory.ts'
 import type { ProcessesPlan } from './processes.ts'
 import type { Results } from './results.ts'
 import { measureSecrets, type SecretsPlan } from './secrets.ts'
+import { measureSetups } from './setups.ts'
 import { measureSource, type SourcePlan } from './source.ts'
 import { measureStart } from './start.ts'
-import { measureTracing } from './tracing.ts'
 
-export const parts = ['bus', 'http', 'start', 'memory', 'source', 'secrets', 'clients', 'tracing'] as const
+export const parts = ['bus', 'http', 'start', 'memory', 'source', 'secrets', 'setups'] as const
 export type Part = (typeof parts)[number]
 
 interface Plan {
@@ -25,8 +24,7 @@ interface Plan {
   readonly memory: MemoryPlan
   readonly source: SourcePlan
   readonly secrets: SecretsPlan
-  readonly clients: ClientsPlan
-  readonly tracing: ProcessesPlan
+  readonly setups: ProcessesPlan
 }
 
 const fullPlan: Plan = {
@@ -36,8 +34,7 @@ const fullPlan: Plan = {
   memory: { few: 10_000, many: 1_000_000, connections: 10_000, rest: 3_000 },
   source: { requests: 1_000_000, outage: 60 },
   secrets: { counts: [1, 10, 100, 1_000], processes: 3, rounds: 5, warmUp: 3 },
-  clients: { counts: [1, 1_000, 10_000], processes: 5, rounds: 4, warmUp: 3 },
-  tracing: { processes: 5, rounds: 4, warmUp: 3 },
+  setups: { processes: 7, rounds: 4, warmUp: 3 },
 }
 
 const quickPlan: Plan = {
@@ -47,8 +44,7 @@ const quickPlan: Plan = {
   memory: { few: 5_000, many: 50_000, connections: 1_000, rest: 1_000 },
   source: { requests: 10_000, outage: 5 },
   secrets: { counts: [1, 1_000], processes: 1, rounds: 1, warmUp: 1 },
-  clients: { counts: [1, 10_000], processes: 1, rounds: 2, warmUp: 1 },
-  tracing: { processes: 1, rounds: 2, warmUp: 1 },
+  setups: { processes: 1, rounds: 2, warmUp: 1 },
 }
 
 /**
@@ -80,8 +76,7 @@ export async function measureParts(only: readonly Part[], quick: boolean): Promi
     memory: async () => ({ memory: await measureMemory(endpoint, plan.memory), memoryPlan: plan.memory }),
     source: async () => ({ source: await measureSource(plan.source) }),
     secrets: async () => ({ secrets: await measureSecrets(plan.secrets) }),
-    clients: async () => ({ clients: await measureClients(endpoint, plan.clients) }),
-    tracing: async () => ({ tracing: await measureTracing(endpoint, plan.tracing) }),
+    setups: async () => ({ setups: await measureSetups(endpoint, plan.setups) }),
   }
   let results: Results = { at: new Date().toISOString(), quick, machine: machine() }
   for (const part of only) {

@@ -1,13 +1,12 @@
 /** The results of one run. A part that was not measured is absent. */
 import type { BusResults } from './bus.ts'
-import type { ClientsResult } from './clients.ts'
 import type { HttpResult } from './http.ts'
 import type { Machine } from './machine.ts'
 import type { MemoryPlan, MemoryResult } from './memory.ts'
 import type { SecretsResult } from './secrets.ts'
+import type { SetupResult } from './setups.ts'
 import type { SourceResult } from './source.ts'
 import type { StartResult } from './start.ts'
-import type { TracingResult } from './tracing.ts'
 
 export interface Results {
   /** Start of the run, as in RFC 3339. */
@@ -23,8 +22,7 @@ export interface Results {
   readonly memoryPlan?: MemoryPlan
   readonly source?: readonly SourceResult[]
   readonly secrets?: readonly SecretsResult[]
-  readonly clients?: readonly ClientsResult[]
-  readonly tracing?: readonly TracingResult[]
+  readonly setups?: readonly SetupResult[]
   /** The ratios of the previous complete run, by target. */
   readonly before?: { readonly at: string; readonly ratios: Readonly<Record<string, number>> }
 }

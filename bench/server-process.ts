@@ -2,7 +2,8 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { get } from 'node:http'
+import { get, type IncomingMessage } from 'node:http'
+import { get as getSecurely } from 'node:https'
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { credentials } from '../test/support/dynamodb/dynamodb.ts'
@@ -26,8 +27,11 @@ export interface ServerProcess {
 
 /** How a server is started. */
 export interface Server {
-  /** Returns the arguments of `node` for the port to listen on. */
+  /** The program; Node.js by default. */
+  readonly command?: string
+  /** Returns the arguments of the program for the port to listen on. */
   readonly args: (port: number) => readonly string[]
+  readonly scheme?: 'http' | 'https'
   readonly env?: Readonly<Record<string, string>>
   readonly headers?: Readonly<Record<string, string>>
 }
@@ -39,6 +43,19 @@ export const bareFastify: Server = { args: (port) => [file('servers/fastify.js')
 
 /** Bare Fastify that also writes the audit line, with pino in its default configuration. */
 export const writingFastify: Server = { args: (port) => [file('servers/fastify.js'), `${port}`, '--line'] }
+
+/** The same, with `@fastify/bearer-auth`. */
+export const guardedFastify: Server = {
+  args: (port) => [file('servers/fastify.js'), `${port}`, '--line', '--bearer'],
+  headers: { authorization: 'Bearer a-token-of-some-length' },
+}
+
+export const moleculerWeb: Server = { args: (port) => [file('servers/moleculer-web.js'), `${port}`] }
+
+export const cherrypy = (endpoint: string): Server => ({
+  command: '/usr/bin/python3', // with the packages of Debian
+  args: (port) => [file('servers/cherrypy-server.py'), `${port}`, endpoint],
+})
 
 /** `node:http` with the same responses. */
 export const nodeHttp: Server = { args: (port) => [file('servers/node-http.js'), `${port}`] }
@@ -61,13 +78,16 @@ export const guardedService = (endpoint: string): Server => ({
 let lastPort = 5_500
 
 /** Starts the server and waits until it answers a path with 200. */
-export async function startServer({ args, env, headers = {} }: Server, path = '/health'): Promise<ServerProcess> {
+export async function startServer(
+  { command = process.execPath, args, scheme = 'http', env, headers = {} }: Server,
+  path = '/health',
+): Promise<ServerProcess> {
   lastPort += 1
-  const origin = `http://127.0.0.1:${lastPort}`
+  const origin = `${scheme}://127.0.0.1:${lastPort}`
   // The log goes through a pipe that another process reads, as in a container.
   const log = spawn('cat', { stdio: ['pipe', 'ignore', 'inherit'] })
   const began = performance.now()
-  const child = spawn(process.execPath, args(lastPort), {
+  const child = spawn(command, args(lastPort), {
     env: { PATH: process.env['PATH'], NODE_ENV: 'production', ...credentials, ...env },
     stdio: ['ignore', log.stdin, 'inherit'],
   })
@@ -108,8 +128,12 @@ export async function runNode(...args: string[]): Promise<number> {
 /** The status of the response; 0 if there is none. */
 function statusOf(url: string, headers: Readonly<Record<string, string>>): Promise<number> {
   return new Promise((resolve) => {
-    get(url, { agent: false, headers }, (response) =>
-      response.resume().on('end', () => resolve(response.statusCode ?? 0)),
-    ).on('error', () => resolve(0))
+    const onResponse = (response: IncomingMessage) =>
+      response.resume().on('end', () => resolve(response.statusCode ?? 0))
+    const options = { agent: false, headers }
+    const request = url.startsWith('https:')
+      ? getSecurely(url, { ...options, rejectUnauthorized: false }, onResponse)
+      : get(url, options, onResponse)
+    request.on('error', () => resolve(0))
   })
 }

@@ -1,5 +1,7 @@
 /** Renders results as Markdown tables, for the terminal and for `docs/PERFORMANCE.md`. */
 import type { Results } from './results.ts'
+import { median } from './rounds.ts'
+import { cpuRatio, cpuRatios, setups } from './setups.ts'
 import { targets } from './targets.ts'
 
 export function tables(results: Results): string {
@@ -9,17 +11,7 @@ export function tables(results: Results): string {
     `${results.at}${results.quick ? ', quick run with rough figures' : ''}: ${machine.cpu}, ${machine.cores} cores, ${machine.memory} GB, ` +
       `${machine.system}, Node ${machine.node}, ${versions.join(', ')}.`,
   ]
-  const parts = [
-    busTable,
-    httpTable,
-    startTable,
-    memoryTable,
-    sourceTable,
-    secretsTable,
-    clientsTable,
-    tracingTable,
-    targetTable,
-  ]
+  const parts = [busTable, httpTable, startTable, memoryTable, sourceTable, secretsTable, setupsTable, targetTable]
   return [...conditions, ...parts.map((part) => part(results)).filter(Boolean)].join('\n\n')
 }
 
@@ -99,23 +91,24 @@ function secretsTable({ secrets }: Results): string {
   return table('Secrets', ['secrets', 'reads', 'ms until ready', 'memory MB', 'CPU µs', '/ one secret'], rows)
 }
 
-function clientsTable({ clients }: Results): string {
-  const rows = (clients ?? []).map((each) => [
-    each.clients,
-    ...[each.ready, each.idle].map((count) => number(count, 0)),
-    number(each.cpu, 1),
-    ...[each.ofToken, each.least, each.most].map((quotient) => number(quotient, 2)),
-  ])
-  return table('Clients', ['', 'ms until ready', 'memory MB', 'CPU µs', '/ one token', 'min', 'max'], rows)
-}
-
-function tracingTable({ tracing }: Results): string {
-  const rows = (tracing ?? []).map((each) => [
-    each.tracing,
-    number(each.cpu, 1),
-    ...[each.ofAbsent, each.least, each.most].map((quotient) => number(quotient, 2)),
-  ])
-  return table('Tracing', ['', 'CPU µs', '/ absent', 'min', 'max'], rows)
+function setupsTable({ setups: results = [] }: Results): string {
+  const rows = results.map(({ setup, ready, idle, cpu }) => {
+    const ofProduction = cpuRatios(results, setup, setups.production)
+    const quotients = [
+      cpuRatio(results, setup, setups.bare),
+      median(ofProduction),
+      ofProduction[0],
+      ofProduction.at(-1),
+    ]
+    return [
+      setup,
+      ...[ready, idle].map((count) => number(count, 0)),
+      number(median(cpu), 1),
+      ...quotients.map((quotient = Number.NaN) => number(quotient, 2)),
+    ]
+  })
+  const header = ['', 'ms until ready', 'memory MB', 'CPU µs', '/ bare', '/ production', 'min', 'max']
+  return table('Set-ups', header, rows)
 }
 
 export function table(title: string, header: string[], rows: string[][]): string {

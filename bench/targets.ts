@@ -1,6 +1,7 @@
 /** The targets of the benchmarks. Each is a ratio of two figures of the same run. */
 import { busRatios } from './bus.ts'
 import type { Results } from './results.ts'
+import { cpuRatio, setups } from './setups.ts'
 
 export interface Target {
   readonly what: string
@@ -12,20 +13,46 @@ export interface Target {
 
 /** The targets for which there are results. */
 export function targets(results: Results): Target[] {
-  const all = [...busTargets(results), ...httpTargets(results), ...startTargets(results), ...memoryTargets(results)]
+  const all = [
+    ...busTargets(results),
+    ...httpTargets(results),
+    ...setupTargets(results),
+    ...startTargets(results),
+    ...memoryTargets(results),
+  ]
   return all.map((target) => ({ ...target, before: results.before?.ratios[target.what] }))
 }
 
 function busTargets({ bus }: Results): Target[] {
   if (!bus) return []
   const limits = {
-    'request, synchronous provider / direct await': 3,
-    "request, synchronous provider / Moleculer's call": 1 / 4,
+    'request, synchronous provider / direct await': 1.5,
+    "request, synchronous provider / Moleculer's call": 0.2,
+    'request, synchronous provider, no-op interceptor / none': 1.15,
     "request, asynchronous provider, timeout / Moleculer's": 1 / 2,
     "publish to 1 listener / emittery's emit": 1 / 3,
   }
   const ratios = busRatios(bus)
   return Object.entries(limits).map(([what, atMost]) => ({ what, atMost, result: ratios[what] ?? Number.NaN }))
+}
+
+/** Quotients of CPU times per request. */
+function setupTargets({ setups: results }: Results): Target[] {
+  const limits: [what: string, setup: string, base: string, atMost: number][] = [
+    ['production / bare Fastify', setups.production, setups.bare, 1.45],
+    ['production / Fastify with line and bearer-auth', setups.production, setups.guarded, 0.85],
+    ['without a token / bare Fastify', setups.plain, setups.bare, 1.3],
+    ['tracing off / absent', setups.production, setups.noTracing, 1.02],
+    ['tracing at 1 % / absent', setups.rarelySampled, setups.noTracing, 1.15],
+    ['tracing at 100 % / absent', setups.alwaysSampled, setups.noTracing, 1.6],
+    ['traceparent / none', setups.traceparent, setups.production, 1.06],
+    ['1,000 clients / 1 client', setups.manyClients, setups.production, 1.03],
+    ["production / the seed's stack", setups.production, setups.seed, 1 / 15],
+  ]
+  return limits.flatMap(([what, setup, base, atMost]) => {
+    const result = cpuRatio(results ?? [], setup, base)
+    return result === undefined ? [] : [{ what, atMost, result }]
+  })
 }
 
 /** Enough connections to keep a server busy without a queue. */
@@ -37,17 +64,14 @@ function httpTargets({ http }: Results): Target[] {
   const [secret, health] = [of('/secret'), of('/health')]
   return [
     ...(secret
-      ? [
-          { what: '/secret, CPU per request / bare Fastify', atMost: 1.35, result: secret.ofBare },
-          { what: '/secret, CPU per request / Fastify writing the line', atMost: 1.1, result: secret.ofWriting },
-        ]
+      ? [{ what: '/secret, CPU per request / Fastify writing the line', atMost: 1.1, result: secret.ofWriting }]
       : []),
     ...(health ? [{ what: '/health, CPU per request / bare Fastify', atMost: 1.05, result: health.ofBare }] : []),
   ]
 }
 
 function startTargets({ start }: Results): Target[] {
-  const limits = { 'service, first 200 of /health': 1.6, 'service, first 200 of /ready': 2.5 }
+  const limits = { 'service, first 200 of /health': 1.25, 'service, first 200 of /ready': 2.5 }
   return Object.entries(limits).flatMap(([what, atMost]) => {
     const found = start?.find((result) => result.what === what)
     return found ? [{ what: `${what} / bare Fastify`, atMost, result: found.ofBare }] : []
@@ -59,7 +83,7 @@ function memoryTargets({ memory }: Results): Target[] {
   const bare = memory?.find(({ server }) => server === 'bare Fastify')
   if (!ours || !bare) return []
   return [
-    { what: 'idle memory / bare Fastify', atMost: 1.4, result: ours.idle / bare.idle },
+    { what: 'idle memory / bare Fastify', atMost: 1.3, result: ours.idle / bare.idle },
     { what: 'memory after many requests / after few requests', atMost: 1.15, result: ours.afterMany / ours.afterFew },
   ]
 }

@@ -1,4 +1,4 @@
-/** Bare Fastify with the routes of the service: the lower bound of the cost. With `--line` it also writes the audit line. */
+/** Bare Fastify with the routes of the service: the lower bound of the cost. With `--line` it also writes the audit line, and with `--bearer` it also checks a token. */
 import fastify from 'fastify'
 
 const port = Number(process.argv[2])
@@ -12,6 +12,10 @@ const health = {
 }
 
 const app = fastify()
+if (process.argv.includes('--bearer')) {
+  const { default: bearerAuth } = await import('@fastify/bearer-auth')
+  await app.register(bearerAuth, { keys: new Set(['a-token-of-some-length']) })
+}
 const schemaOf = (properties) => ({ response: { 200: { type: 'object', properties } } })
 app.get('/health', { schema: schemaOf({ status: text, container: text, project: text }) }, async () => health)
 app.get('/secret', { schema: schemaOf({ secret_code: text }) }, async () => secret)
