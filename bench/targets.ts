@@ -26,14 +26,16 @@ export function targets(results: Results): Target[] {
 function busTargets({ bus }: Results): Target[] {
   if (!bus) return []
   const limits = {
-    'request, synchronous provider / direct await': 1.5,
-    "request, synchronous provider / Moleculer's call": 0.2,
+    'request, synchronous provider / direct await': 3,
+    "request, synchronous provider / Moleculer's call": 1 / 4,
     'request, synchronous provider, no-op interceptor / none': 1.15,
     "request, asynchronous provider, timeout / Moleculer's": 1 / 2,
     "publish to 1 listener / emittery's emit": 1 / 3,
   }
   const ratios = busRatios(bus)
-  return Object.entries(limits).map(([what, atMost]) => ({ what, atMost, result: ratios[what] ?? Number.NaN }))
+  return Object.entries(limits)
+    .map(([what, atMost]) => ({ what, atMost, result: ratios[what] ?? Number.NaN }))
+    .filter(({ result }) => !Number.isNaN(result)) // not measured in an earlier run
 }
 
 /** Quotients of CPU times per request. */
@@ -64,14 +66,17 @@ function httpTargets({ http }: Results): Target[] {
   const [secret, health] = [of('/secret'), of('/health')]
   return [
     ...(secret
-      ? [{ what: '/secret, CPU per request / Fastify writing the line', atMost: 1.1, result: secret.ofWriting }]
+      ? [
+          { what: '/secret, CPU per request / bare Fastify', atMost: 1.35, result: secret.ofBare },
+          { what: '/secret, CPU per request / Fastify writing the line', atMost: 1.1, result: secret.ofWriting },
+        ]
       : []),
     ...(health ? [{ what: '/health, CPU per request / bare Fastify', atMost: 1.05, result: health.ofBare }] : []),
   ]
 }
 
 function startTargets({ start }: Results): Target[] {
-  const limits = { 'service, first 200 of /health': 1.25, 'service, first 200 of /ready': 2.5 }
+  const limits = { 'service, first 200 of /health': 1.6, 'service, first 200 of /ready': 2.5 }
   return Object.entries(limits).flatMap(([what, atMost]) => {
     const found = start?.find((result) => result.what === what)
     return found ? [{ what: `${what} / bare Fastify`, atMost, result: found.ofBare }] : []
@@ -83,7 +88,7 @@ function memoryTargets({ memory }: Results): Target[] {
   const bare = memory?.find(({ server }) => server === 'bare Fastify')
   if (!ours || !bare) return []
   return [
-    { what: 'idle memory / bare Fastify', atMost: 1.3, result: ours.idle / bare.idle },
+    { what: 'idle memory / bare Fastify', atMost: 1.4, result: ours.idle / bare.idle },
     { what: 'memory after many requests / after few requests', atMost: 1.15, result: ours.afterMany / ours.afterFew },
   ]
 }
