@@ -186,8 +186,8 @@ export class LimitedCall implements InterceptedCall {
     if (ms > longestDelay && !signal) return answer
     this.#deadline = this.deadline // fixed when the call starts, not when first read
     const now = performance.now()
+    const remaining = this.#until === undefined ? ms : Math.max(0, Math.ceil(this.#until - now))
     this.#until ??= now + ms
-    const remaining = Math.max(0, Math.ceil(this.#until - now))
     return new Promise((resolve, reject) => {
       const terminate = (reason: unknown) => {
         release()
