@@ -12,7 +12,9 @@ export const startLog =
       if (state !== 'STARTING') return
       const { name, version } = bus.service
       const given = publishedOptions(options.filter(({ from }) => from !== undefined))
-      const fields = { version, node: nodeVersion, options: given }
+      // One text, because an object would take a line per option on a terminal.
+      const summary = Object.entries(given).map(([option, value]) => `${option}=${value}`)
+      const fields = { version, node: nodeVersion, options: summary.join(', ') || undefined }
       bus.log('info', `Starting ${name} ${version} on Node.js ${nodeVersion}`, fields)
       bus.log('debug', 'Using all these options', { options: publishedOptions(options), from: sourcesOf(options) })
     })

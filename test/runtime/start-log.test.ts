@@ -42,7 +42,7 @@ test('name the versions, the given options, and all options with their sources',
     message: expect.stringMatching(/^Starting [a-z-]+ \d+\.\d+\.\d+ on Node\.js v24\.99\.0$/),
     fields: { version: expect.any(String), node: 'v24.99.0' },
   })
-  expect(info?.fields).toHaveProperty('options', given) // exactly these
+  expect(info?.fields).toHaveProperty('options', 'port=0, code-name=one,two, region=eu-west-1, cache-ttl=10m')
   expect(debug).toMatchObject({
     level: 'debug',
     fields: {
@@ -77,12 +77,13 @@ test('contain the value of no secret option of the service or of a plugin, and n
 
     expect(all).not.toContain('classified')
     expect(debug?.fields).toMatchObject({ options: { [variable]: '[set]', SECRET_BUS_MAIL_PASSWORD: '[set]' } })
-    expect(info?.fields).toMatchObject({
+    expect(debug?.fields).toMatchObject({
       options: {
         'dynamodb-endpoint': 'https://host:1/path',
         'mail-links': Array(2).fill('https://host:1/path'),
         'mail-text': ['postgres://[redacted]', 'http://[redacted]'],
       },
     })
+    expect(info?.fields).toHaveProperty('options', expect.stringContaining(`${variable}=[set]`))
   }
 })
