@@ -1,5 +1,6 @@
 /** The subscribers of the HTTP part of a service. */
 import type { Subscriber } from './bus/process/process-bus.ts'
+import { accessLog } from './handlers/access-log.ts'
 import { authentication } from './handlers/guards/authentication.ts'
 import { clientCertificates } from './handlers/guards/client-certificates.ts'
 import { loadShedding } from './handlers/guards/load-shedding.ts'
@@ -34,6 +35,7 @@ export function httpSubscribers(options: HttpOptions & ClientSecretOptions): Rec
     'bus-metrics': busMetrics(),
     'trace-context': traceContext(),
     identity: identity(options),
+    ...(options.accessLog && { 'access-log': accessLog() }),
     docs: docs({ tokensOnly: authTokenFile !== undefined || authToken !== undefined }),
     'metrics-routes': metricsRoutes(),
     'load-shedding': loadShedding(limits),

@@ -86,6 +86,7 @@ const options = {
     type: 'time-limit',
     default: '72s',
   },
+  accessLog: { group: 'HTTP', describe: 'Log one line per request', type: 'flag' },
   inspector: { group: 'HTTP', describe: 'Serve the bus inspector at /-/bus', type: 'flag' },
   container: {
     group: 'HTTP',

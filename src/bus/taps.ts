@@ -17,7 +17,7 @@ export interface Activity {
   readonly error?: unknown
 }
 
-export type Outcome = 'ok' | 'error' | 'timeout'
+export type Outcome = 'ok' | 'refused' | 'error' | 'timeout'
 
 export type Observer = (activity: Activity, call: InterceptedCall) => void
 
@@ -52,8 +52,10 @@ export function observing(observer: Observer, onError: (error: unknown) => void)
   }
 }
 
-export function outcomeOf(activity: Activity): Outcome {
+/** @param isRefusal whether an error refuses what the caller asked for, rather than reporting a failure; never by default */
+export function outcomeOf(activity: Activity, isRefusal: (error: unknown) => boolean = () => false): Outcome {
   if (!('error' in activity)) return 'ok'
   const code = codeOf(activity.error)
-  return code === 'BUS_REQUEST_TIMEOUT' || code === 'BUS_LISTENER_TIMEOUT' ? 'timeout' : 'error'
+  if (code === 'BUS_REQUEST_TIMEOUT' || code === 'BUS_LISTENER_TIMEOUT') return 'timeout'
+  return isRefusal(activity.error) ? 'refused' : 'error'
 }

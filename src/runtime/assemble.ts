@@ -6,9 +6,11 @@ import { signals } from '../bus/process/signals.ts'
 import { UsageError } from '../errors.ts'
 import { type DroppedLines, logMetrics } from '../handlers/metrics/log-metrics.ts'
 import type { Service, ServiceOptions } from './define-service.ts'
+import type { EffectiveOption } from './options/effective.ts'
 import type { OptionRecord } from './options/option.ts'
 import { valuesOf } from './options/parse.ts'
 import { choice } from './options/types.ts'
+import { startLog } from './start-log.ts'
 
 /** The dependencies of a service, passed in so that tests can replace them. */
 export interface Dependencies {
@@ -20,6 +22,8 @@ export interface Dependencies {
   readonly end?: (code: number) => unknown
   /** The number of lost log lines so far, if the logger counts them. */
   readonly dropped?: () => DroppedLines
+  /** The options of the service and of the plugins, which are logged at the start if given. */
+  readonly effective?: readonly EffectiveOption[]
   /** Plugins by subscriber name. */
   readonly plugins?: Readonly<Record<string, Subscriber>>
 }
@@ -33,10 +37,11 @@ export interface Dependencies {
 export async function assemble<Declared extends OptionRecord>(
   service: Service<Declared>,
   options: ServiceOptions<Declared>,
-  { logger, process, environment = {}, end, dropped, plugins = {} }: Dependencies,
+  { logger, process, environment = {}, end, dropped, effective, plugins = {} }: Dependencies,
 ): Promise<ProcessBus> {
   const ofEveryService: Record<string, Subscriber> = {
     log: log(logger),
+    ...(effective && { 'start-log': startLog(process.version, effective) }),
     signals: signals(process, { end }),
     ...(dropped && { 'log-metrics': logMetrics(dropped) }),
   }

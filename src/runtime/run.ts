@@ -10,7 +10,8 @@ import type { Service, ServiceOptions } from './define-service.ts'
 import { endProcess, finishOutput } from './end-process.ts'
 import { checkRuntime, ensureHome, usesColor, watchOutput } from './environment.ts'
 import type { LogOutput } from './log-output.ts'
-import { type AllValues, readOptions } from './options/load.ts'
+import type { EffectiveOption } from './options/effective.ts'
+import { type AllValues, effectiveOptions, readOptions, valuesByOwner } from './options/load.ts'
 import type { OptionRecord, ResolvedOption } from './options/option.ts'
 import { variableWarnings } from './options/variables.ts'
 import type { ImportedPlugin } from './plugins/plugins.ts'
@@ -22,6 +23,7 @@ interface Run {
   readonly plugins: readonly ImportedPlugin[]
   /** Those of the service, of every service, and of the plugins. */
   readonly options: readonly ResolvedOption[]
+  readonly effective: readonly EffectiveOption[]
   readonly commandLine: CommandLine
   /** Called immediately before the bus starts, and with it handles signals. */
   readonly onStart: () => void
@@ -84,10 +86,10 @@ async function runCommand(service: Service, process: NodeJS.Process, onStart: ()
   const command = service.commands?.[commandLine.command]
   if (command) return command.run(commandLine.args, process)
   const sources = { commandLine: commandLine.written, environment: process.env, ignoreUnknown }
-  const values = await readOptions(options, sources)
+  const effective = await effectiveOptions(options, sources)
   const handler = commands[commandLine.command]
   if (!handler) throw new Error(`No handler for command ${commandLine.command}`)
-  return handler({ service, process, plugins, options, commandLine, onStart }, values)
+  return handler({ service, process, plugins, options, effective, commandLine, onStart }, valuesByOwner(effective))
 }
 
 /** Imports the plugins, before the other options are known. The help is printed even if a plugin cannot be used. */
@@ -139,7 +141,7 @@ async function codeOf(bus: ProcessBus): Promise<number> {
 
 /** Creates the service with its plugins, without starting it. */
 async function createService(
-  { service, process, plugins }: Run,
+  { service, process, plugins, effective }: Run,
   values: AllValues,
 ): Promise<{ bus: ProcessBus; output: LogOutput }> {
   const [{ createLogger }, { LogOutput }, { assemble }] = await Promise.all([
@@ -156,6 +158,7 @@ async function createService(
     environment: process.env,
     end: (code) => endProcess(process, code, forcedEnd, output),
     dropped: () => output.dropped,
+    effective,
     plugins: plugins.length === 0 ? {} : await createdPlugins(plugins, service, values),
   })
   return { bus, output }

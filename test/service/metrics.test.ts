@@ -148,7 +148,7 @@ describe('a scrape of the service', () => {
     expect(scraped.values('secret_bus_http_malformed_requests_total')).toEqual({ '': 1 })
     expect(scraped.values('secret_bus_calls_total')).toMatchObject({
       'secret.get secret-cache ok': 3,
-      'secret.get secret-cache error': 1,
+      'secret.get secret-cache refused': 1,
       'secret.fetch dynamodb ok': 4,
       'lifecycle.graceful credentials ok': 1,
       'lifecycle.graceful secret-cache ok': 1,

@@ -3,6 +3,7 @@ import { Exiting } from '../../bus/errors.ts'
 import type { Subscriber } from '../../bus/process/process-bus.ts'
 import { httpRoutes } from '../../channels.ts'
 import { ownFile, serveFiles } from '../pages/static-files.ts'
+import { refusals } from '../server/refusals.ts'
 import { BusTraffic } from './traffic.ts'
 import { BusWatchers } from './watchers.ts'
 
@@ -17,7 +18,7 @@ const files = {
 }
 
 export const inspector = (): Subscriber => (bus) => {
-  const traffic = new BusTraffic()
+  const traffic = new BusTraffic(refusals(bus))
   bus.tap((activity) => traffic.add(activity))
 
   bus.subscribe(httpRoutes, (app) => {

@@ -23,7 +23,7 @@ export interface Message {
 
 export interface ChannelTraffic {
   readonly channel: string
-  /** The number of calls, and of those that failed. */
+  /** The number of calls, and of those that failed. Refused ones are the client's fault, not failures. */
   readonly count: number
   readonly failed: number
   /** Percentiles of the duration in milliseconds. */
@@ -40,7 +40,13 @@ const range = { lowest: 1, highest: 3_600_000_000, figures: 2 }
 export class BusTraffic {
   readonly #channels = new Map<string, { failed: number; readonly times: RecordableHistogram }>()
   readonly #recent: Message[] = []
+  readonly #isRefusal: (error: unknown) => boolean
   #count = 0
+
+  /** @param isRefusal whether an error is the client's fault; never by default */
+  constructor(isRefusal: (error: unknown) => boolean = () => false) {
+    this.#isRefusal = isRefusal
+  }
 
   /** The number of messages so far, including those no longer kept. */
   get count(): number {
@@ -49,11 +55,11 @@ export class BusTraffic {
 
   add(activity: Activity): void {
     const { channel, by, id, ms } = activity
-    const outcome = outcomeOf(activity)
+    const outcome = outcomeOf(activity, this.#isRefusal)
     const stats = this.#channels.get(channel) ?? { failed: 0, times: createHistogram(range) }
     this.#channels.set(channel, stats)
     stats.times.record(Math.min(range.highest, Math.max(range.lowest, Math.round(ms * 1_000))))
-    if (outcome !== 'ok') stats.failed += 1
+    if (outcome === 'error' || outcome === 'timeout') stats.failed += 1
 
     this.#count += 1
     const error = outcome === 'ok' ? undefined : labelOf(activity.error)

@@ -5,6 +5,7 @@ import type { ServiceInfo } from '../../bus/process/service-info.ts'
 import { type Outcome, outcomeOf } from '../../bus/taps.ts'
 import { collectMetrics, type Metric } from '../../channels.ts'
 import { type CounterSeries, counter } from '../../metrics/counter.ts'
+import { refusals } from '../server/refusals.ts'
 
 interface CallSeries {
   readonly calls: CounterSeries
@@ -15,7 +16,7 @@ export const busMetrics = (): Subscriber => (bus) => {
   const labels = ['channel', 'by', 'outcome'] as const
   const calls = counter({
     name: `${bus.service.metricPrefix}calls_total`,
-    help: 'Bus calls by channel, listener or provider, and outcome (ok, error or timeout).',
+    help: 'Bus calls by channel, listener or provider, and outcome (ok, refused, error or timeout).',
     labels,
   })
   const seconds = counter({
@@ -38,8 +39,9 @@ export const busMetrics = (): Subscriber => (bus) => {
     return series
   }
 
+  const isRefusal = refusals(bus)
   bus.tap((activity) => {
-    const series = seriesOf(activity.channel, activity.by, outcomeOf(activity))
+    const series = seriesOf(activity.channel, activity.by, outcomeOf(activity, isRefusal))
     series.calls.add()
     series.seconds.add(activity.ms / 1_000)
   })

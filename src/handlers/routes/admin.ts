@@ -3,8 +3,11 @@ import { Exiting, messageOf } from '../../bus/errors.ts'
 import type { Subscriber } from '../../bus/process/process-bus.ts'
 import { httpRoutes } from '../../channels.ts'
 import { isAuthenticated } from '../guards/authentication.ts'
+import { watched } from '../server/node/response.ts'
 import { Problems } from '../server/problem.ts'
 import { route } from './admin.openapi.ts'
+
+const path = '/-/reload'
 
 /** Some subscribers failed to reload. They keep their previous data, unless access to it was revoked. */
 class ReloadFailed extends Error {
@@ -25,7 +28,7 @@ export const adminRoutes = (): Subscriber => (bus) => {
       admin.removeAllContentTypeParsers()
       admin.addContentTypeParser('*', { parseAs: 'buffer' }, async () => undefined)
 
-      admin.post('/-/reload', route, async (request, reply) => {
+      admin.post(path, route, async (request, reply) => {
         // A reload would wait for the stop, which waits for this request.
         if (bus.state !== 'STARTED' || bus.exiting) throw new Exiting()
         reply.header('cache-control', 'no-store')
@@ -39,7 +42,9 @@ export const adminRoutes = (): Subscriber => (bus) => {
         if (failures.length === 0) return { reloaded }
         // Each failure was logged where it occurred, but without this request's id.
         const reasons = failures.map(({ handler, reason }) => `${handler}: ${messageOf(reason)}`)
-        bus.log('error', `Failed to reload: ${reasons.join('; ')}`, { reqId: request.id })
+        const { id: reqId, method } = request
+        bus.log('error', `Failed to reload: ${reasons.join('; ')}`, { reqId, method, route: path, status: 500 })
+        watched(reply).isReported = true
         const problems = Problems.of(app)
         const failed = failures.map(({ handler, reason }) => ({
           listener: handler,

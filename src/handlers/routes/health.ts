@@ -1,7 +1,9 @@
 /** `GET /health`: liveness. `GET /ready`: readiness, which is a metric as well. */
+import type { FastifyRequest } from 'fastify'
 import type { Subscriber } from '../../bus/process/process-bus.ts'
 import { checkHealth, collectMetrics, getIdentity, type HealthCheck, httpRoutes } from '../../channels.ts'
 import { healthMetrics } from '../metrics/health-metrics.ts'
+import { watched } from '../server/node/response.ts'
 import { liveRoute, readyRoute } from './health.openapi.ts'
 import { readAnswer, worstStatus } from './health-answer.ts'
 
@@ -35,6 +37,19 @@ export const healthRoutes = (): Subscriber => (bus) => {
 
   bus.subscribe(collectMetrics, async (_, { id }) => healthMetrics(bus.service, await checks(id)))
 
+  let failing = ''
+
+  /** Logs changes only, because probes request readiness every few seconds. */
+  const reportReadiness = (answers: readonly HealthCheck[], { id: reqId, method }: FastifyRequest) => {
+    const names = answers.filter(({ status }) => status === 'fail').map(({ name }) => name)
+    const now = [...new Set(names)].join(', ')
+    if (now === failing) return
+    failing = now
+    const fields = { reqId, method, route: '/ready' }
+    if (now) bus.log('warn', `Not ready: ${now}`, { ...fields, status: 503 })
+    else bus.log('info', 'Ready again', { ...fields, status: 200 })
+  }
+
   bus.subscribe(httpRoutes, async (app) => {
     const { container, project } = await requestIdentity()
     const health = JSON.stringify({ status: 'healthy', container, project })
@@ -43,7 +58,10 @@ export const healthRoutes = (): Subscriber => (bus) => {
     })
 
     app.get('/ready', readyRoute, async (request, reply) => {
-      const document = readiness(await checks(request.id))
+      const answers = await checks(request.id)
+      const document = readiness(answers)
+      reportReadiness(answers, request)
+      watched(reply).isReported = true
       return reply
         .code(document.status === 'fail' ? 503 : 200)
         .header('cache-control', 'no-store')

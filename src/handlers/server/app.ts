@@ -2,14 +2,15 @@
 
 import type { TlsOptions } from 'node:tls'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
-import { codeOf, messageOf } from '../../bus/errors.ts'
 import type { ProcessBus } from '../../bus/process/process-bus.ts'
-import { propertyOf } from '../../bus/thrown.ts'
+import { FailureLog } from './failure-log.ts'
 import { isValidHost } from './host.ts'
 import type { Limits } from './limits.ts'
 import { refuseConnection } from './node/client-error.ts'
 import { nodeServer } from './node/node-server.ts'
+import { watched } from './node/response.ts'
 import { genericProblem, type Problem, type Problems } from './problem.ts'
+import { RejectionLog } from './rejection-log.ts'
 import { RequestError } from './request-error.ts'
 import { requestIds } from './request-id.ts'
 import { replyToUnserved } from './unserved.ts'
@@ -29,8 +30,11 @@ export function newApp(
   { trustProxy, limits, certificate, isDraining, problems }: AppOptions,
 ): FastifyInstance {
   const routerOptions = { maxParamLength: limits.parameter }
+  const rejections = new RejectionLog(bus)
+  const failures = new FailureLog(bus, rejections)
   const app = fastify({
-    serverFactory: (listener) => nodeServer(listener, limits, certificate, isDraining),
+    serverFactory: (listener) => nodeServer(listener, limits, certificate, isDraining, failures.onServerError),
+    logController: failures.controller(),
     genReqId: requestIds(),
     // Only the direct peer is trusted.
     trustProxy: trustProxy && ((_address, hop) => hop === 0),
@@ -42,7 +46,10 @@ export function newApp(
     clientErrorHandler: refuseConnection,
     // Hooks do not run for errors before routing. Fastify's message is withheld because it quotes the URL, which may
     // contain a token.
-    frameworkErrors: ({ statusCode = 500 }, request, reply) => {
+    frameworkErrors: (error, request, reply) => {
+      const { statusCode = 500 } = error
+      watched(reply).request = request
+      failures.add(error, reply)
       reply.header('x-request-id', request.id)
       const detail = statusCode === 414 ? 'A path parameter is too long.' : 'The URL is malformed.'
       problems.reply(new RequestError(statusCode, detail), request, reply)
@@ -50,21 +57,24 @@ export function newApp(
   })
   problems.install(app)
   app.addHook('onRequest', (request, reply, done) => {
+    watched(reply).request = request
     reply.header('x-request-id', request.id)
     request.routeOptions.config.watch?.(request, reply)
     done(requestErrorOf(request, limits))
   })
-  const logFailure = (error: unknown, { id: reqId, method, routeOptions }: FastifyRequest, status: number) => {
-    const fields = { reqId, method, route: routeOptions.url, status, err: error }
-    bus.log('error', `Failed to handle ${method}: ${messageOf(error)}`, fields)
-  }
+  // In the scope of a plugin, an error handler of its own may reply.
+  app.addHook('onError', (_request, reply, error, done) => {
+    failures.add(error, reply)
+    done()
+  })
+  app.addHook('onClose', async () => rejections.flush())
   setLastErrorHandler(app, (error, request, reply) => {
+    failures.add(error, reply)
     sendWithoutHooks(genericProblem(undefined, request.id), reply)
-    logFailure(error, request, reply.raw.statusCode)
   })
   app.setErrorHandler((error, request, reply) => {
+    failures.add(error, reply)
     problems.reply(error, request, reply)
-    if (!isExpected(error, request, reply.statusCode)) logFailure(error, request, reply.statusCode)
   })
   replyToUnserved(app, routerOptions)
   return app
@@ -96,20 +106,6 @@ function sendWithoutHooks(problem: Problem, reply: FastifyReply): void {
         'x-request-id': problem.instance,
       })
       .end(body)
-}
-
-/** Rejections because of a state of the service, not a failure. They are counted; a line each would flood the log. */
-const rejections: ReadonlySet<unknown> = new Set(['OVERLOADED', 'BUS_EXITING', 'SOURCE_STARTING'])
-
-/** Whether an error is not logged here. */
-function isExpected(error: unknown, { raw, routeOptions }: FastifyRequest, status: number): boolean {
-  if (status < 500) return true
-  if (raw.errored !== null && raw.errored === error) return true // the client disconnected while sending the request
-  const code = codeOf(error)
-  // A watched route reports its own failures: the audit line contains the reason.
-  return (
-    rejections.has(code) || (routeOptions.config.watch !== undefined && propertyOf(error, 'name') === 'SourceFailure')
-  )
 }
 
 /** Checks a parsed request for errors that Node.js and Fastify accept. */

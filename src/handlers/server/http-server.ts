@@ -112,7 +112,7 @@ export const httpServer =
       })
       const address = app.listeningOrigin.replace('http', certificate ? 'https' : 'http')
       const { openConnections } = limits
-      bus.log('info', `Listening on ${address}`, { address, openConnections })
+      bus.log('info', `Listening on ${address}`, { address, openConnections, ...pagesOf(app, address) })
       if (openConnections < defaultLimits.openConnections)
         bus.log(
           'warn',
@@ -152,3 +152,10 @@ export const httpServer =
         : { name: 'http-server', status: 'pass' },
     )
   }
+
+/** The URLs of the pages for browsers that this service has. */
+function pagesOf(app: FastifyInstance, address: string): Record<string, string> {
+  const pages = { docs: '/docs', inspector: '/-/bus' }
+  const served = Object.entries(pages).filter(([, url]) => app.hasRoute({ method: 'GET', url }))
+  return Object.fromEntries(served.map(([name, url]) => [name, address + url]))
+}

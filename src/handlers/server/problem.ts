@@ -34,6 +34,8 @@ export class Problems {
   readonly #types: ReadonlyMap<string, ProblemType>
   readonly #prefix: string
   readonly #ofRoutes = new WeakMap<object, ReadonlyMap<string, ProblemType>>()
+  /** The codes for which a route declares a 4xx. */
+  readonly #refusedByRoutes = new Set<string>()
 
   /** @throws InvalidProblem if a declaration is invalid or contradicts another one */
   constructor({ problemPrefix }: Pick<ServiceInfo, 'problemPrefix'>, declared: readonly DeclaredProblems[] = []) {
@@ -49,6 +51,10 @@ export class Problems {
   /** Makes them those of the server. */
   install(app: FastifyInstance): void {
     app.decorate(key, this as Problems)
+    app.addHook('onRoute', ({ config }) => {
+      for (const [code, { status }] of Object.entries(config?.problems ?? {}))
+        if (status < 500) this.#refusedByRoutes.add(code)
+    })
   }
 
   /** The error codes for which subscribers have declared a problem type. */
@@ -71,6 +77,13 @@ export class Problems {
     if (!type) return genericProblem(error, instance, chosen)
     const { slug, title, status, detail } = type
     return { type: this.#prefix + slug, title, status, detail, instance, ...membersOf(error, type) }
+  }
+
+  /** Whether an error is the client's fault: its response is a 4xx, on any route. */
+  isRefusal(error: unknown): boolean {
+    const code = codeOf(error)
+    if (typeof code === 'string' && this.#refusedByRoutes.has(code)) return true
+    return (this.typeOf(code)?.status ?? errorStatus(error, undefined).status) < 500
   }
 
   /** Sends an error as problem details. */

@@ -1,6 +1,7 @@
 /** Loads the options from the command line, environment variables, a file and the defaults. */
 import { UsageError } from '../../errors.ts'
 import { fromFile } from './config-file.ts'
+import type { EffectiveOption } from './effective.ts'
 import type { ResolvedOption } from './option.ts'
 import { valuesOf } from './parse.ts'
 import type { Source, Written } from './source.ts'
@@ -22,29 +23,47 @@ export type AllValues = Readonly<Record<string, Readonly<Record<string, unknown>
  * @throws UsageError if an option is unknown or invalid, or conflicts with another; UnusableFile if the file is missing
  *   or invalid
  */
-export async function readOptions(
+export async function readOptions(options: readonly ResolvedOption[], sources: OptionSources): Promise<AllValues> {
+  return valuesByOwner(await effectiveOptions(options, sources))
+}
+
+/**
+ * Like `readOptions`, but returns the options with their sources, including `config`.
+ * @throws the same errors
+ */
+export async function effectiveOptions(
   options: readonly ResolvedOption[],
   { commandLine, environment, ignoreUnknown = false }: OptionSources,
-): Promise<AllValues> {
+): Promise<EffectiveOption[]> {
   const line: Source = { written: commandLine, label: ({ flag }) => `--${flag}` }
   const variables = fromVariables(options, environment)
-  const config = options.find(({ owner, name }) => owner === '' && name === 'config')
+  const config = options.find(isConfig)
   const file = config && resolveOption(config, [line, variables])?.value
   const files = file === undefined ? [] : [await fromFile(String(file), options, ignoreUnknown)]
   const sources = [line, variables, ...files, fromFallbackVariables(options, environment)]
+  const effective = options.map((option) => resolveOption(option, sources) ?? defaultOf(option))
+  const given = effective.filter(
+    ({ option, value, from }) => !isConfig(option) && from !== undefined && value !== false,
+  )
+  checkCombinations(new Set(given.map(({ option }) => option)), options)
+  return effective
+}
+
+/** Without `config`, which has been read. */
+export function valuesByOwner(options: readonly EffectiveOption[]): AllValues {
   // Without a prototype, because a plugin may be named `constructor`.
   const all: Record<string, Record<string, unknown>> = Object.assign(Object.create(null), { '': {} })
-  const given = new Set<ResolvedOption>()
-  for (const option of options) {
-    if (option === config) continue
-    const found = resolveOption(option, sources)
-    if (found && found.value !== false) given.add(option)
+  for (const { option, value } of options) {
+    if (isConfig(option)) continue
     const values = all[option.owner] ?? {}
-    values[option.name] = found ? found.value : defaultOf(option)
+    values[option.name] = value
     all[option.owner] = values
   }
-  checkCombinations(given, options)
   return all
+}
+
+function isConfig({ owner, name }: ResolvedOption): boolean {
+  return owner === '' && name === 'config'
 }
 
 /** Validates options that depend on each other. */
@@ -63,18 +82,21 @@ function labelOf({ flag, variable, variableOnly }: ResolvedOption): string {
   return variableOnly ? variable : `--${flag}`
 }
 
-function resolveOption(option: ResolvedOption, sources: readonly Source[]) {
+function resolveOption(option: ResolvedOption, sources: readonly Source[]): EffectiveOption | undefined {
   for (const { written, label } of sources) {
     const texts = written.get(option.flag)
     if (!texts) continue
-    return { value: converted(label(option), option, texts) }
+    const from = label(option)
+    return { option, value: converted(from, option, texts), texts, from }
   }
   return undefined
 }
 
-function defaultOf(option: ResolvedOption): unknown {
-  if (option.default === undefined) return option.repeatable ? [] : undefined
-  return converted(`the default of --${option.flag}`, option, [option.default])
+function defaultOf(option: ResolvedOption): EffectiveOption {
+  const texts = option.default === undefined ? [] : [option.default]
+  const value =
+    texts.length === 0 && !option.repeatable ? undefined : converted(`the default of --${option.flag}`, option, texts)
+  return { option, value, texts, from: undefined }
 }
 
 function converted(label: string, option: ResolvedOption, texts: readonly string[]): unknown {

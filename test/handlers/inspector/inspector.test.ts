@@ -79,8 +79,8 @@ describe('the events of the inspector', () => {
 
     expect(message).toMatchObject({ channel: 'secret.get', by: 'secret-cache', outcome: 'ok' })
     expect(update).not.toHaveProperty('topology')
-    expect(failed).toMatchObject({ channel: 'secret.get', outcome: 'error', error: 'SECRET_NOT_FOUND' })
-    expect(later.channels).toContainEqual(expect.objectContaining({ channel: 'secret.get', count: 2, failed: 1 }))
+    expect(failed).toMatchObject({ channel: 'secret.get', outcome: 'refused', error: 'SECRET_NOT_FOUND' })
+    expect(later.channels).toContainEqual(expect.objectContaining({ channel: 'secret.get', count: 2, failed: 0 }))
     expect(JSON.stringify([update, later])).not.toMatch(/classified|the secret of|thedoctor/)
   })
 

@@ -30,6 +30,15 @@ test('keeps the last 200 messages with their sequence number and start time', ()
   expect(traffic.since(0)[0]?.at).toBeLessThanOrEqual(Date.now() - 1_000)
 })
 
+test('does not count refused calls as failed', () => {
+  const traffic = new BusTraffic((error) => error === 'refusal')
+
+  for (const error of ['refusal', 'failure']) traffic.add({ ...activity, ms: 1, error })
+
+  expect(traffic.since(0).map(({ outcome }) => outcome)).toEqual(['refused', 'error'])
+  expect(traffic.channels()).toMatchObject([{ count: 2, failed: 1 }])
+})
+
 test.for<[string, unknown, object]>([
   [
     'an error with a code',

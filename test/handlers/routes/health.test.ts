@@ -155,6 +155,27 @@ describe('GET /ready', () => {
     expect(messages('error')).toEqual([line, line])
   })
 
+  test('leaves a line when the components that fail change', async () => {
+    let failing: readonly string[] = []
+    const check = (name: string) => () => ({
+      name,
+      status: failing.includes(name) ? ('fail' as const) : ('pass' as const),
+    })
+    const { origin, records } = await health({ first: check('first'), second: check('second') })
+
+    for (const names of [[], ['first'], ['first'], ['first', 'second'], [], []]) {
+      failing = names
+      await fetchReply(`${origin}/ready`, { headers: { 'x-request-id': 'probe' } })
+    }
+
+    const fields = { reqId: 'probe', method: 'GET', route: '/ready' }
+    expect(records.filter(({ message }) => /ready/i.test(message))).toEqual([
+      { level: 'warn', message: 'Not ready: first', fields: { ...fields, status: 503 } },
+      { level: 'warn', message: 'Not ready: first, second', fields: { ...fields, status: 503 } },
+      { level: 'info', message: 'Ready again', fields: { ...fields, status: 200 } },
+    ])
+  })
+
   test('does not contain a check that returns undefined', async () => {
     const { origin, messages } = await health({ plugin: () => undefined as unknown as HealthCheck })
 

@@ -75,6 +75,7 @@ const domains: Readonly<Record<keyof Options, (value: unknown) => boolean>> = {
   port: isInteger(0, 65_535),
   trustProxy: isBoolean,
   allowAnonymous: isBoolean,
+  accessLog: isBoolean,
   inspector: isBoolean,
   authTokenFile: isTextOrNone,
   clientsFile: isTextOrNone,

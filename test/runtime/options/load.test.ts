@@ -48,6 +48,7 @@ describe('the defaults', () => {
       port: 5_000,
       trustProxy: false,
       allowAnonymous: false,
+      accessLog: false,
       inspector: false,
       authTokenFile: undefined,
       clientsFile: undefined,

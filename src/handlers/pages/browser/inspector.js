@@ -1,6 +1,6 @@
 /** The inspector page: shows the topology, statistics and calls of the bus live. */
 import { count, milliseconds, timeOfDay } from './units.js'
-import { Wiring } from './wiring.js'
+import { isFailure, Wiring } from './wiring.js'
 
 /**
  * @typedef {object} Message
@@ -10,7 +10,7 @@ import { Wiring } from './wiring.js'
  * @property {string} by
  * @property {string} [id]
  * @property {number} ms
- * @property {'ok' | 'error' | 'timeout'} outcome
+ * @property {'ok' | 'refused' | 'error' | 'timeout'} outcome
  * @property {string} [error]
  */
 
@@ -143,7 +143,7 @@ function statisticsOf(name) {
 
 function showMessages() {
   const selected = messages.filter(
-    ({ channel, outcome }) => (!chosen || channel === chosen) && (!failuresOnly.checked || outcome !== 'ok'),
+    ({ channel, outcome }) => (!chosen || channel === chosen) && (!failuresOnly.checked || isFailure(outcome)),
   )
   byId('messages').replaceChildren(...selected.slice(0, maxShown).map(row))
   byId('note').textContent = noteOn(selected.length)
@@ -159,7 +159,7 @@ function noteOn(selected) {
 
 /** @param {Message} message */
 function row({ at, channel, by, id, ms, outcome, error }) {
-  const item = element('li', outcome === 'ok' ? '' : 'failed')
+  const item = element('li', isFailure(outcome) ? 'failed' : outcome)
   item.append(
     element('time', '', timeOfDay(at)),
     element('span', 'what', `${channel} → ${by}`),

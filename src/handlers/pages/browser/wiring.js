@@ -83,7 +83,7 @@ export class Wiring {
       return outcome ? [{ element, outcome }] : []
     })
     for (const { element, outcome } of passed) {
-      element.classList.toggle('failed', outcome !== 'ok')
+      element.classList.toggle('failed', isFailure(outcome))
       element.classList.remove('passing')
     }
     this.#svg.getBoundingClientRect() // forces a layout, without which the animations would not restart
@@ -145,3 +145,6 @@ function summary({ count: calls, failed, p50, p99 }, long) {
   if (failed > 0) return `${count(failed)} of ${count(calls)} failed`
   return `${count(calls)} · ${milliseconds(p50)}${long ? `, p99 ${milliseconds(p99)}` : ''}`
 }
+
+/** Whether a call failed. A refused one is the client's fault. @param {string} outcome */
+export const isFailure = (outcome) => outcome === 'error' || outcome === 'timeout'

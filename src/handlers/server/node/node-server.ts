@@ -8,14 +8,18 @@ import { createSecureServer, createServer } from './node-http.ts'
 import { PendingReplies } from './pending-replies.ts'
 import { boundedPipelines } from './pipeline.ts'
 import { closeQueuedResponses } from './queued-responses.ts'
-import { serverResponse, type WatchedResponse, warmUpObjectShapes } from './response.ts'
+import { type ServerErrorListener, serverResponse, type WatchedResponse, warmUpObjectShapes } from './response.ts'
 
-/** @param isDraining whether a response is the last one on its connection; called when its head is written */
+/**
+ * @param isDraining whether a response is the last one on its connection; called when its head is written
+ * @param onServerError called before the head of a response with a 5xx status is sent
+ */
 export function nodeServer(
   handle: RequestListener,
   limits: Limits,
   certificate: TlsOptions | undefined,
   isDraining: () => boolean,
+  onServerError?: ServerErrorListener,
 ): Server {
   const pending = new PendingReplies(limits.pendingBytes)
   const dispatch = boundedPipelines(handle, limits, pending, () => !server.listening)
@@ -26,7 +30,7 @@ export function nodeServer(
     removeUnusedContentType(request)
     dispatch(request, response)
   }
-  const ServerResponse = serverResponse(isDraining, certificate !== undefined, pending)
+  const ServerResponse = serverResponse(isDraining, certificate !== undefined, pending, onServerError)
   warmUpObjectShapes(ServerResponse)
   const options = {
     ServerResponse,

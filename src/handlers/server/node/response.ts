@@ -1,6 +1,7 @@
 /** The response class of the HTTP server: a Node.js `ServerResponse` with the data for metrics and the audit trail. */
 import type { IncomingMessage, OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { isLoopbackHost } from '../host.ts'
 import * as nodeHttp from './node-http.ts'
 import type { PendingReplies } from './pending-replies.ts'
@@ -13,6 +14,12 @@ export class WatchedResponse<
   readonly began = performance.now()
   /** The route pattern; `none` for a request that matches no route. */
   route = 'none'
+  /** The request as routes receive it, once hooks run. */
+  request: FastifyRequest | undefined = undefined
+  /** The errors of the request, in order. */
+  errors: unknown[] | undefined = undefined
+  /** Whether the log has the line on the failure of the request. */
+  isReported = false
   /** Written bytes that the client has not taken, as last counted in `PendingReplies`. */
   unread = 0
   /** A body that is sent in pieces. */
@@ -21,7 +28,13 @@ export class WatchedResponse<
   sent = 0
 }
 
+/** The response of a reply. */
+export function watched({ raw }: Pick<FastifyReply, 'raw'>): WatchedResponse {
+  return raw as WatchedResponse // the server creates no other, except for the requests of `inject`
+}
+
 type Headers = OutgoingHttpHeaders | OutgoingHttpHeader[]
+export type ServerErrorListener = (response: WatchedResponse, status: number) => void
 type Callback = (error?: Error | null) => void
 
 /** A longer body is sent in pieces of this size, so that no connection holds a copy. TLS copies what is written. */
@@ -35,14 +48,17 @@ const strictTransport = 'max-age=31536000'
  * response decides when its head is written whether the connection stays open.
  * @param isDraining whether this is the last response on its connection
  * @param isSecure whether the server uses HTTPS
+ * @param onServerError called before the head of a response with a 5xx status is sent
  */
 export function serverResponse(
   isDraining: () => boolean,
   isSecure: boolean,
   pending: PendingReplies,
+  onServerError: ServerErrorListener = () => {},
 ): typeof WatchedResponse {
   return class BoundedResponse<Request extends IncomingMessage> extends WatchedResponse<Request> {
     override writeHead(status: number, reason?: string | Headers, headers?: Headers): this {
+      if (status >= 500) onServerError(this, status)
       if (isDraining()) this.setHeader('connection', 'close')
       const given = typeof reason === 'object' ? reason : headers
       addHeader(this, given, 'x-content-type-options', 'nosniff')

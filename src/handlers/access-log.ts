@@ -1,0 +1,55 @@
+/** The access log: one line per request of any route, when its response has been sent or the client has disconnected. */
+import type { Subscriber } from '../bus/process/process-bus.ts'
+import { httpRoutes } from '../channels.ts'
+import { clientOf } from './guards/client-of.ts'
+import { Batch } from './routes/batch.ts'
+import { clientAddress } from './server/client-address.ts'
+import { hookPriority } from './server/hook-priority.ts'
+import { finalStatus, type WatchedResponse } from './server/node/response.ts'
+
+/** Maximum delay of a line, in milliseconds. */
+const delay = 5
+
+/** Neither paths, which may contain anything that a client sends, nor queries and headers, which may contain tokens. */
+interface Access {
+  readonly reqId: string
+  readonly client: string | undefined
+  readonly address: string | undefined
+  readonly method: string
+  readonly route: string
+  readonly status: number
+  /** From the request head to the end of the response. */
+  readonly ms: number
+}
+
+export const accessLog = (): Subscriber => (bus) => {
+  const accesses = new Batch<Access>(async (access) => bus.log('info', 'Handled request', access), delay)
+
+  // One shared function, because it is added to every response.
+  function onClose(this: WatchedResponse) {
+    const { request, began } = this
+    if (!request) return
+    accesses.add({
+      reqId: request.id,
+      client: clientOf(request)?.name,
+      address: clientAddress(request),
+      method: request.method,
+      route: request.routeOptions.url ?? 'none',
+      status: finalStatus(this),
+      ms: Math.round((performance.now() - began) * 1_000) / 1_000,
+    })
+  }
+
+  bus.subscribe(
+    httpRoutes,
+    (app) => {
+      // At the server, because no hooks run for a malformed path.
+      app.server.prependListener('request', ({ socket }, response) => {
+        void socket.remoteAddress // Node.js keeps it, also when the client has disconnected
+        response.on('close', onClose)
+      })
+      app.addHook('onClose', () => accesses.flush())
+    },
+    { priority: hookPriority.metrics },
+  )
+}
