@@ -113,7 +113,7 @@ export const fetchSecret = request<SecretKey, StoredSecret>('secret.fetch', { ti
 /** Returns the container and project of this instance. Requested by the health route, once at start. */
 export const getIdentity = request<void, Identity>('identity.get')
 
-/** Published when readiness is checked. Listeners return the health of their component. */
+/** Published when readiness is checked and when metrics are scraped. Listeners return the health of their component. */
 export const checkHealth = event<void, HealthCheck>('health.check', { concurrent: true })
 
 /** Published when metrics are scraped. Listeners return their current metrics. */

@@ -43,7 +43,11 @@ describe('the reference', () => {
       ([, name]) => `secret_bus_${name}`,
     )
     const words = { cache: 'secret-cache', one: 'secret', many: 'secrets', label: 'code_name' }
-    const ofCache = cacheMetrics('secret_bus_', words, { byKey: true, isAbsent: () => false }).collect([])
+    const ofCache = cacheMetrics('secret_bus_', words, {
+      byKey: true,
+      isAbsent: () => false,
+      policy: { ttl: 0 },
+    }).collect([])
     expect(names.length).toBeGreaterThan(5)
     expect(rows.toSorted()).toEqual([...names, ...ofCache.map(({ name }) => name)].toSorted())
   })

@@ -38,6 +38,7 @@ describe('a scrape of the service', () => {
     const names = (await scrape(origin(), { authorization })).families.map(({ name }) => name)
 
     expect(names.filter((name) => name.startsWith('secret_bus_'))).toEqual([
+      'secret_bus_build_info',
       'secret_bus_http_requests_total',
       'secret_bus_http_request_duration_seconds',
       'secret_bus_http_malformed_requests_total',
@@ -47,9 +48,13 @@ describe('a scrape of the service', () => {
       'secret_bus_http_requests_shed_total',
       'secret_bus_token_uses_total',
       'secret_bus_clients_stale_seconds',
+      'secret_bus_ready',
+      'secret_bus_health',
       'secret_bus_secret_reads_total',
       'secret_bus_secret_fetches_total',
+      'secret_bus_secret_refreshes_total',
       'secret_bus_secret_age_seconds',
+      'secret_bus_secret_ttl_seconds',
     ])
     expect(names).toEqual(
       expect.arrayContaining([
@@ -63,14 +68,17 @@ describe('a scrape of the service', () => {
     )
   })
 
-  test('does not reveal versions', async () => {
+  test('names the versions of the service and of Node.js once', async () => {
     const { origin } = await loaded('thedoctor')
 
-    const { body } = await fetchReply(`${origin()}/metrics`, { headers: { authorization } })
+    const { families, series } = await scrape(origin(), { authorization })
 
-    expect(body).not.toMatch(/version/i)
-    expect(body).not.toContain(process.version)
-    expect(body).not.toContain(ownPackage.version)
+    const { version } = ownPackage
+    expect(families.find(({ name }) => name === 'secret_bus_build_info')?.samples).toEqual([
+      { name: 'secret_bus_build_info', labels: { version, node: process.versions.node }, value: 1 },
+    ])
+    const others = series.filter((one) => !one.startsWith('secret_bus_build_info'))
+    for (const text of [version, process.versions.node]) expect(others.join()).not.toContain(text)
   })
 
   test('preserves code names with special characters', async () => {

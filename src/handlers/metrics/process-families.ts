@@ -7,7 +7,7 @@ import type { Family } from './family.ts'
 
 /** Default metrics of prom-client that are not exposed. */
 const excluded = [
-  'nodejs_version_info', // would reveal the version of Node.js
+  'nodejs_version_info', // the version is part of `build_info`
   // Gauges despite their names, and only the sums of other metrics.
   'nodejs_active_handles_total',
   'nodejs_active_requests_total',

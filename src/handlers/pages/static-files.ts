@@ -7,6 +7,7 @@ import { gzip } from 'node:zlib'
 import type {} from '@fastify/swagger' // the type of `hide`
 import type { FastifyInstance } from 'fastify'
 import type { Right } from '../../client.ts'
+import { acceptsGzip } from './accepts-gzip.ts'
 import { etagMatches } from './etag.ts'
 import { lazy } from './lazy.ts'
 
@@ -35,9 +36,6 @@ const types: Readonly<Record<string, string>> = {
   '.js': 'text/javascript; charset=utf-8',
 }
 
-/** Does not match `gzip;q=0`, which forbids it: https://www.rfc-editor.org/rfc/rfc9110#section-12.5.3. */
-const acceptsGzip = /(?:^|,)\s*gzip\s*(?:;\s*q=(?!0(?:\.0*)?\s*(?:,|$))[\d.]+\s*)?(?:,|$)/i
-
 /** The URL of a page's file, in the folder `browser` next to this module or to the bundle. */
 export const ownFile = (name: string): URL => new URL(`./browser/${name}`, import.meta.url)
 
@@ -61,7 +59,7 @@ export function serveFiles(
 
     app.get(path, { config: { browser: true, needs }, schema: { hide: true } }, async (request, reply) => {
       const { content, hash } = await read()
-      const isPlain = !acceptsGzip.test(String(request.headers['accept-encoding']))
+      const isPlain = !acceptsGzip(request.headers['accept-encoding'])
       // Strong, so each encoding has its own: https://www.rfc-editor.org/rfc/rfc9110#section-8.8.3.3
       const etag = isPlain ? `"${hash}"` : `"${hash}-gzip"`
       reply.headers(headers).header('etag', etag)

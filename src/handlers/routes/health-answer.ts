@@ -7,6 +7,14 @@ import { messageOf } from '../../bus/errors.ts'
 import { isError, propertyOf } from '../../bus/thrown.ts'
 import type { HealthCheck } from '../../channels.ts'
 
+/** The statuses of a check, the best first. */
+export const healthStatuses = ['pass', 'warn', 'fail'] as const satisfies readonly HealthCheck['status'][]
+
+/** The status of all checks together. Without any check, it is `pass`. */
+export function worstStatus(checks: readonly HealthCheck[]): HealthCheck['status'] {
+  return healthStatuses.findLast((status) => checks.some((check) => check.status === status)) ?? 'pass'
+}
+
 const statuses: ReadonlyMap<unknown, HealthCheck['status']> = new Map([
   ['pass', 'pass'],
   ['ok', 'pass'],

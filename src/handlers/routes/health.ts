@@ -1,11 +1,12 @@
-/** `GET /health`: liveness. `GET /ready`: readiness. */
+/** `GET /health`: liveness. `GET /ready`: readiness, which is a metric as well. */
 import type { Subscriber } from '../../bus/process/process-bus.ts'
-import { checkHealth, getIdentity, type HealthCheck, httpRoutes } from '../../channels.ts'
+import { checkHealth, collectMetrics, getIdentity, type HealthCheck, httpRoutes } from '../../channels.ts'
+import { healthMetrics } from '../metrics/health-metrics.ts'
 import { liveRoute, readyRoute } from './health.openapi.ts'
-import { readAnswer } from './health-answer.ts'
+import { readAnswer, worstStatus } from './health-answer.ts'
 
 /** Time limit of each health check in milliseconds. */
-const timeout = 1_000
+export const healthTimeout = 1_000
 
 export const healthRoutes = (): Subscriber => (bus) => {
   const requestIdentity = bus.requester(getIdentity)
@@ -15,15 +16,15 @@ export const healthRoutes = (): Subscriber => (bus) => {
   // Logged once per subscriber, until it changes: readiness is checked every few seconds.
   const complaints = new Map<string, string | undefined>()
 
-  const read = (by: string, answer: unknown, reqId: string): HealthCheck => {
+  const read = (by: string, answer: unknown, reqId: string | undefined): HealthCheck => {
     const { check, complaint } = readAnswer(by, answer)
     if (complaint !== undefined && complaint !== complaints.get(by)) bus.log('error', `${complaint} (${by})`, { reqId })
     complaints.set(by, complaint)
     return check
   }
 
-  const checks = async (id: string): Promise<HealthCheck[]> => {
-    const outcomes = await bus.publishSettled(checkHealth, undefined, { id, deadline: Date.now() + timeout })
+  const checks = async (id: string | undefined): Promise<HealthCheck[]> => {
+    const outcomes = await bus.publishSettled(checkHealth, undefined, { id, deadline: Date.now() + healthTimeout })
     return outcomes.flatMap((outcome): HealthCheck[] => {
       // The bus has logged the failure.
       if (outcome.status === 'rejected') return [readAnswer(outcome.handler, { status: 'fail' }).check]
@@ -31,6 +32,8 @@ export const healthRoutes = (): Subscriber => (bus) => {
       return answer === undefined ? [] : [read(outcome.handler, answer, id)] // a plugin's check may return nothing
     })
   }
+
+  bus.subscribe(collectMetrics, async (_, { id }) => healthMetrics(bus.service, await checks(id)))
 
   bus.subscribe(httpRoutes, async (app) => {
     const { container, project } = await requestIdentity()
@@ -52,8 +55,7 @@ export const healthRoutes = (): Subscriber => (bus) => {
 
 /** https://datatracker.ietf.org/doc/html/draft-inadarei-api-health-check-06 */
 function readiness(checks: HealthCheck[]) {
-  const worst = (['fail', 'warn'] as const).find((status) => checks.some((check) => check.status === status))
   const entries = new Map<string, Omit<HealthCheck, 'name'>[]>()
   for (const { name, ...entry } of checks) entries.set(name, [...(entries.get(name) ?? []), entry])
-  return { status: worst ?? 'pass', checks: Object.fromEntries(entries) }
+  return { status: worstStatus(checks), checks: Object.fromEntries(entries) }
 }

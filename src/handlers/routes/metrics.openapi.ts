@@ -7,7 +7,8 @@ export const metricsRoute = ({ metricPrefix }: Pick<ServiceInfo, 'metricPrefix'>
     schema: {
       operationId: 'getMetrics',
       summary: 'Get metrics',
-      description: 'Prometheus metrics of HTTP requests, bus calls, the process, and the subscribers of the service.',
+      description:
+        'Prometheus metrics of HTTP requests, bus calls, the process, and the subscribers of the service. Compressed with gzip if `Accept-Encoding` allows it.',
       tags: ['Operations'],
     },
     config: {

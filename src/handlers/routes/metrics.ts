@@ -1,15 +1,21 @@
 /** `GET /metrics`: metrics for Prometheus. */
 import { setTimeout } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import { gzip } from 'node:zlib'
 import type { FastifyInstance } from 'fastify'
 import type { Subscriber } from '../../bus/process/process-bus.ts'
+import type { ServiceInfo } from '../../bus/process/service-info.ts'
 import { singleFlight } from '../../bus/process/single-flight.ts'
-import { collectMetrics, httpRoutes } from '../../channels.ts'
+import { collectMetrics, httpRoutes, type Metric } from '../../channels.ts'
 import { httpMetrics } from '../metrics/http-metrics.ts'
+import { acceptsGzip } from '../pages/accepts-gzip.ts'
+import { lazy } from '../pages/lazy.ts'
 import { hookPriority } from '../server/hook-priority.ts'
+import { healthTimeout } from './health.ts'
 import { metricsRoute } from './metrics.openapi.ts'
 
-/** Time limit of each subscriber in milliseconds. */
-const timeout = 1_000
+/** Time limit of each subscriber in milliseconds. One of them waits for the health checks. */
+const timeout = healthTimeout + 500
 
 /** Time between two renderings in milliseconds, so that scrapes of many clients leave most of the time to other requests. */
 const pause = 100
@@ -31,6 +37,7 @@ export const metricsRoutes = (): Subscriber => (bus) => {
 
   const addRoute = (app: FastifyInstance) => {
     const requestMetrics = httpMetrics(app, bus.service)
+    const ownMetrics = () => [buildInfo(bus.service), ...requestMetrics()]
 
     // Concurrent scrapes share one document, so that many cost no more time and memory than one.
     let renderedAt = -Infinity
@@ -44,17 +51,30 @@ export const metricsRoutes = (): Subscriber => (bus) => {
         outcome.status === 'fulfilled' ? [{ by: outcome.handler, metrics: outcome.value }] : [],
       )
       const { contentType, exposition } = await import('../metrics/exposition.ts') // loaded on the first scrape
-      const text = await exposition([{ by: 'metrics-routes', metrics: requestMetrics() }, ...collected], (by, reason) =>
+      const text = await exposition([{ by: 'metrics-routes', metrics: ownMetrics() }, ...collected], (by, reason) =>
         complain(`Left out an invalid metric of ${by}: ${reason}`, id),
       )
       renderedAt = performance.now()
-      return { contentType, body: Buffer.from(text) }
+      const body = Buffer.from(text)
+      return { contentType, body, compressed: lazy(() => promisify(gzip)(body)) }
     })
 
     app.get('/metrics', metricsRoute(bus.service), async (request, reply) => {
-      const { contentType, body } = await render(request.id)
-      return reply.header('cache-control', 'no-store').type(contentType).send(body)
+      const { contentType, body, compressed } = await render(request.id)
+      reply.headers({ 'cache-control': 'no-store', vary: 'accept-encoding' }).type(contentType)
+      if (!acceptsGzip(request.headers['accept-encoding'])) return body
+      return reply.header('content-encoding', 'gzip').send(await compressed())
     })
   }
   bus.subscribe(httpRoutes, addRoute, { priority: hookPriority.metrics })
+}
+
+/** The value is always 1, so that queries can add the versions to other metrics. */
+function buildInfo({ metricPrefix, version }: Pick<ServiceInfo, 'metricPrefix' | 'version'>): Metric {
+  return {
+    name: `${metricPrefix}build_info`,
+    help: 'Always 1, with the versions of the service and of Node.js as labels.',
+    type: 'gauge',
+    values: [{ labels: { version, node: process.versions.node }, value: 1 }],
+  }
 }

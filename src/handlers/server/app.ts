@@ -1,4 +1,6 @@
 /** Creates the Fastify instance that routes are added to: request ids, request checks and error responses. */
+
+import type { TlsOptions } from 'node:tls'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { codeOf, messageOf } from '../../bus/errors.ts'
 import type { ProcessBus } from '../../bus/process/process-bus.ts'
@@ -10,7 +12,6 @@ import { nodeServer } from './node/node-server.ts'
 import { genericProblem, type Problem, type Problems } from './problem.ts'
 import { RequestError } from './request-error.ts'
 import { requestIds } from './request-id.ts'
-import type { Certificate } from './tls/certificate.ts'
 import { replyToUnserved } from './unserved.ts'
 
 export interface AppOptions {
@@ -18,7 +19,7 @@ export interface AppOptions {
   readonly trustProxy: boolean
   readonly limits: Limits
   /** Enables HTTPS. */
-  readonly certificate: Certificate | undefined
+  readonly certificate: TlsOptions | undefined
   readonly isDraining: () => boolean
   readonly problems: Problems
 }

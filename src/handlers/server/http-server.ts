@@ -7,10 +7,18 @@ import type { FastifyInstance } from 'fastify'
 import type { CallContext } from '../../bus/call.ts'
 import { lifecycle } from '../../bus/process/lifecycle.ts'
 import type { Subscriber } from '../../bus/process/process-bus.ts'
-import { checkHealth, declareProblems, declareRights, httpListening, httpRoutes } from '../../channels.ts'
+import {
+  checkHealth,
+  collectMetrics,
+  declareProblems,
+  declareRights,
+  httpListening,
+  httpRoutes,
+} from '../../channels.ts'
 import { declaredRights } from '../../rights.ts'
 import { watchFiles } from '../../runtime/watch-files.ts'
 import { checkRights } from '../guards/route-rights.ts'
+import { certificateMetrics } from '../metrics/certificate-metrics.ts'
 import { defaultLimits } from './limits.ts'
 import { Problems } from './problem.ts'
 import { type Certificate, type CertificateOptions, certificateFiles, parseCertificate } from './tls/certificate.ts'
@@ -134,6 +142,9 @@ export const httpServer =
       await running.close()
     }
     bus.subscribe(lifecycle.stop, stop, { priority: 10 }) // before the subscribers that answer its requests
+
+    if (options.tlsCert !== undefined)
+      bus.subscribe(collectMetrics, () => certificateMetrics(bus.service, certificate, clientCa))
 
     bus.subscribe(checkHealth, () =>
       isDraining()

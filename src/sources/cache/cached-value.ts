@@ -1,7 +1,6 @@
 /** One value in the cache: its TTL, its reads, and what is served while reading fails. */
 import type { Limiter } from '../../bus/process/limiter.ts'
 import { type CacheDirectives, type Freshness, NotCached } from '../../freshness.ts'
-import { SourceFailure } from '../../secret.ts'
 import type { Clock } from '../clock.ts'
 import { LastFailure } from './last-failure.ts'
 import { acceptedAge, type ResolvedPolicy, refreshAge } from './policy.ts'
@@ -22,9 +21,21 @@ export const noResults = (): Record<CacheResult, number> => ({
   backoff: 0,
 })
 
+/** One read from the source. */
+export interface Read {
+  /** The id of the call that causes it. */
+  readonly id: string | undefined
+  /** When it is sent, on the monotonic clock. */
+  readonly sentAt: number
+  /** In milliseconds; 0 or less if it has waited too long for its turn. */
+  readonly timeout: number
+  /** Whether it refreshes a value in the background. The first read of a value does not. */
+  readonly isRefresh: boolean
+}
+
 export interface ValueSource<Value, Reply> {
-  /** Reads the value. The id is that of the call that causes the read; `timeout` is in milliseconds. */
-  readonly fetch: (id: string | undefined, timeout: number) => Promise<Value>
+  /** Reads the value. A value that has expired on arrival is a failure. */
+  readonly fetch: (read: Read) => Promise<Value>
   readonly limit: Limiter
   readonly reply: (value: Value, freshness: Freshness) => Reply
   /** Whether the error means that the value does not exist. */
@@ -138,7 +149,7 @@ export class CachedValue<Value, Reply> {
   async refresh(): Promise<void> {
     if (this.refreshIn > 0) return
     if (this.pausedFor > 0) throw this.#failure.error
-    await this.#read(Infinity)
+    await this.#read(Infinity, undefined, this.#loaded)
   }
 
   /**
@@ -190,26 +201,15 @@ export class CachedValue<Value, Reply> {
   }
 
   /** Reads the value, or joins a read that was sent less than `accepted` milliseconds ago. */
-  #read(accepted: number, id?: string): Promise<Entry<Value, Reply>> {
+  #read(accepted: number, id?: string, isRefresh = false): Promise<Entry<Value, Reply>> {
     return this.#reads.join(accepted, async (sentAt, waited) => {
       try {
-        const value = await this.#source.fetch(id, Math.ceil(this.#policy.fetchTimeout - waited))
-        this.#throwIfTooLate(sentAt)
-        return this.#store(value, sentAt)
+        const timeout = Math.ceil(this.#policy.fetchTimeout - waited)
+        return this.#store(await this.#source.fetch({ id, sentAt, timeout, isRefresh }), sentAt)
       } catch (error) {
         throw this.#onFailure(error, sentAt)
       }
     })
-  }
-
-  /** Timeouts are late if the event loop is blocked. A value that has expired on arrival must not be served. */
-  #throwIfTooLate(sentAt: number): void {
-    const duration = this.#clock.monotonic() - sentAt
-    if (duration > this.#policy.maxReadTime)
-      throw new SourceFailure(
-        'SOURCE_TIMEOUT',
-        `The read took ${Math.round(duration)} ms, which is longer than the TTL`,
-      )
   }
 
   #store(value: Value, sentAt: number): Entry<Value, Reply> {

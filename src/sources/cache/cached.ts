@@ -9,10 +9,10 @@ import type { CacheDirectives, Freshness } from '../../freshness.ts'
 import { SourceFailure } from '../../secret.ts'
 import { type Clock, systemClock } from '../clock.ts'
 import { cacheMetrics } from './cache-metrics.ts'
-import { CachedValue } from './cached-value.ts'
+import { CachedValue, type Read } from './cached-value.ts'
 import { maintainClosedSet } from './closed-set.ts'
 import { OutageLog } from './outage-log.ts'
-import { type CachePolicy, resolvePolicy } from './policy.ts'
+import { type CachePolicy, type ResolvedPolicy, resolvePolicy } from './policy.ts'
 import { RecentEntries } from './recent-entries.ts'
 
 export interface CacheDefinition<Query, Value, Reply> {
@@ -72,23 +72,24 @@ export function cached<Query extends object, Value, Reply>(
   return (bus) => {
     const request = bus.requester(ask)
     const limit = limiter(maxReads)
-    const metrics = cacheMetrics(bus.service.metricPrefix, words, { byKey: queries !== undefined, isAbsent })
+    const metrics = cacheMetrics(bus.service.metricPrefix, words, { byKey: queries !== undefined, isAbsent, policy })
     let isStopped = () => false
 
     /** @param outages of this value, or of all */
     const create = (key: string, query: Query, outages: OutageLog, onValue?: () => void) => {
       const count = metrics.counter(key)
       // Not bound to the signal and deadline of the request that causes it, because other requests share the read.
-      const fetch = async (id: string | undefined, timeout: number) => {
+      const fetch = async ({ id, sentAt, timeout, isRefresh }: Read) => {
         try {
           if (timeout <= 0) throw new SourceFailure('SOURCE_TIMEOUT', `${maxReads} reads are in progress`)
           const value = await request(query, { id, timeout })
-          count.success()
+          throwIfTooLate(clock.monotonic() - sentAt, policy)
+          count.success(isRefresh)
           outages.onSuccess(key, id)
           return value
         } catch (cause) {
           const error = asSourceFailure(cause)
-          count.failure(error)
+          count.failure(error, isRefresh)
           outages.onFailure(key, id, error, !isStopped() && (queries !== undefined || !isAbsent(error)))
           throw error
         }
@@ -124,6 +125,15 @@ export function cached<Query extends object, Value, Reply>(
       bus.subscribe(collectMetrics, () => metrics.collect(values))
     }
   }
+}
+
+/**
+ * Timeouts are late if the event loop is blocked. A value that has expired on arrival must not be served.
+ * @param duration the time since the read was sent, in milliseconds
+ */
+function throwIfTooLate(duration: number, { maxReadTime }: ResolvedPolicy): void {
+  if (duration > maxReadTime)
+    throw new SourceFailure('SOURCE_TIMEOUT', `The read took longer than ${maxReadTime} ms, so its value has expired`)
 }
 
 /** Reports the timeout of the bus like a timeout of the source. */

@@ -2,17 +2,14 @@ import { describe, expect, test } from 'vitest'
 import { type Limiter, limiter } from '../../../src/bus/process/limiter.ts'
 import type { CacheDirectives, Freshness } from '../../../src/freshness.ts'
 import { SecretNotFound, SourceFailure, type SourceFailureCode } from '../../../src/secret.ts'
-import { CachedValue } from '../../../src/sources/cache/cached-value.ts'
+import { CachedValue, type Read } from '../../../src/sources/cache/cached-value.ts'
 import { type CachePolicy, resolvePolicy } from '../../../src/sources/cache/policy.ts'
 import { ManualClock, settled } from '../../support/manual-clock.ts'
 
 const policy: CachePolicy = { ttl: 60_000, maxStale: 3_600_000, negativeTtl: 2_000 }
 const almostOne = 1 - Number.EPSILON
 
-interface Fetch extends PromiseWithResolvers<string> {
-  readonly id: string | undefined
-  readonly timeout: number
-}
+type Fetch = Read & PromiseWithResolvers<string>
 
 const codeOf = (error: unknown) => (error as { code?: unknown }).code
 
@@ -20,8 +17,8 @@ const codeOf = (error: unknown) => (error as { code?: unknown }).code
 function cached(options: Partial<CachePolicy> = {}, limit = limiter(10)) {
   const clock = new ManualClock()
   const fetches: Fetch[] = []
-  const fetch = (id: string | undefined, timeout: number) => {
-    const answer = { id, timeout, ...Promise.withResolvers<string>() }
+  const fetch = (read: Read) => {
+    const answer = { ...read, ...Promise.withResolvers<string>() }
     fetches.push(answer)
     return answer.promise
   }
@@ -1023,16 +1020,6 @@ describe('the timeout of a read', () => {
 
     expect(fetches[0]?.timeout).toBe(timeout)
   })
-})
-
-test('a value that arrives after the end of its TTL is not served', async () => {
-  const { clock, get, answer } = cached({ ttl: 2_000 })
-  const reply = get().catch(codeOf)
-  await clock.advance(2_001) // the event loop was blocked, so that the timeout has not ended the read
-
-  await answer('late')
-
-  expect(await reply).toBe('SOURCE_TIMEOUT')
 })
 
 describe('a policy', () => {

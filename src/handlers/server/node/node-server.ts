@@ -1,7 +1,7 @@
 /** Creates the Node.js server that Fastify runs on, with the limits: HTTPS with a certificate, otherwise HTTP. */
 import type { IncomingMessage, RequestListener, Server } from 'node:http'
+import type { TlsOptions } from 'node:tls'
 import type { Limits } from '../limits.ts'
-import type { Certificate } from '../tls/certificate.ts'
 import { closeConnectionsGracefully } from './connections.ts'
 import { removeUnusedContentType } from './empty-requests.ts'
 import { createSecureServer, createServer } from './node-http.ts'
@@ -14,7 +14,7 @@ import { serverResponse, type WatchedResponse, warmUpObjectShapes } from './resp
 export function nodeServer(
   handle: RequestListener,
   limits: Limits,
-  certificate: Certificate | undefined,
+  certificate: TlsOptions | undefined,
   isDraining: () => boolean,
 ): Server {
   const pending = new PendingReplies(limits.pendingBytes)

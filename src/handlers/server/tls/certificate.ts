@@ -16,8 +16,8 @@ export interface CertificateOptions {
   readonly tlsKeyPassphraseFile?: string | undefined
 }
 
-/** All certificate options of a TLS server, because a reload replaces them all. */
-export type Certificate = SecureContextOptions
+/** All certificate options of a TLS server, because a reload replaces them all. `cert` is the chain in PEM. */
+export type Certificate = SecureContextOptions & { readonly cert: string }
 
 /** Returns the files of the certificate, or none if the option for the certificate or for the key is missing. */
 export function certificateFiles({ tlsCert, tlsKey, tlsKeyPassphraseFile }: CertificateOptions): OptionFile[] {
