@@ -134,9 +134,7 @@ export class LogOutput {
           return false
         }
         // The reader has closed stdout, or the disk is full.
-        for (const { kind } of this.#chunkLines) this.#dropped[kind] += 1
-        this.#size -= this.#chunk.length
-        this.#chunk = Buffer.alloc(0)
+        this.#dropChunk()
         continue
       }
       this.#full = false
@@ -155,6 +153,18 @@ export class LogOutput {
     this.#chunkLines = this.#lines.splice(0, end < 0 ? this.#lines.length : Math.max(1, end))
     this.#others -= this.#chunkLines.filter(({ kind }) => kind === 'other').length
     this.#chunk = Buffer.from(this.#chunkLines.map(({ text }) => text).join(''))
+  }
+
+  /** Drops the lines of the chunk that have not been written, or only in part. */
+  #dropChunk(): void {
+    let unwritten = this.#chunk.length
+    this.#size -= unwritten
+    this.#chunk = Buffer.alloc(0)
+    for (const { text, kind } of this.#chunkLines.toReversed()) {
+      if (unwritten <= 0) return
+      this.#dropped[kind] += 1
+      unwritten -= Buffer.byteLength(text)
+    }
   }
 
   #reportDropped(): void {

@@ -98,6 +98,21 @@ describe('a log that is not read', () => {
   })
 })
 
+test('a log whose reader leaves does not count the lines that were written', async () => {
+  const { output, reader, read } = await piped()
+  for (let number = 1; number <= 1_000; number += 1) output.write(line('other', number))
+  expect(output.flush()).toBe(false) // the pipe is full
+  const text = Buffer.alloc(size / 32)
+  const first = text.toString('utf8', 0, readSync(reader, text))
+  expect(output.flush()).toBe(false) // a part of a chunk is written
+  const written = `${first}${read()}`.split('\n').length - 1
+  closeSync(reader)
+
+  expect(output.flush()).toBe(true)
+
+  expect(written + output.dropped.other).toBe(1_000)
+})
+
 test('a log without a reader drops its lines, and reports them to the next reader', async () => {
   const { output, reader, openReader, read, drained } = await piped()
   closeSync(reader)

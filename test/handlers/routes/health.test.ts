@@ -1,10 +1,13 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import type { Listener } from '../../../src/bus/bus.ts'
+import { lifecycle } from '../../../src/bus/process/lifecycle.ts'
 import { checkHealth, getIdentity, type HealthCheck } from '../../../src/channels.ts'
 import { healthRoutes } from '../../../src/handlers/routes/health.ts'
+import { metricsRoutes } from '../../../src/handlers/routes/metrics.ts'
 import { identity } from '../../../src/sources/identity.ts'
 import { fakeListener, fakeProvider } from '../../../src/testing/fakes.ts'
-import { fetchReply, startHttp } from '../../support/http/http.ts'
+import { scrape } from '../../support/exposition.ts'
+import { fetchReply, type HttpService, startHttp } from '../../support/http/http.ts'
 
 const raise = (thrown: unknown): never => {
   throw thrown
@@ -18,6 +21,7 @@ async function health(checks: Record<string, Listener<void, HealthCheck>> = {}) 
   return startHttp({
     identity: identity(own),
     routes: healthRoutes(),
+    metrics: metricsRoutes(),
     ...Object.fromEntries(subscribers),
   })
 }
@@ -211,5 +215,81 @@ describe('GET /ready', () => {
     const { origin } = await health({ disk: () => ({ name: 'disk', status: 'fail' }) })
 
     expect(await fetchReply(`${origin}/ready`, { method: 'HEAD' })).toMatchObject({ status: 503, body: '' })
+  })
+})
+
+describe('a scrape', () => {
+  const read = async ({ origin }: HttpService) => {
+    const scraped = await scrape(origin)
+    const current = Object.entries(scraped.values('secret_bus_health')).flatMap(([key, value]) => (value ? [key] : []))
+    return { ready: scraped.values('secret_bus_ready'), current: current.toSorted() }
+  }
+
+  test.each<[string, Record<string, Listener<void, HealthCheck>>, string[]]>([
+    ['pass', { cache: () => ({ name: 'cache', status: 'pass' }) }, ['cache pass']],
+    ['warn', { cache: () => ({ name: 'cache', status: 'warn', output: 'stale' }) }, ['cache warn']],
+    [
+      'warn and fail',
+      { cache: () => ({ name: 'cache', status: 'warn' }), disk: async () => ({ name: 'disk', status: 'fail' }) },
+      ['cache warn', 'disk fail'],
+    ],
+    ['throw', { '/opt/plugins/disk.mjs': () => raise(new Error('oops')) }, ['disk.mjs fail']],
+    ['never end', { hanging: () => new Promise(() => {}) }, ['hanging fail']],
+    ['are invalid', { odd: () => 'nonsense' as unknown as HealthCheck }, ['odd fail']],
+    ['return undefined', { none: () => undefined as unknown as HealthCheck }, []],
+    [
+      'have the same name',
+      { one: () => ({ name: 'disk', status: 'warn' }), another: () => ({ name: 'disk', status: 'pass' }) },
+      ['disk warn'],
+    ],
+    [
+      'have names that are the same in UTF-8',
+      { one: () => ({ name: '\ud800', status: 'fail' }), another: () => ({ name: '\udbff', status: 'pass' }) },
+      ['\ufffd fail'],
+    ],
+  ])('contains the readiness and the checks that %s, as in GET /ready', async (_, checks, expected) => {
+    const service = await health(checks)
+
+    const { ready, current } = await read(service)
+
+    expect(current).toEqual([...expected, 'http-server pass'].toSorted())
+    const { status } = await fetchReply(`${service.origin}/ready`)
+    expect(ready).toEqual({ '': status === 200 ? 1 : 0 })
+  })
+
+  test('contains a series for each status of a check', async () => {
+    const { origin } = await health({ cache: () => ({ name: 'cache', status: 'warn' }) })
+
+    expect((await scrape(origin)).values('secret_bus_health')).toMatchObject({
+      'cache pass': 0,
+      'cache warn': 1,
+      'cache fail': 0,
+    })
+  })
+
+  test('runs each check once, and logs an invalid one once, also if readiness is checked', async () => {
+    let calls = 0
+    const odd = () => {
+      calls += 1
+      return 'nonsense' as unknown as HealthCheck
+    }
+    const { origin, messages } = await health({ odd })
+
+    await scrape(origin)
+    expect(calls).toBe(1)
+    await fetchReply(`${origin}/ready`)
+
+    expect(messages('error')).toHaveLength(1)
+  })
+
+  test('is not ready while the service shuts down', async () => {
+    const service = await health()
+    expect((await read(service)).ready).toEqual({ '': 1 })
+    const { promise: testFinished, resolve } = Promise.withResolvers<void>()
+    service.bus.subscribe(lifecycle.stop, () => testFinished, { priority: 0 })
+    onTestFinished(() => resolve())
+    void service.bus.exit()
+
+    expect(await read(service)).toEqual({ ready: { '': 0 }, current: ['http-server fail'] })
   })
 })

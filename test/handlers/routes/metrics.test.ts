@@ -1,16 +1,20 @@
+import { syncBuiltinESMExports } from 'node:module'
 import perfHooks, { PerformanceObserver } from 'node:perf_hooks'
 import { setImmediate } from 'node:timers/promises'
+import zlib, { gunzipSync } from 'node:zlib'
+import { request } from 'undici'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { Subscriber } from '../../../src/bus/process/process-bus.ts'
 import { collectMetrics, type Metric, type Numbers } from '../../../src/channels.ts'
 import { metricsRoutes } from '../../../src/handlers/routes/metrics.ts'
-import { type Exposition, scrape } from '../../support/exposition.ts'
+import { Exposition, scrape } from '../../support/exposition.ts'
 import { fetchReply, RawConnection, startHttp } from '../../support/http/http.ts'
 
 const requestsIn = (exposition: Exposition) => exposition.values('secret_bus_http_requests_total')
 
 afterEach(() => {
   vi.restoreAllMocks()
+  syncBuiltinESMExports()
 })
 
 describe('a scrape', () => {
@@ -158,6 +162,70 @@ describe('a scrape', () => {
     await service.bus.start()
 
     expect(requestsIn(await scrape(service.origin))).toEqual({})
+  })
+})
+
+describe('compression', () => {
+  async function get(origin: string, headers: Record<string, string>, method: 'GET' | 'HEAD' = 'GET') {
+    const { statusCode, headers: received, body } = await request(`${origin}/metrics`, { headers, method })
+    return { status: statusCode, headers: received, content: Buffer.from(await body.arrayBuffer()) }
+  }
+  /** A counter that makes the document long. */
+  const long: Subscriber = (bus) => {
+    const values = Array.from({ length: 2_000 }, (_, index) => ({ labels: { name: `name-${index}` }, value: index }))
+    bus.subscribe(collectMetrics, () => [{ name: 'long_total', help: 'Long.', type: 'counter', values }])
+  }
+
+  test('uses gzip if the client accepts it', async () => {
+    const { origin } = await startHttp({ metrics: metricsRoutes(), long })
+
+    const [packed, plain] = [await get(origin, { 'accept-encoding': 'gzip' }), await get(origin, {})]
+
+    expect(packed.headers).toMatchObject({
+      'content-encoding': 'gzip',
+      'content-length': String(packed.content.length),
+      'content-type': 'text/plain; version=0.0.4; charset=utf-8',
+      'cache-control': 'no-store',
+      vary: 'accept-encoding',
+    })
+    expect(plain.headers).toMatchObject({ vary: 'accept-encoding', 'content-length': String(plain.content.length) })
+    expect(plain.headers).not.toHaveProperty('content-encoding')
+    const values = (text: string) => new Exposition(text).values('long_total')
+    expect(values(gunzipSync(packed.content).toString())).toEqual(values(plain.content.toString()))
+    expect(packed.content.length).toBeLessThan(plain.content.length / 4)
+  })
+
+  test.each(['gzip;q=0', 'identity, gzip;q=0.5', 'br'])('does not use it with %s', async (header) => {
+    const { origin } = await startHttp({ metrics: metricsRoutes() })
+
+    expect((await get(origin, { 'accept-encoding': header })).headers).not.toHaveProperty('content-encoding')
+  })
+
+  test.each([
+    ['gzip', { 'content-encoding': 'gzip' }],
+    ['identity', {}],
+  ])('responds to HEAD with the headers only: %s', async (coding, expected) => {
+    const { origin } = await startHttp({ metrics: metricsRoutes() })
+
+    const { status, headers, content } = await get(origin, { 'accept-encoding': coding }, 'HEAD')
+
+    expect(status).toBe(200)
+    expect(headers).toMatchObject({ vary: 'accept-encoding', ...expected })
+    expect(Number(headers['content-length'])).toBeGreaterThan(100)
+    expect(content).toHaveLength(0)
+  })
+
+  test('happens once for all scrapes that share a document', async () => {
+    const compressing = vi.spyOn(zlib, 'gzip')
+    syncBuiltinESMExports()
+    const { origin } = await startHttp({ metrics: metricsRoutes(), long })
+    await get(origin, {}) // loads what a scrape needs
+
+    const scrapes = await Promise.all(Array.from({ length: 20 }, () => get(origin, { 'accept-encoding': 'gzip' })))
+
+    for (const { content } of scrapes) expect(gunzipSync(content).toString()).toContain('name-1999')
+    expect(compressing.mock.calls.length).toBeGreaterThan(0)
+    expect(compressing.mock.calls.length).toBeLessThan(scrapes.length / 2)
   })
 })
 
