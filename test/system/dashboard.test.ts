@@ -115,7 +115,8 @@ test.runIf(prometheusInstalled)(
       (await prometheus.rules()).filter(({ alerts }) => alerts.length > 0).map(({ name }) => name)
     await expect
       .poll(active, { interval: 1_000 })
-      .toEqual(expect.arrayContaining(['SecretBusRefreshFailing', 'SecretBusValueStale', 'SecretBusOldTokenInUse']))
+      .toEqual(expect.arrayContaining(['SecretBusValueStale', 'SecretBusOldTokenInUse', 'SecretBusServerErrors']))
+    await expect.poll(failingRefreshes, { interval: 1_000 }).toContain('thedoctor')
     await setTimeout(Number(duration) * 100)
     await dynamodb.clearFaults()
     await expect.poll(active, { interval: 1_000 }).not.toContain('SecretBusValueStale')
