@@ -69,6 +69,9 @@ const mutants: readonly (readonly [alert: string, mutant: string, from: string, 
   ['SecretBusCertificateExpiresSoon', 'fires at once', 'for: 10m', 'for: 0m'],
   ['SecretBusCertificateExpired', 'fires earlier', '< 86400', '< 864000'],
   ['SecretBusCertificateExpired', 'fires later', '< 86400', '< 600'],
+  ['SecretBusClientCaExpiresSoon', 'fires earlier', '30 *', '40 *'],
+  ['SecretBusClientCaExpiresSoon', 'fires later', '30 *', '20 *'],
+  ['SecretBusClientCaExpiresSoon', 'fires at once', 'for: 10m', 'for: 0m'],
 ]
 
 describe.runIf(installed)('the alerts', () => {

@@ -291,7 +291,7 @@ export const mutants: Readonly<Record<CheckName, readonly Mutant[]>> = {
     ['it reaches any address', 'DestinationSecurityGroupId: !Ref TaskSecurityGroup', 'CidrIp: 0.0.0.0/0'],
   ],
   'scaling follows CPU and requests, within the limits of the parameters': [
-    ['it scales another service', 'Cluster}/${Service.Name}', 'Cluster}/${Service.ServiceArn}'],
+    ['it scales another service', 'Service.Name}\n      MinCapacity', 'Service.ServiceArn}\n      MinCapacity'],
     ['the maximum is fixed', 'MaxCapacity: !Ref MaxCount', 'MaxCapacity: 1000'],
   ],
   'a service without tasks is not scaled': [
@@ -353,9 +353,9 @@ export const mutants: Readonly<Record<CheckName, readonly Mutant[]>> = {
       'notBreaching\n\n  # --- Dashboard',
     ],
     [
-      'an alarm watches the metrics of all stacks',
-      'Namespace: !Sub secret-bus/${AWS::StackName}\n      MetricName: StaleReplies',
-      'Namespace: secret-bus\n      MetricName: StaleReplies',
+      'an alarm watches the metrics of another stack',
+      '{AWS::StackName}\n      MetricName: StaleReplies',
+      '{AWS::Region}\n      MetricName: StaleReplies',
     ],
   ],
   'an alarm for failed refreshes lasts 15 minutes, because an outage is logged once': [
@@ -369,15 +369,15 @@ export const mutants: Readonly<Record<CheckName, readonly Mutant[]>> = {
     ['the message has another text', '"Secret accessed"', '"Accessed secret"'],
     [
       'the metric is in another namespace',
-      'MetricNamespace: !Sub secret-bus/${AWS::StackName}\n          MetricName: StaleReplies',
-      'MetricNamespace: secret-bus\n          MetricName: StaleReplies',
+      '{AWS::StackName}\n          MetricName: StaleReplies',
+      '{AWS::Region}\n          MetricName: StaleReplies',
     ],
   ],
   'the dashboard shows the load balancer, the tasks, the table and the log': [
     ['a metric does not exist', '"HealthyHostCount"', '"HealthyHosts"'],
-    ['it shows another table', '"TableName", "${TableName}"', '"TableName", "devops-challenge"'],
+    ['it shows another table', '{TableName}"]', '{CodeNames}"]'],
     ['it is not JSON', '"title": "Warnings and errors",', '"title": "Warnings and errors"'],
-    ['it names no log', "SOURCE '${LogGroup}' | ", ''],
+    ['it names another log', "{LogGroup}' | ", "{Cluster}' | "],
   ],
   'the widgets of the dashboard do not overlap': [
     ['a widget is wider', '"x": 8, "y": 6, "width": 8', '"x": 8, "y": 6, "width": 9'],
