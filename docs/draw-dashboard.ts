@@ -102,7 +102,10 @@ const drawStates: Draw = (lines, width, _height, { title }) => {
     .join('')
 }
 
-const drawLines: Draw = (lines, width, height, { fieldConfig }) => {
+const peak = ({ points }: Line) => Math.max(...points.map(([, value]) => value).filter(Number.isFinite))
+
+const drawLines: Draw = (unsorted, width, height, { fieldConfig }) => {
+  const lines = unsorted.toSorted((one, other) => peak(other) - peak(one)) // the legend has room for the highest
   const { unit } = fieldConfig?.defaults ?? {}
   const points = lines.flatMap((line) => line.points).filter(([, value]) => Number.isFinite(value))
   const [times, values] = [points.map(([time]) => time), points.map(([, value]) => value)]
@@ -119,7 +122,8 @@ const drawLines: Draw = (lines, width, height, { fieldConfig }) => {
   const drawn = lines.map(({ points: all }, index) => {
     const finite = all.filter(([, value]) => Number.isFinite(value))
     const path = finite.map(([time, value]) => `${x(time).toFixed(1)},${y(value).toFixed(1)}`).join(' ')
-    return `<polyline points="${path}" fill="none" stroke="${colorOf(index)}" stroke-width="1.5"/>`
+    const dashes = lines[index]?.name.startsWith('TTL') ? ' stroke-dasharray="6 4"' : ''
+    return `<polyline points="${path}" fill="none" stroke="${colorOf(index)}" stroke-width="1.5"${dashes}/>`
   })
   const more = lines.length > legends ? ` and ${lines.length - legends} more` : ''
   const names = lines.slice(0, legends).map(({ name }, index) => {

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { parse, stringify } from 'yaml'
+import { snippetsIn } from '../support/project/snippets.ts'
 
 const installed = spawnSync('promtool', ['--version']).status === 0
 if (!installed) process.stdout.write('promtool is not installed: skipping the tests of the alerts\n')
@@ -81,6 +82,19 @@ describe.runIf(installed)('the alerts', () => {
 
   test('pass their unit tests', async () => {
     expect((await promtool('test', 'rules', 'infra/prometheus/rules.test.yaml')).stdout).toContain('SUCCESS')
+  })
+
+  test('are loaded with the configuration that OPERATIONS.md shows', async () => {
+    const document = await readFile('docs/OPERATIONS.md', 'utf8')
+    const [example] = snippetsIn('docs/OPERATIONS.md', document).filter(({ file }) => file === 'prometheus.yml')
+    const folder = await mkdtemp(join(tmpdir(), 'alerts-'))
+    onTestFinished(() => rm(folder, { recursive: true }))
+    await writeFile(join(folder, 'rules.yaml'), rules)
+    await writeFile(join(folder, 'prometheus.yml'), example?.code ?? '')
+
+    const { stdout } = await promtool('check', 'config', '--syntax-only', join(folder, 'prometheus.yml'))
+
+    expect(stdout).toContain(`SUCCESS: ${join(folder, 'prometheus.yml')} is valid`)
   })
 
   test.each(alerts)('%s has expectations in which it fires and in which it does not', (alert) => {

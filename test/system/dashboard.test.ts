@@ -21,6 +21,9 @@ const dashboard: { readonly title: string; readonly panels: readonly Panel[] } =
 )
 const variables = { job: 'secret-bus', instance: '.+', __rate_interval: '5s' }
 
+/** The instances of the test accept any client with a token, so this metric has no data. */
+const onlyWithClientCa = 'secret_bus_tls_client_ca_expiry_timestamp_seconds'
+
 const sha256 = (token: string) => `sha256:${hash('sha256', token)}`
 
 const clients = [
@@ -53,24 +56,26 @@ async function startFleet(certificate: TestCertificate) {
 /** Sends requests of all kinds to the instance until the test ends. */
 function load(origin: string, certificate: TestCertificate): void {
   const send = clientOf(origin, certificate)
-  const kinds: [path: string, token: string, more?: Record<string, string>][] = [
-    ...Array.from({ length: 8 }, (): [string, string] => ['/secret', 'new-token']),
+  const kinds: [path: string, token: string][] = [
+    ...Array.from({ length: 8 }, (): [path: string, token: string] => ['/secret', 'new-token']),
     ['/secret/river', 'old-token'],
     ['/secret/nothing', 'new-token'],
     ['/secret', 'unknown-token'],
     ['/metrics', 'batch-token'],
     ['/secret', 'batch-token'],
-    ['/secret', 'new-token', { 'cache-control': 'only-if-cached, max-age=0' }],
     ['/ready', ''],
   ]
   let running = true
+  const request = async (path: string, token: string, headers = {}) => {
+    if (running) await send(path, { headers: { authorization: `Bearer ${token}`, ...headers } }).catch(() => {})
+    await setTimeout(5)
+  }
   const sending = (async () => {
-    while (running)
-      for (const [path, token, more] of kinds) {
-        if (!running) break
-        await send(path, { headers: { authorization: `Bearer ${token}`, ...more } }).catch(() => {})
-        await setTimeout(5)
-      }
+    for (let round = 0; running; round += 1) {
+      for (const [path, token] of kinds) await request(path, token)
+      // 504, but seldom: the picture should show a healthy service.
+      if (round % 20 === 0) await request('/secret', 'new-token', { 'cache-control': 'only-if-cached, max-age=0' })
+    }
   })()
   onTestFinished(async () => {
     running = false
@@ -107,7 +112,7 @@ test.runIf(prometheusInstalled)(
       return results.filter(({ lines }) => !lines.some(({ points }) => hasData(points))).map(({ query }) => query)
     }
     expect(queries.length).toBeGreaterThan(30)
-    await expect.poll(withoutData, { interval: 1_000 }).toEqual([])
+    await expect.poll(withoutData, { interval: 1_000 }).toEqual([expect.stringContaining(onlyWithClientCa)])
 
     await setTimeout(Number(duration) * 400)
     await dynamodb.injectFaults({ thedoctor: throttling })
@@ -123,7 +128,7 @@ test.runIf(prometheusInstalled)(
     }
     await expect
       .poll(active, { interval: 1_000 })
-      .toEqual(expect.arrayContaining(['SecretBusServerErrors', 'SecretBusValueStale', 'SecretBusOldTokenInUse']))
+      .toEqual(expect.arrayContaining(['SecretBusValueStale', 'SecretBusOldTokenInUse']))
     await expect.poll(failingRefreshes, { interval: 1_000 }).toContain('thedoctor')
     await setTimeout(Number(duration) * 100)
     await dynamodb.clearFaults()
@@ -135,7 +140,7 @@ test.runIf(prometheusInstalled)(
     await setTimeout(Number(duration) * 400)
 
     const drawn = new Map<number, Line[]>()
-    const range = { start: start + 5, end: now(), step: Math.max(1, Math.round((now() - start) / 150)) }
+    const range = { start: start + 5, end: now(), step: Math.max(1, Math.round((now() - start) / 100)) }
     for (const { id, query, legendFormat } of queries) {
       const lines = (await read(query, range)).map(({ metric, points }) => ({
         name: legend(legendFormat, metric),
