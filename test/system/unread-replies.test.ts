@@ -44,6 +44,7 @@ const targets: Target[] = [
     'GET /nothing',
   ].map((line): [string, string] => [line, `Authorization: ${authorization}`]),
   ['GET /docs/swagger-ui-bundle.js', `Authorization: ${authorization}`, 'Accept-Encoding: gzip'],
+  ['GET /metrics', `Authorization: ${authorization}`, 'Accept-Encoding: gzip'],
   ['GET /secret'],
   ['GET /%'],
 ]

@@ -14,13 +14,13 @@ export function certificateMetrics(
   return [
     {
       name: `${metricPrefix}tls_certificate_expiry_timestamp_seconds`,
-      help: 'Unix time after which the TLS certificate of the server is no longer valid.',
+      help: 'Unix time at which the TLS certificate of the server expires.',
       type: 'gauge',
       values: certificate ? [{ value: expiryOf(certificate.cert) }] : [],
     },
     {
       name: `${metricPrefix}tls_client_ca_expiry_timestamp_seconds`,
-      help: 'Earliest Unix time after which a CA certificate for clients is no longer valid.',
+      help: 'Earliest Unix time at which a CA certificate for clients expires.',
       type: 'gauge',
       values: clientCa ? [{ value: Math.min(...clientCa.ca.map(expiryOf)) }] : [],
     },

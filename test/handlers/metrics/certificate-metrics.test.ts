@@ -64,7 +64,7 @@ test('the expiry of the client CA is the earliest of its certificates', async ()
   expect(await days()).toBe(60)
 })
 
-test('there are no metrics of what is not configured', async () => {
+test('a server has no metrics of what is not configured', async () => {
   const { expiry, caExpiry } = await secured('2040-01-01T00:00:00Z')
   expect(Object.keys(await expiry())).toHaveLength(1)
   expect(await caExpiry()).toEqual({})
