@@ -1,6 +1,7 @@
 /** All checks of the CloudFormation template. */
 import { expect } from 'vitest'
 import { infrastructureChecks } from './infrastructure-checks.ts'
+import { monitoringChecks } from './monitoring-checks.ts'
 import { parameterChecks } from './parameter-checks.ts'
 import { serviceChecks } from './service-checks.ts'
 import { type Checks, certificate, clients, onEc2, onFargate, tokens } from './stacks.ts'
@@ -12,6 +13,7 @@ export const checks = {
   ...taskChecks,
   ...serviceChecks,
   ...infrastructureChecks,
+  ...monitoringChecks,
   'the AWS validator reports nothing': (template) => {
     for (const parameters of [
       onFargate,

@@ -1,4 +1,4 @@
-/** Checks of the file itself, the instances, the table, the alarms and the outputs. */
+/** Checks of the file itself, the instances, the table and the outputs. */
 import { expect } from 'vitest'
 import { at } from '../support/project/template.ts'
 import {
@@ -7,7 +7,6 @@ import {
   dependencies,
   everyCombination,
   network,
-  ofType,
   onEc2,
   onFargate,
   properties,
@@ -116,28 +115,6 @@ export const infrastructureChecks = {
     })
   },
 
-  'alarms cover errors, unready tasks and throttling': (template) => {
-    const stack = template.stack({ ...network, TableName: 'secrets' })
-    const loadBalancer = { Name: 'LoadBalancer', Value: '<LoadBalancer.LoadBalancerFullName>' }
-    const target = { Name: 'TargetGroup', Value: '<TargetGroup.TargetGroupFullName>' }
-    const expected = [
-      ['AWS/ApplicationELB', 'HTTPCode_Target_5XX_Count', [loadBalancer, target]],
-      ['AWS/ApplicationELB', 'HTTPCode_ELB_5XX_Count', [loadBalancer]],
-      ['AWS/ApplicationELB', 'UnHealthyHostCount', [loadBalancer, target]],
-      ['AWS/DynamoDB', 'ReadThrottleEvents', [{ Name: 'TableName', Value: 'secrets' }]],
-    ]
-
-    const alarms = ofType(stack, 'AWS::CloudWatch::Alarm')
-    const watched = alarms.map(({ Namespace, MetricName, Dimensions }) => [Namespace, MetricName, Dimensions])
-    expect(watched).toEqual(expected)
-    for (const alarm of alarms)
-      expect(alarm).toMatchObject({
-        ComparisonOperator: 'GreaterThanThreshold',
-        TreatMissingData: 'notBreaching', // without requests there are no errors
-        AlarmActions: ['<AlarmTopic>'],
-      })
-  },
-
   'the outputs contain the URL and the names of the resources': (template) => {
     const valuesOf = (more: object) => {
       const outputs = Object.entries(template.stack({ ...network, ...more }).outputs)
@@ -150,6 +127,7 @@ export const infrastructureChecks = {
       ClusterName: '<Cluster>',
       ServiceName: '<Service.Name>',
       AlarmTopic: '<AlarmTopic>',
+      Dashboard: '<Dashboard>',
       TableName: 'devops-challenge',
     })
     expect(valuesOf(certificate)).toMatchObject({ Url: 'https://<LoadBalancer.DNSName>/secret' })

@@ -291,7 +291,7 @@ export const mutants: Readonly<Record<CheckName, readonly Mutant[]>> = {
     ['it reaches any address', 'DestinationSecurityGroupId: !Ref TaskSecurityGroup', 'CidrIp: 0.0.0.0/0'],
   ],
   'scaling follows CPU and requests, within the limits of the parameters': [
-    ['it scales another service', 'Service.Name}', 'Service.ServiceArn}'],
+    ['it scales another service', 'Service.Name}\n      MinCapacity', 'Service.ServiceArn}\n      MinCapacity'],
     ['the maximum is fixed', 'MaxCapacity: !Ref MaxCount', 'MaxCapacity: 1000'],
   ],
   'a service without tasks is not scaled': [
@@ -345,13 +345,42 @@ export const mutants: Readonly<Record<CheckName, readonly Mutant[]>> = {
     ['it has no point-in-time recovery', 'PointInTimeRecoveryEnabled: true', 'PointInTimeRecoveryEnabled: false'],
     ['it has another key', '{ AttributeName: !Ref KeyAttribute, KeyType', '{ AttributeName: code_name, KeyType'],
   ],
-  'alarms cover errors, unready tasks and throttling': [
+  'alarms cover errors, unready tasks, throttling, failed refreshes and stale replies': [
     ['a metric does not exist', 'MetricName: ReadThrottleEvents', 'MetricName: ReadThrottles'],
     [
       'an alarm has no action',
-      'notBreaching\n      AlarmActions: [!Ref AlarmTopic]\n      OKActions: [!Ref AlarmTopic]\n\nOut',
-      'notBreaching\n\nOut',
+      'notBreaching\n      AlarmActions: [!Ref AlarmTopic]\n      OKActions: [!Ref AlarmTopic]\n\n  # --- Dashboard',
+      'notBreaching\n\n  # --- Dashboard',
     ],
+    [
+      'an alarm watches the metrics of another stack',
+      '{AWS::StackName}\n      MetricName: StaleReplies',
+      '{AWS::Region}\n      MetricName: StaleReplies',
+    ],
+  ],
+  'an alarm for failed refreshes lasts 15 minutes, because an outage is logged once': [
+    without('it ends after the first period', '      DatapointsToAlarm: 1'),
+  ],
+  'the metric filters count failed refreshes and stale replies in the log of a service, and nothing else': [
+    ['repeated failures count', '{ $.level = "warn" && $.msg = "Failed', '{ $.msg = "Failed'],
+    ['other warnings count', ' && $.msg = "Failed to fetch secret *"', ''],
+    ['the level is a number', '$.level = "warn"', '$.level = "40"'],
+    ['fresh replies count', 'hit; ttl=-*', 'hit; ttl=*'],
+    ['the message has another text', '"Secret accessed"', '"Accessed secret"'],
+    [
+      'the metric is in another namespace',
+      '{AWS::StackName}\n          MetricName: StaleReplies',
+      '{AWS::Region}\n          MetricName: StaleReplies',
+    ],
+  ],
+  'the dashboard shows the load balancer, the tasks, the table and the log': [
+    ['a metric does not exist', '"HealthyHostCount"', '"HealthyHosts"'],
+    ['it shows another table', '{TableName}"]', '{CodeNames}"]'],
+    ['it is not JSON', '"title": "Warnings and errors",', '"title": "Warnings and errors"'],
+    ['it names another log', "{LogGroup}' | ", "{Cluster}' | "],
+  ],
+  'the widgets of the dashboard do not overlap': [
+    ['a widget is wider', '"x": 8, "y": 6, "width": 8', '"x": 8, "y": 6, "width": 9'],
   ],
   'the outputs contain the URL and the names of the resources': [
     ['the URL has the wrong scheme', '!Sub https://', '!Sub http://'],

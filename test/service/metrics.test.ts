@@ -45,6 +45,7 @@ describe('a scrape of the service', () => {
       'secret_bus_calls_total',
       'secret_bus_call_seconds_total',
       'secret_bus_state',
+      'secret_bus_http_requests_shed_total',
       'secret_bus_token_uses_total',
       'secret_bus_clients_stale_seconds',
       'secret_bus_ready',

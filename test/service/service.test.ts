@@ -36,7 +36,7 @@ describe('assembly', () => {
       'secret.fetch': ['dynamodb'],
       'dynamodb.locate': [],
       'health.check': ['http-server', 'secret-cache'],
-      'metrics.collect': ['bus-metrics', 'health-routes', 'secret-cache', 'access-metrics'],
+      'metrics.collect': ['bus-metrics', 'load-shedding', 'health-routes', 'secret-cache', 'access-metrics'],
       'http.routes': [
         'docs',
         'trace-context',

@@ -3,7 +3,8 @@ import type { Socket } from 'node:net'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import type { FastifyInstance } from 'fastify'
 import type { Subscriber } from '../../bus/process/process-bus.ts'
-import { httpRoutes } from '../../channels.ts'
+import { collectMetrics, httpRoutes } from '../../channels.ts'
+import { counter } from '../../metrics/counter.ts'
 import { hookPriority } from '../server/hook-priority.ts'
 import { defaultLimits, type Limits } from '../server/limits.ts'
 import { PendingReplies } from '../server/node/pending-replies.ts'
@@ -13,9 +14,29 @@ export class Overloaded extends Error {
   readonly code = 'OVERLOADED'
 }
 
+/** The messages by the `reason` of the metric. */
+const messages = {
+  connections: 'Too many connections',
+  event_loop_delay: 'The event loop delay is too high',
+  requests: 'Too many concurrent requests',
+  unread_replies: 'Too many unread replies',
+}
+
 export const loadShedding =
   (limits = defaultLimits): Subscriber =>
   (bus) => {
+    const shed = counter({
+      name: `${bus.service.metricPrefix}http_requests_shed_total`,
+      help: 'Requests rejected by load shedding, by reason: connections, event_loop_delay, requests, unread_replies.',
+      labels: ['reason'],
+    })
+    // Starts all series at 0, because Prometheus does not see the first increase of a new time series.
+    for (const reason of Object.keys(messages)) shed.labels({ reason })
+    const overloaded = (reason: keyof typeof messages) => {
+      shed.labels({ reason }).add()
+      return new Overloaded(messages[reason])
+    }
+
     const addHook = (app: FastifyInstance) => {
       const isDelayed = watchEventLoop(app, limits)
       const replies = PendingReplies.of(app.server)
@@ -26,12 +47,12 @@ export const loadShedding =
       }
       app.addHook('onRequest', (request, reply, done) => {
         if (request.routeOptions.config.open) return done()
-        if (replies?.isOverLimit) return done(new Overloaded('Too many unread replies'))
-        if (isDelayed()) return done(new Overloaded('The event loop delay is too high'))
-        if (inProgress >= limits.requests) return done(new Overloaded('Too many concurrent requests'))
+        if (replies?.isOverLimit) return done(overloaded('unread_replies'))
+        if (isDelayed()) return done(overloaded('event_loop_delay'))
+        if (inProgress >= limits.requests) return done(overloaded('requests'))
         if (!hasSlot(request.raw.socket)) {
           reply.header('connection', 'close')
-          return done(new Overloaded('Too many connections'))
+          return done(overloaded('connections'))
         }
         inProgress += 1
         reply.raw.on('close', release)
@@ -39,6 +60,7 @@ export const loadShedding =
       })
     }
     bus.subscribe(httpRoutes, addHook, { priority: hookPriority.loadShedding })
+    bus.subscribe(collectMetrics, () => [shed.metric()])
   }
 
 /**

@@ -2,6 +2,7 @@ import { pbkdf2Sync } from 'node:crypto'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { defaultLimits } from '../../../src/handlers/server/limits.ts'
 import { parseProblem, RawConnection, type RawReply } from '../../support/http/http.ts'
+import { metricValues } from '../../support/metric-values.ts'
 import {
   expectRecovery,
   get,
@@ -14,6 +15,8 @@ import {
 function openMany(count: number, { port }: LimitedService): Promise<RawConnection[]> {
   return Promise.all(Array.from({ length: count }, () => RawConnection.open(port)))
 }
+
+const open = ({ port }: LimitedService) => RawConnection.open(port)
 
 function closeAll(connections: readonly RawConnection[]): void {
   for (const { socket } of connections) socket.destroy()
@@ -116,6 +119,25 @@ describe('connections', () => {
     expect(await statusOnNewConnection(service)).toBe(200)
     closeAll(open)
     await expectRecovery(service)
+  })
+})
+
+describe('the metric', () => {
+  test('counts rejected requests by reason, from 0', async () => {
+    const service = await startLimitedService({ requests: 1, connections: 2 })
+    const shed = () => metricValues(service.bus, 'secret_bus_http_requests_shed_total')
+    expect(await shed()).toEqual({ connections: 0, event_loop_delay: 0, requests: 0, unread_replies: 0 })
+    const [busy, other, surplus] = [await open(service), await open(service), await open(service)]
+
+    busy.send(...get('/secret/slow'))
+    await expect.poll(() => service.executed).toHaveLength(1)
+    expectOverloaded(await ask(other, '/secret'))
+    service.release()
+    expect(await busy.reply()).toMatchObject({ status: 200 })
+    expect(await ask(other, '/secret')).toMatchObject({ status: 200 })
+    expectOverloaded(await ask(surplus, '/secret'))
+
+    expect(await shed()).toEqual({ connections: 1, event_loop_delay: 0, requests: 1, unread_replies: 0 })
   })
 })
 
