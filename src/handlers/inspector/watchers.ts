@@ -57,7 +57,7 @@ export class BusWatchers {
   /** Ends all streams. A client that is not reading is disconnected, because it would delay the shutdown. */
   endAll(): void {
     for (const { stream, response } of this.#watchers) {
-      if (response.writableLength > 0) stream.destroy()
+      if (response.writableLength > 0) response.destroy()
       else stream.end()
     }
   }
