@@ -1,5 +1,7 @@
 /** One value in the cache: its TTL, its reads, and what is served while reading fails. */
+import type { Call } from '../../bus/call.ts'
 import type { Limiter } from '../../bus/process/limiter.ts'
+import { type CacheRead, diagnostics } from '../../diagnostics.ts'
 import { type CacheDirectives, type Freshness, NotCached } from '../../freshness.ts'
 import { SourceFailure } from '../../secret.ts'
 import type { Clock } from '../clock.ts'
@@ -23,8 +25,10 @@ export const noResults = (): Record<CacheResult, number> => ({
 })
 
 export interface ValueSource<Value, Reply> {
-  /** Reads the value. The id is that of the call that causes the read; `timeout` is in milliseconds. */
-  readonly fetch: (id: string | undefined, timeout: number) => Promise<Value>
+  /** What the diagnostics of a read contain. */
+  readonly label: Pick<CacheRead, 'cache' | 'key'>
+  /** Reads the value; `timeout` is in milliseconds. */
+  readonly fetch: (read: CacheRead, timeout: number) => Promise<Value>
   readonly limit: Limiter
   readonly reply: (value: Value, freshness: Freshness) => Reply
   /** Whether the error means that the value does not exist. */
@@ -54,6 +58,8 @@ export class CachedValue<Value, Reply> {
   readonly #failure: LastFailure
   #entry: Entry<Value, Reply> | undefined
   readonly #reads: SharedRead<Entry<Value, Reply>>
+  /** The latest read, which requests may join. */
+  #latestRead: CacheRead | undefined
   /** When the latest read with a known outcome was sent. The outcome of an earlier read is obsolete. */
   #latest = Number.NEGATIVE_INFINITY
   /** When a newer value was last demanded. What was read before is expired. */
@@ -105,13 +111,13 @@ export class CachedValue<Value, Reply> {
    * Returns the value synchronously if one can be served, otherwise reads it.
    * @throws NotCached, or the last failure during a pause, both synchronously; otherwise the failure of the read
    */
-  get(directives: CacheDirectives, id: string | undefined): Reply | Promise<Reply> {
+  get(directives: CacheDirectives, call?: Call): Reply | Promise<Reply> {
     const now = this.#clock.monotonic()
     const entry = this.#servable(now, directives)
     if (entry) {
       const result = this.#resultOf(entry, now)
       this.results[result] += 1
-      if (result === 'stale' && this.pausedFor === 0) this.#read(now - this.#expiredAt, id).catch(() => {}) // logged by `fetch`
+      if (result === 'stale' && this.pausedFor === 0) this.#read(now - this.#expiredAt, 'request', call).catch(() => {}) // logged by `fetch`
       return this.#serve(entry, result)
     }
     if (directives.onlyIfCached) throw new NotCached()
@@ -125,7 +131,8 @@ export class CachedValue<Value, Reply> {
     const forward = this.#forward(now)
     const result = this.#reads.isJoinable(accepted) ? 'coalesced' : 'miss'
     this.results[result] += 1
-    return this.#read(accepted, id).then(
+    if (result === 'coalesced' && this.#latestRead) diagnostics.cacheJoin.publish({ read: this.#latestRead, call })
+    return this.#read(accepted, 'request', call).then(
       ({ value, sentAt }) => this.#source.reply(value, this.#freshness(sentAt, result, forward)),
       (error: unknown) => this.#afterFailure(directives, error),
     )
@@ -138,7 +145,7 @@ export class CachedValue<Value, Reply> {
   async refresh(): Promise<void> {
     if (this.refreshIn > 0) return
     if (this.pausedFor > 0) throw this.#failure.error
-    await this.#read(Infinity)
+    await this.#read(Infinity, 'refresh')
   }
 
   /**
@@ -147,7 +154,7 @@ export class CachedValue<Value, Reply> {
    * @throws the failure of the read
    */
   async reload(): Promise<void> {
-    await this.#read(0)
+    await this.#read(0, 'reload')
   }
 
   /**
@@ -190,14 +197,18 @@ export class CachedValue<Value, Reply> {
   }
 
   /** Reads the value, or joins a read that was sent less than `accepted` milliseconds ago. */
-  #read(accepted: number, id?: string): Promise<Entry<Value, Reply>> {
+  #read(accepted: number, trigger: CacheRead['trigger'], call?: Call): Promise<Entry<Value, Reply>> {
+    const read: CacheRead = { ...this.#source.label, trigger, call, trace: call?.trace }
+    if (!this.#reads.isJoinable(accepted)) this.#latestRead = read
     return this.#reads.join(accepted, async (sentAt, waited) => {
       try {
-        const value = await this.#source.fetch(id, Math.ceil(this.#policy.fetchTimeout - waited))
+        const value = await this.#source.fetch(read, Math.ceil(this.#policy.fetchTimeout - waited))
         this.#throwIfTooLate(sentAt)
         return this.#store(value, sentAt)
       } catch (error) {
         throw this.#onFailure(error, sentAt)
+      } finally {
+        if (this.#latestRead === read) this.#latestRead = undefined
       }
     })
   }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { type Limiter, limiter } from '../../../src/bus/process/limiter.ts'
+import type { CacheRead } from '../../../src/diagnostics.ts'
 import type { CacheDirectives, Freshness } from '../../../src/freshness.ts'
 import { SecretNotFound, SourceFailure, type SourceFailureCode } from '../../../src/secret.ts'
 import { CachedValue } from '../../../src/sources/cache/cached-value.ts'
@@ -20,19 +21,19 @@ const codeOf = (error: unknown) => (error as { code?: unknown }).code
 function cached(options: Partial<CachePolicy> = {}, limit = limiter(10)) {
   const clock = new ManualClock()
   const fetches: Fetch[] = []
-  const fetch = (id: string | undefined, timeout: number) => {
-    const answer = { id, timeout, ...Promise.withResolvers<string>() }
+  const fetch = (read: CacheRead, timeout: number) => {
+    const answer = { id: read.call?.id, timeout, ...Promise.withResolvers<string>() }
     fetches.push(answer)
     return answer.promise
   }
   const reply = (value: string, freshness: Freshness) => ({ value, freshness })
   const isAbsent = (error: unknown) => codeOf(error) === 'SECRET_NOT_FOUND'
   const isRevoked = (error: unknown) => codeOf(error) === 'SOURCE_REFUSED'
-  const source = { fetch, limit, reply, isAbsent, isRevoked }
+  const source = { label: { cache: 'secret', key: 'key' }, fetch, limit, reply, isAbsent, isRevoked }
   const secret = new CachedValue(source, resolvePolicy({ ...policy, ...options }, true), clock)
   /** Requests the value; returns it with the result. */
   const get = async (directives: CacheDirectives = {}, id?: string) => {
-    const { value, freshness } = await secret.get(directives, id)
+    const { value, freshness } = await secret.get(directives, { id })
     return `${value}, ${freshness.result}`
   }
   /** Makes the last read succeed. */
