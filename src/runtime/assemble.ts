@@ -20,6 +20,8 @@ export interface Dependencies {
   readonly end?: (code: number) => unknown
   /** The number of lost log lines so far, if the logger counts them. */
   readonly dropped?: () => DroppedLines
+  /** Exports traces, if that is asked for. */
+  readonly tracing?: Subscriber | undefined
   /** Plugins by subscriber name. */
   readonly plugins?: Readonly<Record<string, Subscriber>>
 }
@@ -33,9 +35,10 @@ export interface Dependencies {
 export async function assemble<Declared extends OptionRecord>(
   service: Service<Declared>,
   options: ServiceOptions<Declared>,
-  { logger, process, environment = {}, end, dropped, plugins = {} }: Dependencies,
+  { logger, process, environment = {}, end, dropped, tracing, plugins = {} }: Dependencies,
 ): Promise<ProcessBus> {
   const ofEveryService: Record<string, Subscriber> = {
+    ...(tracing && { tracing }),
     log: log(logger),
     signals: signals(process, { end }),
     ...(dropped && { 'log-metrics': logMetrics(dropped) }),

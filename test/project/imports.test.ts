@@ -54,6 +54,20 @@ const allowed: [files: string, imports: string[]][] = [
       ...declaring,
     ],
   ],
+  [
+    'tracing/**',
+    [
+      'tracing/**',
+      ...shared,
+      'handlers/trace-context.ts',
+      'handlers/traceparent.ts',
+      'handlers/server/client-address.ts',
+      'handlers/server/hook-priority.ts',
+      'handlers/server/node/response.ts',
+      'fastify',
+      '@opentelemetry/*',
+    ],
+  ],
   ['runtime/**', ['runtime/**', ...shared, 'self.ts', 'yargs', 'undici', 'pino', 'pino-pretty']],
   [
     'testing/*',
@@ -95,6 +109,7 @@ const allowed: [files: string, imports: string[]][] = [
 /** What the parts of `runtime` import in addition to each other and to what all parts share. */
 const runtimeImports: [file: string, imports: string[]][] = [
   ['runtime/assemble.ts', ['handlers/metrics/log-metrics.ts']],
+  ['runtime/run.ts', ['tracing/start.ts']],
   ['runtime/plugins/plugin.ts', ['http.ts', 'handlers/server/request-error.ts', 'secrets.ts']],
 ]
 
