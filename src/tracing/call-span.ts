@@ -16,21 +16,25 @@ import type {
 import { SpanStatusCode, trace } from '@opentelemetry/api'
 import type { InterceptedCall } from '../bus/call.ts'
 import { errorType } from './error-type.ts'
+import { spanTime } from './span-clock.ts'
 
 export class CallSpan implements Span {
   readonly #tracer: Tracer
   readonly #call: InterceptedCall
   readonly #parent: Context
-  readonly #startedAt = performance.now()
+  readonly #startedAt = spanTime()
+  /** Whether it is the active span while the call runs. */
+  readonly isActive: boolean
   #span: Span | undefined
   #isUsed = false
   #ended = false
 
   /** @param parent contains the span of the caller; without one, the sampler decides, see `isSampled` */
-  constructor(tracer: Tracer, call: InterceptedCall, parent: Context) {
+  constructor(tracer: Tracer, call: InterceptedCall, parent: Context, isActive: boolean) {
     this.#tracer = tracer
     this.#call = call
     this.#parent = parent
+    this.isActive = isActive
   }
 
   /** Whether the sampler keeps the span. To be read for the first span of a trace; the others follow it. */
@@ -51,7 +55,7 @@ export class CallSpan implements Span {
     if (isSynchronous && !this.#isUsed) return // what has been started is not exported
     const span = this.#used()
     if (failure) span.setAttribute('error.type', errorType(failure.error)).setStatus({ code: SpanStatusCode.ERROR })
-    span.end(performance.now())
+    span.end(spanTime())
   }
 
   spanContext(): SpanContext {

@@ -28,7 +28,7 @@ export class Calls {
     this.#onSpan(call, span)
     let answer: unknown
     try {
-      answer = context.with(trace.setSpan(context.active(), span), next)
+      answer = span.isActive ? context.with(trace.setSpan(context.active(), span), next) : next()
     } catch (error) {
       span.finish(true, { error })
       throw error
@@ -50,24 +50,20 @@ export class Calls {
     const isUnsampled = given ? (given.flags & TraceFlags.SAMPLED) === 0 : id !== undefined
     // A request that is not sampled: no more work than this.
     if (isUnsampled && !parent) return undefined
-    const cause = causeOf(parent, given)
-    if (cause) return new CallSpan(this.#tracer, call, cause)
-    if (isUnsampled || call.parent) return undefined
-    const root = new CallSpan(this.#tracer, call, ROOT_CONTEXT)
+    const tracer = this.#tracer
+    const traceId = given?.traceId ?? parent?.traceId
+    const active = trace.getActiveSpan()
+    // A span that is active in the same trace, such as one of a plugin, is nearer than the calling call.
+    if (active?.isRecording() && (traceId === undefined || traceId === traceIdOf(active)))
+      return new CallSpan(tracer, call, context.active(), true)
+    if (parent && traceId === parent.traceId)
+      return new CallSpan(tracer, call, trace.setSpan(ROOT_CONTEXT, parent), parent.isActive)
+    if (given && !isUnsampled) return new CallSpan(tracer, call, contextOf(given), true)
+    if (given || call.parent || id !== undefined) return undefined
+    // What a start listener opens, such as the server, would keep its span as the active one for ever.
+    const root = new CallSpan(tracer, call, ROOT_CONTEXT, false)
     return root.isSampled ? root : undefined
   }
-}
-
-/**
- * The context of what causes a call: the calling call, unless another trace is given; otherwise the given trace. A span
- * that is active in the same trace, such as one of a plugin, is nearer.
- */
-function causeOf(parent: CallSpan | undefined, given: TraceContext | undefined): Context | undefined {
-  const active = trace.getActiveSpan()
-  const traceId = given?.traceId ?? parent?.traceId
-  if (active?.isRecording() && (traceId === undefined || traceId === traceIdOf(active))) return context.active()
-  if (parent && traceId === parent.traceId) return trace.setSpan(ROOT_CONTEXT, parent)
-  return given && contextOf(given)
 }
 
 /** Without `spanContext` of a `CallSpan`, which creates the span. */

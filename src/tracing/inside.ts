@@ -12,6 +12,7 @@ import {
 import type { TraceContext } from '../bus/call.ts'
 import { type CacheRead, type DynamodbAttempt, diagnostics, type UpstreamExchange } from '../diagnostics.ts'
 import { type Calls, contextOf, traceOf } from './calls.ts'
+import { spanTime } from './span-clock.ts'
 
 /** A read of a cache, and the requests that wait for it. */
 interface Read {
@@ -71,7 +72,7 @@ export class Inside {
     const parent = trigger === 'reload' && trace.getActiveSpan()?.isRecording() ? context.active() : ROOT_CONTEXT
     const span = this.#tracer.startSpan(
       `${trigger} ${cache}`,
-      { startTime: performance.now(), attributes: { 'cache.key': key } },
+      { startTime: spanTime(), attributes: { 'cache.key': key } },
       parent,
     )
     if (!span.isRecording()) return undefined
@@ -132,11 +133,7 @@ export class Inside {
     parent: Context,
     attributes: Record<string, string | number | string[]>,
   ): Span {
-    const span = this.#tracer.startSpan(
-      name,
-      { kind: SpanKind.CLIENT, startTime: performance.now(), attributes },
-      parent,
-    )
+    const span = this.#tracer.startSpan(name, { kind: SpanKind.CLIENT, startTime: spanTime(), attributes }, parent)
     this.#open.set(message, span)
     return span
   }
@@ -152,6 +149,6 @@ export class Inside {
     if (status !== undefined) span.setAttribute('http.response.status_code', status)
     if (requestId !== undefined) span.setAttribute('aws.request_id', requestId)
     if (outcome !== 'ok') span.setAttribute('error.type', outcome).setStatus({ code: SpanStatusCode.ERROR })
-    span.end(performance.now())
+    span.end(spanTime())
   }
 }

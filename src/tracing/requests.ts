@@ -24,6 +24,7 @@ import { setTrace } from '../handlers/trace-context.ts'
 import { traceContext } from '../handlers/traceparent.ts'
 import { contextOf, traceOf } from './calls.ts'
 import { errorType } from './error-type.ts'
+import { spanTime } from './span-clock.ts'
 
 /** A request in progress whose trace differs from the received one. */
 interface Traced {
@@ -56,10 +57,10 @@ export function traceRequests(app: FastifyInstance, tracer: Tracer): void {
   app.server.prependListener('request', (request: IncomingMessage, response: WatchedResponse) => {
     const received = traceContext(request.headers)
     const { method = '' } = request
-    const name = knownMethods.has(method) ? method : 'HTTP'
+    const name = nameOf(method)
     const span = tracer.startSpan(
       name,
-      { kind: SpanKind.SERVER, startTime: response.began },
+      { kind: SpanKind.SERVER, startTime: spanTime(response.began) },
       received ? parentOf(received) : ROOT_CONTEXT,
     )
     if (!span.isRecording()) {
@@ -89,7 +90,10 @@ export function traceRequests(app: FastifyInstance, tracer: Tracer): void {
     const { span } = traced
     if (!span || !traced.context) return done()
     const { url } = request.routeOptions
-    if (url !== undefined) span.updateName(`${nameOf(request)} ${url}`).setAttribute('http.route', url)
+    if (url !== undefined) {
+      span.updateName(`${nameOf(request.method)} ${url}`)
+      span.setAttributes({ 'http.route': url, 'url.path': pathOf(request.url) })
+    }
     span.setAttributes(addressesOf(request))
     context.with(traced.context, done)
   })
@@ -119,26 +123,24 @@ function finish(span: Span, response: WatchedResponse, error: string | undefined
   const status = finalStatus(response)
   span.setAttribute('http.response.status_code', status)
   if (status >= 500) span.setAttribute('error.type', error ?? String(status)).setStatus({ code: SpanStatusCode.ERROR })
-  span.end(performance.now())
+  span.end(spanTime())
 }
 
-function nameOf({ method }: FastifyRequest): string {
+/** The beginning of the span's name. */
+function nameOf(method: string): string {
   return knownMethods.has(method) ? method : 'HTTP'
 }
 
-/** The attributes that every request has. The query is left out, because it may contain a token. */
-function attributesOf(
-  { url = '', method = '', httpVersion, headers, socket }: IncomingMessage,
-  name: string,
-): Attributes {
-  const agent = headers['user-agent']
+/**
+ * The attributes that every request has. The query, the user agent and a path without a route are left out: clients send
+ * secrets and tokens there by mistake.
+ */
+function attributesOf({ method = '', httpVersion, socket }: IncomingMessage, name: string): Attributes {
   return {
     'http.request.method': name === 'HTTP' ? '_OTHER' : name,
     ...(name === 'HTTP' && { 'http.request.method_original': method }),
     'url.scheme': 'encrypted' in socket ? 'https' : 'http',
-    'url.path': pathOf(url),
     'network.protocol.version': httpVersion,
-    ...(agent !== undefined && { 'user_agent.original': agent }),
   }
 }
 

@@ -31,8 +31,12 @@ export interface OtlpReceiver {
   readonly headers: IncomingHttpHeaders[]
   /** The status of the next responses. */
   status: number
+  /** The number of bodies that were answered with another status than 200. */
+  refused: number
   /** Never responds while this is set. */
   silent: boolean
+  /** Called with each body. */
+  onBody: (body: Buffer) => void
   close(): Promise<void>
 }
 
@@ -45,13 +49,25 @@ export async function startOtlpReceiver(): Promise<OtlpReceiver> {
     if (receiver.silent) return
     if (receiver.status === 200 && request.url === '/v1/traces') {
       bodies.push(body)
+      receiver.onBody(body)
       headers.push(request.headers)
       spans.push(...decode(body))
     }
+    if (receiver.status !== 200) receiver.refused += 1
     response.writeHead(receiver.status, { 'content-type': 'application/x-protobuf' }).end()
   })
   const { endpoint, close } = await listen(server)
-  const receiver: OtlpReceiver = { endpoint, spans, bodies, headers, status: 200, silent: false, close }
+  const receiver: OtlpReceiver = {
+    endpoint,
+    spans,
+    bodies,
+    headers,
+    status: 200,
+    silent: false,
+    refused: 0,
+    onBody: () => {},
+    close,
+  }
   onTestFinished(async () => {
     server.closeAllConnections()
     await close()
