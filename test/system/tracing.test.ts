@@ -18,9 +18,11 @@ async function pluginFolder() {
   onTestFinished(() => rm(folder, { recursive: true }))
   const api = join(folder, 'node_modules/@opentelemetry/api')
   await cp(join(root, 'node_modules/@opentelemetry/api'), api, { recursive: true })
-  // An older version than that of the service.
-  const manifest = join(api, 'package.json')
-  await writeFile(manifest, (await readFile(manifest, 'utf8')).replace(/"version": "[^"]+"/, '"version": "1.9.0"'))
+  // An older version than that of the service. The copies find each other by their version.
+  const file = join(api, 'dist/version.mjs')
+  const version = await readFile(file, 'utf8')
+  expect(version).toMatch(/"1\.\d+\.\d+"/)
+  await writeFile(file, version.replace(/"1\.\d+\.\d+"/, '"1.4.0"'))
   await writeFile(
     join(folder, 'plugin.mjs'),
     `import { trace } from '@opentelemetry/api'
