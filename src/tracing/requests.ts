@@ -16,7 +16,7 @@ import {
   type Tracer,
   trace,
 } from '@opentelemetry/api'
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyRequest, preValidationHookHandler } from 'fastify'
 import type { TraceContext } from '../bus/call.ts'
 import { clientAddress } from '../handlers/server/client-address.ts'
 import { finalStatus, type WatchedResponse } from '../handlers/server/node/response.ts'
@@ -98,11 +98,15 @@ export function traceRequests(app: FastifyInstance, tracer: Tracer): void {
     context.with(traced.context, done)
   })
 
-  // The body arrives in the context of the connection.
-  app.addHook('preValidation', (_request, reply, done) => {
+  // A body arrives in the context of the connection. Other requests need no further hook, which would cost time.
+  const reenter: preValidationHookHandler = (_request, reply, done) => {
     const traced = requests.size === 0 ? undefined : requests.get(reply.raw)
     if (!traced?.context || trace.getActiveSpan()) return done()
     context.with(traced.context, done)
+  }
+  app.addHook('onRoute', (route) => {
+    if ([route.method].flat().every((method) => method === 'GET' || method === 'HEAD')) return
+    route.preValidation = [reenter, ...[route.preValidation ?? []].flat()]
   })
 
   app.addHook('onError', (_request, reply, error, done) => {
