@@ -2,7 +2,7 @@ import { createServer } from 'node:http'
 import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { context, ROOT_CONTEXT, trace } from '@opentelemetry/api'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { event, request } from '../../src/bus/channel.ts'
 import { ProcessBus, type Subscriber } from '../../src/bus/process/process-bus.ts'
 import { serviceInfo } from '../../src/bus/process/service-info.ts'
@@ -118,6 +118,31 @@ describe('a service with DynamoDB', () => {
     )
     expect(receiver.bodies.join()).not.toMatch(/token=x|nowhere/)
   })
+})
+
+test('each attempt to read from DynamoDB has a span', async () => {
+  const receiver = await startOtlpReceiver()
+  for (const name of ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY']) vi.stubEnv(name, 'test')
+  onTestFinished(() => void vi.unstubAllEnvs())
+  let attempts = 0
+  const dynamodb = await listen(
+    createServer((_request, response) => {
+      attempts += 1
+      response.writeHead(attempts === 1 ? 500 : 200, { 'content-type': 'application/x-amz-json-1.0' })
+      response.end(attempts === 1 ? '{}' : '{"Item":{"secret_code":{"S":"x"}}}')
+    }),
+  )
+  onTestFinished(dynamodb.close)
+  const flags = { embedded: 'false', region: 'eu-central-1', 'dynamodb-endpoint': dynamodb.endpoint }
+  const { bus } = await startTracedService(receiver, flags)
+  await bus.exit()
+
+  const spans = receiver.spans.filter(({ name }) => name === 'GetItem')
+  expect(spans.map(({ isError, attributes }) => [isError, attributes['http.response.status_code']])).toEqual([
+    [true, 500],
+    [false, 200],
+  ])
+  expect(spans.map(({ attributes }) => attributes['http.request.resend_count'])).toEqual([undefined, 1])
 })
 
 describe('a service with another source', () => {
