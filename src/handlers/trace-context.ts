@@ -41,10 +41,9 @@ export const traceContext = (): Subscriber => (bus) => {
     httpRoutes,
     (app) => {
       app.addHook('onRequest', (request, reply, done) => {
-        const trace = parse(request.headers)
+        const { id, trace = parse(request.headers) } = callOf(request) // set if the request is sampled
         if (!trace) return done()
         setTrace(request, trace)
-        const { id } = request
         open.set(id, trace)
         reply.raw.on('close', () => {
           if (open.get(id) === trace) open.delete(id)

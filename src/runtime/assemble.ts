@@ -24,6 +24,8 @@ export interface Dependencies {
   readonly dropped?: () => DroppedLines
   /** The options of the service and of the plugins, which are logged at the start if given. */
   readonly effective?: readonly EffectiveOption[]
+  /** Exports traces, if that is asked for. */
+  readonly tracing?: Subscriber | undefined
   /** Plugins by subscriber name. */
   readonly plugins?: Readonly<Record<string, Subscriber>>
 }
@@ -37,9 +39,10 @@ export interface Dependencies {
 export async function assemble<Declared extends OptionRecord>(
   service: Service<Declared>,
   options: ServiceOptions<Declared>,
-  { logger, process, environment = {}, end, dropped, effective, plugins = {} }: Dependencies,
+  { logger, process, environment = {}, end, dropped, effective, tracing, plugins = {} }: Dependencies,
 ): Promise<ProcessBus> {
   const ofEveryService: Record<string, Subscriber> = {
+    ...(tracing && { tracing }),
     log: log(logger),
     ...(effective && { 'start-log': startLog(process.version, effective) }),
     signals: signals(process, { end }),

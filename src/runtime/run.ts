@@ -4,6 +4,7 @@ import { ChannelFailures, MissingProviders, messageOf } from '../bus/errors.ts'
 import type { ProcessBus } from '../bus/process/process-bus.ts'
 import { isInstance } from '../bus/thrown.ts'
 import { ExitError } from '../errors.ts'
+import type { Tracing } from '../tracing/start.ts'
 import { type CommandLine, previewCommandLine, readCommandLine } from './cli/command-line.ts'
 import type { HealthcheckOptions } from './cli/healthcheck.ts'
 import type { Service, ServiceOptions } from './define-service.ts'
@@ -20,6 +21,7 @@ import type { ImportedPlugin } from './plugins/plugins.ts'
 interface Run {
   readonly service: Service
   readonly process: NodeJS.Process
+  readonly tracing: Tracing | undefined
   readonly plugins: readonly ImportedPlugin[]
   /** Those of the service, of every service, and of the plugins. */
   readonly options: readonly ResolvedOption[]
@@ -78,6 +80,7 @@ async function runCommand(service: Service, process: NodeJS.Process, onStart: ()
   const args = process.argv.slice(2)
   const preview = previewCommandLine(args, service.resolved)
   const ownCommand = Object.hasOwn(service.commands ?? {}, preview.command)
+  const tracing = await tracingOf(service, process, preview)
   const plugins = preview.command === 'healthcheck' || ownCommand ? [] : await pluginsOf(service, process, preview)
   const options = [...service.resolved, ...plugins.flatMap((plugin) => plugin.options)]
   const ignoreUnknown = preview.command === 'healthcheck'
@@ -89,7 +92,19 @@ async function runCommand(service: Service, process: NodeJS.Process, onStart: ()
   const effective = await effectiveOptions(options, sources)
   const handler = commands[commandLine.command]
   if (!handler) throw new Error(`No handler for command ${commandLine.command}`)
-  return handler({ service, process, plugins, options, effective, commandLine, onStart }, valuesByOwner(effective))
+  const run = { service, process, tracing, plugins, options, effective, commandLine, onStart }
+  return handler(run, valuesByOwner(effective))
+}
+
+/** Starts tracing before the plugins are imported. Without a variable of OpenTelemetry, it loads nothing. */
+async function tracingOf(
+  { info }: Service,
+  { env }: NodeJS.Process,
+  { command, isHelp }: ReturnType<typeof previewCommandLine>,
+): Promise<Tracing | undefined> {
+  if (command !== 'serve' || isHelp || !Object.keys(env).some((name) => name.startsWith('OTEL_'))) return undefined
+  const { startTracing } = await import('../tracing/start.ts')
+  return startTracing(info, env)
 }
 
 /** Imports the plugins, before the other options are known. The help is printed even if a plugin cannot be used. */
@@ -117,7 +132,8 @@ async function serve(run: Run, values: AllValues): Promise<number> {
   const { service, process, options } = run
   ensureHome(process)
   const { bus, output } = await createService(run, values)
-  for (const warning of variableWarnings(service.info, options, process.env)) bus.log('warn', warning)
+  const warnings = variableWarnings(service.info, options, process.env)
+  for (const warning of [...warnings, ...(run.tracing?.warnings ?? [])]) bus.log('warn', warning)
   // Keeps the process alive while the bus is stopped, because a plugin may start it again.
   const alive = setInterval(() => {}, 2 ** 30)
   run.onStart()
@@ -141,7 +157,7 @@ async function codeOf(bus: ProcessBus): Promise<number> {
 
 /** Creates the service with its plugins, without starting it. */
 async function createService(
-  { service, process, plugins, effective }: Run,
+  { service, process, tracing, plugins, effective }: Run,
   values: AllValues,
 ): Promise<{ bus: ProcessBus; output: LogOutput }> {
   const [{ createLogger }, { LogOutput }, { assemble }] = await Promise.all([
@@ -159,6 +175,7 @@ async function createService(
     end: (code) => endProcess(process, code, forcedEnd, output),
     dropped: () => output.dropped,
     effective,
+    tracing: tracing?.subscriber,
     plugins: plugins.length === 0 ? {} : await createdPlugins(plugins, service, values),
   })
   return { bus, output }

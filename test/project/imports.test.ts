@@ -14,6 +14,7 @@ const shared = [
   'channels.ts',
   'client.ts',
   'rights.ts',
+  'diagnostics.ts',
   'errors.ts',
   'freshness.ts',
   'secret.ts',
@@ -31,6 +32,7 @@ const allowed: [files: string, imports: string[]][] = [
   ['errors.ts', []],
   ['self.ts', []],
   ['channels.ts', ['bus/channel.ts', 'client.ts', 'secret.ts', 'fastify']],
+  ['diagnostics.ts', [bus]],
   ['rights.ts', [bus, 'channels.ts', 'client.ts', 'errors.ts']],
   ['metrics/**', ['metrics/**', 'channels.ts']],
   ['handlers/**', ['handlers/**', ...shared, 'fastify', '@fastify/*', 'find-my-way', 'prom-client']],
@@ -50,6 +52,20 @@ const allowed: [files: string, imports: string[]][] = [
       'runtime/package.ts',
       'runtime/cli/new-service.ts',
       ...declaring,
+    ],
+  ],
+  [
+    'tracing/**',
+    [
+      'tracing/**',
+      ...shared,
+      'handlers/trace-context.ts',
+      'handlers/traceparent.ts',
+      'handlers/server/client-address.ts',
+      'handlers/server/hook-priority.ts',
+      'handlers/server/node/response.ts',
+      'fastify',
+      '@opentelemetry/*',
     ],
   ],
   ['runtime/**', ['runtime/**', ...shared, 'self.ts', 'yargs', 'undici', 'pino', 'pino-pretty']],
@@ -93,6 +109,7 @@ const allowed: [files: string, imports: string[]][] = [
 /** What the parts of `runtime` import in addition to each other and to what all parts share. */
 const runtimeImports: [file: string, imports: string[]][] = [
   ['runtime/assemble.ts', ['handlers/metrics/log-metrics.ts']],
+  ['runtime/run.ts', ['tracing/start.ts']],
   [
     'runtime/plugins/plugin.ts',
     ['http.ts', 'handlers/server/request-error.ts', 'handlers/trace-context.ts', 'secrets.ts'],

@@ -122,10 +122,12 @@ describe('the service', () => {
     await send([authorized('GET /secret'), authorized('GET /ready')])
     await bus.graceful().catch(() => {})
     await captureBusOutputs()
+    await bus.exit()
 
     const outputsWithLeaks = new Set(outputs.leaks(secret).map(({ output }) => output))
     expect(outputsWithLeaks).toEqual(new Set(outputs.names))
     expect(outputsWithLeaks.size).toBeGreaterThan(10)
+    expect(outputsWithLeaks).toContain('exported spans')
   })
 })
 

@@ -5,6 +5,8 @@
 export const hookPriority = {
   /** Sees the routes that are added after it. */
   documentation: 0,
+  /** Before those whose work is part of the span. */
+  tracing: 5,
   /** Before the hooks that log or make calls. */
   traceContext: 10,
   /** Before the hooks that reject requests, so that rejected requests are counted. */

@@ -1,5 +1,7 @@
 /** One value in the cache: its TTL, its reads, and what is served while reading fails. */
+import type { Call } from '../../bus/call.ts'
 import type { Limiter } from '../../bus/process/limiter.ts'
+import { type CacheRead, diagnostics } from '../../diagnostics.ts'
 import { type CacheDirectives, type Freshness, NotCached } from '../../freshness.ts'
 import type { Clock } from '../clock.ts'
 import { LastFailure } from './last-failure.ts'
@@ -23,17 +25,16 @@ export const noResults = (): Record<CacheResult, number> => ({
 
 /** One read from the source. */
 export interface Read {
-  /** The id of the call that causes it. */
-  readonly id: string | undefined
+  readonly read: CacheRead
   /** When it is sent, on the monotonic clock. */
   readonly sentAt: number
   /** In milliseconds; 0 or less if it has waited too long for its turn. */
   readonly timeout: number
-  /** Whether it refreshes a value in the background. The first read of a value does not. */
-  readonly isRefresh: boolean
 }
 
 export interface ValueSource<Value, Reply> {
+  /** What the diagnostics of a read contain. */
+  readonly label: Pick<CacheRead, 'cache' | 'key'>
   /** Reads the value. A value that has expired on arrival is a failure. */
   readonly fetch: (read: Read) => Promise<Value>
   readonly limit: Limiter
@@ -65,6 +66,8 @@ export class CachedValue<Value, Reply> {
   readonly #failure: LastFailure
   #entry: Entry<Value, Reply> | undefined
   readonly #reads: SharedRead<Entry<Value, Reply>>
+  /** The latest read, which requests may join. */
+  #latestRead: CacheRead | undefined
   /** When the latest read with a known outcome was sent. The outcome of an earlier read is obsolete. */
   #latest = Number.NEGATIVE_INFINITY
   /** When a newer value was last demanded. What was read before is expired. */
@@ -116,13 +119,13 @@ export class CachedValue<Value, Reply> {
    * Returns the value synchronously if one can be served, otherwise reads it.
    * @throws NotCached, or the last failure during a pause, both synchronously; otherwise the failure of the read
    */
-  get(directives: CacheDirectives, id: string | undefined): Reply | Promise<Reply> {
+  get(directives: CacheDirectives, call?: Call): Reply | Promise<Reply> {
     const now = this.#clock.monotonic()
     const entry = this.#servable(now, directives)
     if (entry) {
       const result = this.#resultOf(entry, now)
       this.results[result] += 1
-      if (result === 'stale' && this.pausedFor === 0) this.#read(now - this.#expiredAt, id).catch(() => {}) // logged by `fetch`
+      if (result === 'stale' && this.pausedFor === 0) this.#read(now - this.#expiredAt, 'request', call).catch(() => {}) // logged by `fetch`
       return this.#serve(entry, result)
     }
     if (directives.onlyIfCached) throw new NotCached()
@@ -136,7 +139,8 @@ export class CachedValue<Value, Reply> {
     const forward = this.#forward(now)
     const result = this.#reads.isJoinable(accepted) ? 'coalesced' : 'miss'
     this.results[result] += 1
-    return this.#read(accepted, id).then(
+    if (result === 'coalesced' && this.#latestRead) diagnostics.cacheJoin.publish({ read: this.#latestRead, call })
+    return this.#read(accepted, 'request', call).then(
       ({ value, sentAt }) => this.#source.reply(value, this.#freshness(sentAt, result, forward)),
       (error: unknown) => this.#afterFailure(directives, error),
     )
@@ -149,7 +153,7 @@ export class CachedValue<Value, Reply> {
   async refresh(): Promise<void> {
     if (this.refreshIn > 0) return
     if (this.pausedFor > 0) throw this.#failure.error
-    await this.#read(Infinity, undefined, this.#loaded)
+    await this.#read(Infinity, this.#loaded ? 'refresh' : 'load')
   }
 
   /**
@@ -158,7 +162,7 @@ export class CachedValue<Value, Reply> {
    * @throws the failure of the read
    */
   async reload(): Promise<void> {
-    await this.#read(0)
+    await this.#read(0, 'reload')
   }
 
   /**
@@ -201,13 +205,17 @@ export class CachedValue<Value, Reply> {
   }
 
   /** Reads the value, or joins a read that was sent less than `accepted` milliseconds ago. */
-  #read(accepted: number, id?: string, isRefresh = false): Promise<Entry<Value, Reply>> {
+  #read(accepted: number, trigger: CacheRead['trigger'], call?: Call): Promise<Entry<Value, Reply>> {
+    const read: CacheRead = { ...this.#source.label, trigger, call, trace: call?.trace }
+    if (!this.#reads.isJoinable(accepted)) this.#latestRead = read
     return this.#reads.join(accepted, async (sentAt, waited) => {
       try {
         const timeout = Math.ceil(this.#policy.fetchTimeout - waited)
-        return this.#store(await this.#source.fetch({ id, sentAt, timeout, isRefresh }), sentAt)
+        return this.#store(await this.#source.fetch({ read, sentAt, timeout }), sentAt)
       } catch (error) {
         throw this.#onFailure(error, sentAt)
+      } finally {
+        if (this.#latestRead === read) this.#latestRead = undefined
       }
     })
   }

@@ -5,6 +5,7 @@ import { lifecycle } from '../../bus/process/lifecycle.ts'
 import { limiter } from '../../bus/process/limiter.ts'
 import type { Subscriber } from '../../bus/process/process-bus.ts'
 import { collectMetrics } from '../../channels.ts'
+import { diagnostics } from '../../diagnostics.ts'
 import type { CacheDirectives, Freshness } from '../../freshness.ts'
 import { SourceFailure } from '../../secret.ts'
 import { type Clock, systemClock } from '../clock.ts'
@@ -78,12 +79,17 @@ export function cached<Query extends object, Value, Reply>(
     /** @param outages of this value, or of all */
     const create = (key: string, query: Query, outages: OutageLog, onValue?: () => void) => {
       const count = metrics.counter(key)
+      const label = { cache: words.one, key }
       // Not bound to the signal and deadline of the request that causes it, because other requests share the read.
-      const fetch = async ({ id, sentAt, timeout, isRefresh }: Read) => {
+      const fetch = async ({ read, sentAt, timeout }: Read) => {
+        const id = read.call?.id
+        const isRefresh = read.trigger === 'refresh'
+        diagnostics.cacheRead.start(read)
         try {
           if (timeout <= 0) throw new SourceFailure('SOURCE_TIMEOUT', `${maxReads} reads are in progress`)
-          const value = await request(query, { id, timeout })
+          const value = await request(query, { id, timeout, trace: read.trace })
           throwIfTooLate(clock.monotonic() - sentAt, policy)
+          diagnostics.cacheRead.end(read)
           count.success(isRefresh)
           outages.onSuccess(key, id)
           return value
@@ -91,31 +97,37 @@ export function cached<Query extends object, Value, Reply>(
           const error = asSourceFailure(cause)
           count.failure(error, isRefresh)
           outages.onFailure(key, id, error, !isStopped() && (queries !== undefined || !isAbsent(error)))
+          diagnostics.cacheRead.end(read, error)
           throw error
         }
       }
-      return new CachedValue({ fetch, limit, reply, isAbsent, isRevoked, onValue }, policy, clock, metrics.results)
+      return new CachedValue(
+        { label, fetch, limit, reply, isAbsent, isRevoked, onValue },
+        policy,
+        clock,
+        metrics.results,
+      )
     }
 
     if (queries) {
       const values = new Map(
         queries.map((query) => [keyOf(query), create(keyOf(query), query, new OutageLog(bus, words))]),
       )
-      bus.provide(answer, (query, { id }) => {
+      bus.provide(answer, (query, call) => {
         const value = values.get(keyOf(query))
         if (!value) throw unknown(query)
-        return value.get(query, id)
+        return value.get(query, call)
       })
       isStopped = maintainClosedSet(bus, values, words, clock).isStopped
       bus.subscribe(collectMetrics, () => metrics.collect(values))
     } else {
       const values = new RecentEntries<CachedValue<Value, Reply>>(policy.maxEntries)
       const outages = new OutageLog(bus, words)
-      bus.provide(answer, ({ maxAge, maxStale, onlyIfCached, ...rest }, { id }) => {
+      bus.provide(answer, ({ maxAge, maxStale, onlyIfCached, ...rest }, call) => {
         const query = rest as unknown as Query // what is left without the directives
         const key = keyOf(query)
         const value = values.get(key, (keep) => create(key, query, outages, keep))
-        return value.get({ maxAge, maxStale, onlyIfCached }, id)
+        return value.get({ maxAge, maxStale, onlyIfCached }, call)
       })
       bus.subscribe(lifecycle.graceful, () => {
         const entries = [...values]

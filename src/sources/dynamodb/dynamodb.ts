@@ -89,8 +89,8 @@ export const dynamodb =
       table = undefined
     })
 
-    bus.provide(fetchSecret, async ({ codeName }, { id, signal }) => {
+    bus.provide(fetchSecret, async ({ codeName }, call) => {
       if (!started) throw new SourceFailure('SOURCE_STARTING', 'The DynamoDB source has not started')
-      return (await opened(started)).read(codeName, id, signal)
+      return (await opened(started)).read(codeName, call)
     })
   }

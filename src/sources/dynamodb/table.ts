@@ -7,10 +7,12 @@ import {
   type GetItemCommandOutput,
 } from '@aws-sdk/client-dynamodb'
 import { UndiciHttpHandler } from '@smithy/undici-http-handler'
+import type { CallContext } from '../../bus/call.ts'
 import { messageOf } from '../../bus/errors.ts'
 import type { ProcessBus } from '../../bus/process/process-bus.ts'
 import type { DynamodbLocation } from '../../channels.ts'
 import { SecretNotFound, Sensitive, SourceFailure, type StoredSecret } from '../../secret.ts'
+import { publishAttempts } from './attempts.ts'
 import { credentials } from './credentials/credentials.ts'
 import { type DispatcherOptions, newDispatcher } from './dispatcher.ts'
 import { dynamodbFailure, invalidResponse } from './failures.ts'
@@ -54,10 +56,12 @@ export class DynamodbTable {
   }
 
   /** @throws SecretNotFound if the table has no such item; SourceFailure for any other failure */
-  read(codeName: string, id: string | undefined, signal: AbortSignal): Promise<StoredSecret> {
+  read(codeName: string, call: CallContext): Promise<StoredSecret> {
+    const { id, signal } = call
     const command = getItem(this.#options, codeName)
     const responseText = keepResponseText(command)
     watchRetries(command, (error, failed) => this.#onRetry(codeName, id, error, failed))
+    publishAttempts(command, this.#options.table, call)
     const response = this.#client.send(command, { abortSignal: signal })
     return secretIn(response, responseText, this.#options, codeName)
   }

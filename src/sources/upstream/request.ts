@@ -1,5 +1,5 @@
 /** Checks and builds the parts of a request to an upstream API. No message quotes a value that may be secret. */
-import type { Call } from '../../bus/call.ts'
+import type { Call, TraceContext } from '../../bus/call.ts'
 import { Sensitive } from '../../secret.ts'
 
 export type UpstreamHeaders = Readonly<Record<string, string | Sensitive>>
@@ -13,7 +13,10 @@ export interface UpstreamRequest {
   readonly headers?: UpstreamHeaders
   /** Sent as JSON. */
   readonly body?: unknown
-  /** The call on the bus that causes the request: its signal aborts, its deadline bounds, its id is `x-request-id`. */
+  /**
+   * The call on the bus that causes the request: its signal aborts, its deadline bounds, its id is `x-request-id`, its
+   * trace is `traceparent`.
+   */
   readonly call?: Call | undefined
 }
 
@@ -57,4 +60,12 @@ export function headersOf(common: UpstreamHeaders = {}, { headers = {}, body, ca
   return Object.fromEntries(
     all.map(([name, value]) => [name.toLowerCase(), value instanceof Sensitive ? value.reveal() : value]),
   )
+}
+
+/** https://www.w3.org/TR/trace-context/ */
+export function traceHeaders(trace: TraceContext | undefined): Record<string, string> {
+  if (!trace) return {}
+  const { traceId, spanId, flags, state } = trace
+  const traceparent = `00-${traceId}-${spanId}-${flags.toString(16).padStart(2, '0')}`
+  return { traceparent, ...(state && { tracestate: state }) }
 }

@@ -1,8 +1,17 @@
 /** An HTTP client for JSON APIs that a source or provider calls. Its failures are those of a source. */
 import type { Dispatcher } from 'undici'
 import { checkDuration } from '../../bus/call.ts'
+import { diagnostics, type UpstreamExchange } from '../../diagnostics.ts'
 import { withinLimits } from './limits.ts'
-import { checkCount, checkedOrigin, headersOf, type UpstreamHeaders, type UpstreamRequest, urlOf } from './request.ts'
+import {
+  checkCount,
+  checkedOrigin,
+  headersOf,
+  traceHeaders,
+  type UpstreamHeaders,
+  type UpstreamRequest,
+  urlOf,
+} from './request.ts'
 import { read, type UpstreamResponse } from './response.ts'
 
 export interface UpstreamOptions {
@@ -56,17 +65,33 @@ export function upstream(options: UpstreamOptions): Upstream {
   return {
     async request(path, request = {}) {
       const url = urlOf(origin, path)
+      const target = new URL(url) // the query is added below
       const { method = request.body === undefined ? 'GET' : 'POST', query = {}, call } = request
       const name = `${method} ${url.href}` // without the query, which may be secret
       for (const [key, value] of Object.entries(query))
         if (value !== undefined) url.searchParams.append(key, String(value))
       const body = request.body === undefined ? null : JSON.stringify(request.body)
-      const sent = { path: url.pathname + url.search, method, headers: headersOf(options.headers, request), body }
+      const given = headersOf(options.headers, request)
+      const exchange: UpstreamExchange = { method, url: target, call, trace: call?.trace }
+      diagnostics.upstreamExchange.start(exchange)
+      const headers = { ...traceHeaders(exchange.trace), ...given }
+      const sent = { path: url.pathname + url.search, method, body }
       return withinLimits(name, timeout, call, async (signal) => {
         opened ??= open()
         const dispatcher = await opened
-        return read(name, method, await dispatcher.request({ ...sent, signal }))
-      })
+        const response = await dispatcher.request({ ...sent, headers, signal })
+        exchange.status = response.statusCode
+        return read(name, method, response)
+      }).then(
+        (response) => {
+          diagnostics.upstreamExchange.end(exchange)
+          return response
+        },
+        (error: unknown) => {
+          diagnostics.upstreamExchange.end(exchange, error)
+          throw error
+        },
+      )
     },
 
     async close() {

@@ -9,7 +9,7 @@ import { ManualClock, settled } from '../../support/manual-clock.ts'
 const policy: CachePolicy = { ttl: 60_000, maxStale: 3_600_000, negativeTtl: 2_000 }
 const almostOne = 1 - Number.EPSILON
 
-type Fetch = Read & PromiseWithResolvers<string>
+type Fetch = Pick<Read, 'timeout'> & { readonly id: string | undefined } & PromiseWithResolvers<string>
 
 const codeOf = (error: unknown) => (error as { code?: unknown }).code
 
@@ -17,19 +17,19 @@ const codeOf = (error: unknown) => (error as { code?: unknown }).code
 function cached(options: Partial<CachePolicy> = {}, limit = limiter(10)) {
   const clock = new ManualClock()
   const fetches: Fetch[] = []
-  const fetch = (read: Read) => {
-    const answer = { ...read, ...Promise.withResolvers<string>() }
+  const fetch = ({ read, timeout }: Read) => {
+    const answer = { id: read.call?.id, timeout, ...Promise.withResolvers<string>() }
     fetches.push(answer)
     return answer.promise
   }
   const reply = (value: string, freshness: Freshness) => ({ value, freshness })
   const isAbsent = (error: unknown) => codeOf(error) === 'SECRET_NOT_FOUND'
   const isRevoked = (error: unknown) => codeOf(error) === 'SOURCE_REFUSED'
-  const source = { fetch, limit, reply, isAbsent, isRevoked }
+  const source = { label: { cache: 'secret', key: 'key' }, fetch, limit, reply, isAbsent, isRevoked }
   const secret = new CachedValue(source, resolvePolicy({ ...policy, ...options }, true), clock)
   /** Requests the value; returns it with the result. */
   const get = async (directives: CacheDirectives = {}, id?: string) => {
-    const { value, freshness } = await secret.get(directives, id)
+    const { value, freshness } = await secret.get(directives, { id })
     return `${value}, ${freshness.result}`
   }
   /** Makes the last read succeed. */

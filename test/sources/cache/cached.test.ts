@@ -1,7 +1,8 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { request } from '../../../src/bus/channel.ts'
 import type { Subscriber } from '../../../src/bus/process/process-bus.ts'
 import { collectMetrics } from '../../../src/channels.ts'
+import { diagnostics } from '../../../src/diagnostics.ts'
 import type { CacheDirectives, Freshness } from '../../../src/freshness.ts'
 import { type CacheDefinition, cached } from '../../../src/sources/cache/cached.ts'
 import { recordedBus } from '../../../src/testing/recorded-bus.ts'
@@ -175,4 +176,59 @@ describe('a cache of a fixed set of queries', () => {
 
 test('an invalid policy is refused when the subscriber is created', () => {
   expect(() => prices({ policy: { ttl: -1 } })).toThrow('ttl must be a number of milliseconds of at least 0')
+})
+
+describe('the diagnostics of reads', () => {
+  /** Records the diagnostics of one key. */
+  const record = (key: string) => {
+    const seen: string[] = []
+    const end = diagnostics.cacheRead.subscribe({
+      start: (read) => {
+        if (read.key === key) seen.push(`start ${read.trigger} for ${read.call?.id}`)
+        read.trace = { traceId: '0'.repeat(31) + 1, spanId: '0'.repeat(15) + 1, flags: 1 }
+      },
+      end: (read) => void (read.key === key && seen.push(`end ${read.trigger}: ${read.outcome}`)),
+    })
+    const endJoins = diagnostics.cacheJoin.subscribe(({ read, call }) => {
+      if (read.key === key) seen.push(`${call?.id} joins the ${read.trigger} of ${read.call?.id}`)
+    })
+    onTestFinished(() => {
+      end()
+      endJoins()
+    })
+    return seen
+  }
+
+  test('name the call that causes the read, those that join it, and the outcome', async () => {
+    const { bus, clock, state } = prices()
+    await bus.start()
+    const seen = record('JOIN')
+    await Promise.all(['a', 'b'].map((id) => bus.request(getPrice, { sku: 'JOIN' }, { id })))
+    state.failing = true
+    await clock.advance(60_000)
+    await bus.request(getPrice, { sku: 'JOIN' }, { id: 'c' }).catch(() => {})
+    expect(seen).toEqual([
+      'start request for a',
+      'b joins the request of a',
+      'end request: ok',
+      'start request for c',
+      'end request: Error',
+    ])
+  })
+
+  test('report reads in the background, whose trace a subscriber sets', async () => {
+    const { bus } = prices({ queries: [{ sku: 'BACK' }] })
+    const seen = record('BACK')
+    const traces: unknown[] = []
+    bus.intercept((call, next) => {
+      if (call.channel === fetchPrice.name) traces.push(call.trace?.spanId)
+      return next()
+    })
+    await bus.start()
+    await expect.poll(() => seen).toEqual(['start load for undefined', 'end load: ok'])
+    await bus.graceful()
+    expect(seen.slice(2)).toEqual(['start reload for undefined', 'end reload: ok'])
+    expect(traces).toEqual(['0000000000000001', '0000000000000001'])
+    await bus.exit()
+  })
 })

@@ -3,7 +3,7 @@ import { pino } from 'pino'
 import { onTestFinished } from 'vitest'
 import type { ProcessBus } from '../../../src/bus/process/process-bus.ts'
 import { serviceInfo } from '../../../src/bus/process/service-info.ts'
-import { assemble } from '../../../src/runtime/assemble.ts'
+import { assemble, type Dependencies } from '../../../src/runtime/assemble.ts'
 import { secretBus } from '../../../src/service.ts'
 import { readOptions } from './options.ts'
 
@@ -33,13 +33,14 @@ export const ownPackage = {
 export async function assembleService(
   flags: Readonly<Record<string, string | readonly string[]>> = {},
   environment: Readonly<Record<string, string>> = {},
+  parts: Pick<Dependencies, 'tracing' | 'plugins'> = {},
 ): Promise<AssembledService> {
   const rawFlags = Object.entries({ port: '0', ...flags }).map(([flag, value]) => [flag, [value].flat()] as const)
   const options = await readOptions(new Map(rawFlags), environment)
   const lines: string[] = []
   const logger = pino({ level: options.logLevel }, { write: (line: string) => lines.push(line) })
   const service = { ...secretBus, info: serviceInfo(ownPackage) }
-  const bus = await assemble(service, options, { logger, process, environment })
+  const bus = await assemble(service, options, { logger, process, environment, ...parts })
   onTestFinished(async () => {
     await bus.exit()
   })

@@ -4,11 +4,14 @@ import { onTestFinished, vi } from 'vitest'
 import { lifecycle } from '../../../src/bus/process/lifecycle.ts'
 import { log } from '../../../src/bus/process/log.ts'
 import type { ProcessBus } from '../../../src/bus/process/process-bus.ts'
+import { serviceInfo } from '../../../src/bus/process/service-info.ts'
 import { checkHealth, collectMetrics, fetchSecret, getSecret, secretAccessed } from '../../../src/channels.ts'
 import { createLogger } from '../../../src/runtime/logger.ts'
+import { startTracing } from '../../../src/tracing/start.ts'
 import type { LeakyDynamodb } from '../dynamodb/leaky-dynamodb.ts'
 import { exchangeAll, type Sent } from '../http/exchange.ts'
-import { assembleService } from './assemble-service.ts'
+import { startOtlpReceiver } from '../otlp-receiver.ts'
+import { assembleService, ownPackage } from './assemble-service.ts'
 import { allRepresentations } from './representations.ts'
 import { Outputs, sentinel } from './sentinels.ts'
 
@@ -37,7 +40,7 @@ export interface WatchedService {
   readonly outputs: Outputs
   /** Sends each request on its own connection. Resolves to the number of authorized responses with the secret. */
   send(requests: readonly Sent[]): Promise<number>
-  /** Adds everything that the bus exposes, the log and the requests to DynamoDB to `outputs`. */
+  /** Adds everything that the bus exposes, the log and the requests to DynamoDB to `outputs`. Spans follow on exit. */
   captureBusOutputs(): Promise<void>
 }
 
@@ -48,6 +51,9 @@ export async function assembleWatchedService(
 ): Promise<WatchedService> {
   for (const [name, value] of Object.entries(credentials)) vi.stubEnv(name, value)
   onTestFinished(() => void vi.unstubAllEnvs())
+  const receiver = await startOtlpReceiver()
+  const environment = { SECRET_BUS_AUTH_TOKEN: token.value, OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint }
+  const { subscriber: tracing } = await startTracing(serviceInfo(ownPackage), environment)
   const { bus, lines, origin } = await assembleService(
     {
       ...tableLocation,
@@ -60,9 +66,11 @@ export async function assembleWatchedService(
       'cache-ttl': '1s',
       'log-level': 'trace',
     },
-    { SECRET_BUS_AUTH_TOKEN: token.value },
+    environment,
+    { tracing },
   )
   const outputs = new Outputs()
+  receiver.onBody = (body) => outputs.add('exported spans', body.toString())
   const errors = await watch(bus, outputs)
 
   const send = async (requests: readonly Sent[]) => {
