@@ -2,7 +2,9 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import axe, { type AxeResults } from 'axe-core'
 import { describe, expect, test } from 'vitest'
+import { event } from '../../src/bus/channel.ts'
 import { hasBrowser, useBrowser } from '../support/http/browser.ts'
 import { fetchReply } from '../support/http/http.ts'
 import { startReadyService } from '../support/service/ready-service.ts'
@@ -10,7 +12,14 @@ import { startReadyService } from '../support/service/ready-service.ts'
 /** Folder of the screenshots. `docs/inspector.png` is a copy of one of them. */
 const screenshots = fileURLToPath(new URL('../../node_modules/.cache/secret-bus/screenshots', import.meta.url))
 
-const inspected = (flags: Readonly<Record<string, string>> = {}) => startReadyService({ inspector: 'true', ...flags })
+/** Its calls have the ids that a test chooses. */
+const checked = event<void>('checked')
+
+async function inspected(flags: Readonly<Record<string, string>> = {}) {
+  const service = await startReadyService({ inspector: 'true', ...flags })
+  service.bus.subscribe(checked, () => {}, { name: 'checker' })
+  return service
+}
 
 describe.runIf(hasBrowser)('the inspector in a browser', () => {
   const { openPage } = useBrowser()
@@ -85,6 +94,186 @@ describe.runIf(hasBrowser)('the inspector in a browser', () => {
     await page.locator('#pause').click()
     await expect.poll(rows).toHaveLength(2)
   })
+
+  test('shows the calls of the request of a selected message', async () => {
+    const { origin, bus } = await inspected({ 'cache-ttl': '1m' })
+    const { page, problems } = await openPage()
+    await page.goto(`${origin}/-/bus`)
+    const calls = () => page.locator('#request .calls th').allInnerTexts()
+    const trace = 'a'.repeat(32)
+    const headers = {
+      'x-request-id': 'selected',
+      'cache-control': 'no-cache',
+      traceparent: `00-${trace}-${'b'.repeat(16)}-01`,
+    }
+
+    await fetchReply(`${origin}/secret`, { headers })
+    await page.locator('#messages button', { hasText: 'secret.fetch' }).filter({ hasText: 'selected' }).click()
+
+    expect(await page.locator('#request-title').textContent()).toBe('Request selected')
+    expect(await page.locator('#request .facts').textContent()).toMatch(
+      new RegExp(`^\\d calls in .+ms · trace_id ${trace}$`),
+    )
+    const expected = ['secret.get → secret-cache', 'Level 2: secret.fetch → dynamodb', 'secret.accessed → audit-trail']
+    await expect.poll(calls).toEqual([...expected, 'secret.accessed → access-metrics'])
+    const numbers = await page.locator('#request .calls td').allInnerTexts()
+    expect(numbers[0]).toBe('+0.00 ms')
+    for (const number of numbers) expect(number).toMatch(/^\+?[\d.]+ m?s$/)
+    expect(await page.locator('#request .note').textContent()).toBe('')
+    const widths = await page.locator('#request .bar rect').evaluateAll((bars) => bars.map((bar) => bar.clientWidth))
+    expect(widths[0]).toBeGreaterThanOrEqual(widths[1] ?? 0)
+    expect(Math.min(...widths)).toBeGreaterThan(0)
+
+    await fetchReply(`${origin}/secret`, { headers: { 'x-request-id': 'selected' } }) // more calls with this id
+    await expect.poll(calls).toHaveLength(7)
+    await page.keyboard.press('Escape')
+    expect(await page.locator('#request').isVisible()).toBe(false)
+
+    for (let times = 0; times < 300; times += 1) await bus.publish(checked, undefined, { id: `noise ${times}` })
+    await fetchReply(`${origin}/secret`, { headers: { 'x-request-id': 'selected' } })
+    await page.reload()
+    await page.locator('#messages button', { hasText: 'selected' }).first().click()
+    await expect.poll(() => page.locator('#request .note').textContent()).toBe('7 earlier calls are not available.')
+    expect(problems).toEqual([])
+  })
+
+  test('shows a failed call with its code, and background refreshes', async () => {
+    const { origin } = await inspected()
+    const { page, problems } = await openPage()
+    await page.goto(`${origin}/-/bus`)
+
+    await page.locator('#messages button', { hasText: 'refresh of secret' }).click()
+    await expect
+      .poll(() => page.locator('#request .calls th').allInnerTexts())
+      .toEqual(['lifecycle.state → secret-cache', 'Level 2: refresh of secret', 'Level 3: secret.fetch → dynamodb'])
+    await fetchReply(`${origin}/secret/classified`, { headers: { 'x-request-id': 'not-there' } })
+    await page.locator('#messages button', { hasText: 'not-there' }).last().click()
+
+    await expect.poll(() => page.locator('#request tr .result').first().innerText()).toContain('SECRET_NOT_FOUND')
+    expect(await page.locator('#request').innerText()).not.toMatch(/classified|thedoctor/)
+    expect(problems).toEqual([])
+  })
+
+  test('is operated with the keyboard while messages arrive', async () => {
+    const { origin, bus } = await inspected()
+    const { page } = await openPage()
+    await page.goto(`${origin}/-/bus`)
+    const focused = () => page.evaluate('document.activeElement.textContent')
+    const rows = page.locator('#messages button')
+    for (const id of ['one', 'two', 'three']) await bus.publish(checked, undefined, { id })
+    await rows.filter({ hasText: 'three' }).waitFor()
+
+    await page.locator('#pause').focus()
+    await page.keyboard.press('Tab')
+    await page.keyboard.press('Home')
+    await page.keyboard.press('ArrowDown')
+    expect(await focused()).toContain('two')
+    await bus.publish(checked, undefined, { id: 'four' })
+    await rows.filter({ hasText: 'four' }).waitFor()
+    expect(await focused()).toContain('two')
+    await page.keyboard.press('Enter')
+
+    expect(await page.locator('#request-title').innerText()).toBe('Request two')
+    expect(await page.locator('#messages [aria-pressed="true"]').textContent()).toContain('two')
+    await page.keyboard.press('Tab')
+    await page.keyboard.press('Shift+Tab')
+    expect(await focused()).toContain('two') // one row takes part in the order of the Tab key
+  })
+
+  test('does not move the rows under the pointer', async () => {
+    const { origin, bus } = await inspected()
+    const { page } = await openPage()
+    await page.goto(`${origin}/-/bus`)
+    await bus.publish(checked, undefined, { id: 'before' })
+    const rows = page.locator('#messages button')
+    await rows.filter({ hasText: 'before' }).hover()
+
+    await bus.publish(checked, undefined, { id: 'after' })
+    await page.locator('#note', { hasText: '1 newer messages' }).waitFor()
+    expect(await rows.first().textContent()).toContain('before')
+    await page.mouse.move(0, 0)
+
+    await expect.poll(() => rows.first().textContent()).toContain('after')
+  })
+
+  test('shows outcomes that it does not know without color', async () => {
+    const { origin } = await inspected()
+    const { page, problems } = await openPage()
+    const message = { number: 1, at: 0, start: 0, channel: 'x', by: 'y', id: 'z', ms: 1, span: 1, request: 'z', nth: 1 }
+    const body = `data: ${JSON.stringify({ channels: [], messages: [{ ...message, outcome: 'novel', error: 'E' }], missed: 0 })}\n\n`
+    await page.route('**/events', (route) => route.fulfill({ contentType: 'text/event-stream', body }), { times: 1 })
+
+    await page.goto(`${origin}/-/bus`)
+    await page.locator('#messages .neutral button', { hasText: 'novel' }).click()
+
+    expect(await page.locator('#request .calls .neutral').innerText()).toContain('novel · E')
+    expect(problems).toEqual([])
+  })
+
+  test('has no accessibility violation, in light and dark mode', async () => {
+    const { origin } = await inspected()
+    const { page } = await openPage({ reducedMotion: 'reduce' })
+    const violations = async () => {
+      await page.evaluate(axe.source)
+      const { violations } = await page.evaluate<AxeResults>('axe.run()')
+      return violations.map(
+        ({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`)}`,
+      )
+    }
+    await page.goto(`${origin}/-/bus`)
+    await fetchReply(`${origin}/secret`)
+    await fetchReply(`${origin}/secret/unknown`)
+    await page.locator('#messages .failed button').first().click()
+    await page.locator('.channel').first().click()
+
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme })
+      expect(await violations()).toEqual([])
+    }
+    for (const path of ['/', '/docs']) {
+      await page.goto(origin + path)
+      await page
+        .locator(path === '/' ? 'main a' : '.opblock')
+        .first()
+        .waitFor()
+      for (const colorScheme of ['light', 'dark'] as const) {
+        await page.emulateMedia({ colorScheme })
+        expect(await violations(), path).toEqual([])
+      }
+    }
+  })
+
+  test.for(['no-preference', 'reduce'] as const)(
+    'does not shift while messages arrive, with motion: %s',
+    async (reducedMotion) => {
+      const { origin } = await inspected()
+      const { page } = await openPage({ reducedMotion })
+      const shift = () =>
+        page.evaluate<number>(`new Promise((resolve) => {
+        let sum = 0
+        new PerformanceObserver((list) => {
+          for (const { value, hadRecentInput } of list.getEntries()) if (!hadRecentInput) sum += value
+        }).observe({ type: 'layout-shift', buffered: true })
+        requestAnimationFrame(() => requestAnimationFrame(() => resolve(sum)))
+      })`)
+
+      for (const viewport of [
+        { width: 1400, height: 900 },
+        { width: 360, height: 800 },
+      ]) {
+        await page.setViewportSize(viewport)
+        await page.goto(`${origin}/-/bus`)
+        await page.locator('.channel').first().waitFor()
+        await page.locator('.messages').scrollIntoViewIfNeeded()
+        for (let times = 0; times < 20; times += 1) {
+          const id = `${viewport.width}-${times}`
+          await fetchReply(`${origin}/secret`, { headers: { 'x-request-id': id } })
+          await page.locator('#messages li', { hasText: id }).first().waitFor()
+        }
+        expect(await shift(), `${viewport.width} px`).toBeLessThan(0.1)
+      }
+    },
+  )
 
   test('reconnects after a response that is not a stream', async () => {
     const { origin } = await inspected()

@@ -1,6 +1,7 @@
 /** Draws the graph of the bus, fitted to the width of the page, with statistics of each channel. */
 import { boxWith, curve, shorten, svg, words } from './drawing.js'
 import { layoutOf, sortedChannels } from './layout.js'
+import { isFailure } from './message.js'
 import { count, milliseconds } from './units.js'
 
 /**
@@ -73,17 +74,17 @@ export class Wiring {
 
   /**
    * Highlights the lines of the calls.
-   * @param {{ channel: string, by: string, outcome: string }[]} messages
+   * @param {{ channel?: string, by: string, outcome: string }[]} messages
    */
   pass(messages) {
-    const key = (/** @type {string} */ channel, /** @type {string | undefined} */ by) => JSON.stringify([channel, by])
+    const key = (/** @type {(string | undefined)[]} */ ...names) => JSON.stringify(names)
     const outcomes = new Map(messages.map(({ channel, by, outcome }) => [key(channel, by), outcome]))
     const passed = this.#lines.flatMap(({ line, element }) => {
       const outcome = outcomes.get(key(line.info.channel, line.handler))
       return outcome ? [{ element, outcome }] : []
     })
     for (const { element, outcome } of passed) {
-      element.classList.toggle('failed', outcome !== 'ok')
+      element.classList.toggle('failed', isFailure(outcome))
       element.classList.remove('passing')
     }
     this.#svg.getBoundingClientRect() // forces a layout, without which the animations would not restart
