@@ -39,7 +39,7 @@ export function addStartPage(app: FastifyInstance, { name, version }: ServiceInf
 }
 
 async function pageWith({ name, version, links }: { name: string; version: string; links: readonly Link[] }) {
-  const items = links.map(({ path, text }) => `<li><a href="${path.slice(1)}">${path}</a> ${text}</li>`)
+  const items = links.map(({ path, text }) => `<li><a href="${path.slice(1)}">${path}</a> <span>${text}</span></li>`)
   const template = await readFile(ownFile('start.html'), 'utf8')
   const parts: Readonly<Record<string, string>> = { service: name, version: escaped(version), links: items.join('\n') }
   return Buffer.from(template.replace(/\{\{(\w+)\}\}/g, (all, part) => parts[part] ?? all))

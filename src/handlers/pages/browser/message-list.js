@@ -4,9 +4,6 @@ import { milliseconds, timeOfDay } from './units.js'
 
 /** @typedef {import('./message.js').Message} Message */
 
-/** The time in milliseconds in which new rows push the others down. */
-const slideTime = 180
-
 export class MessageList {
   /** @type {Map<number, HTMLElement>} rows by number of the message */
   #rows = new Map()
@@ -79,12 +76,18 @@ export class MessageList {
    */
   #slide(first) {
     const scroller = this.#list.parentElement
-    if (!(first instanceof HTMLElement) || !first.isConnected || !scroller || scroller.scrollTop > 0) return
-    const height = first.offsetTop - this.#list.offsetTop
+    if (!first?.isConnected || !scroller || scroller.scrollTop > 0) return
+    const height = first.getBoundingClientRect().top - this.#list.getBoundingClientRect().top
     if (height === 0) return
-    const duration = matchMedia('(prefers-reduced-motion: reduce)').matches ? 1 : slideTime
-    const frames = [{ transform: `translateY(-${height}px)` }, { transform: 'none' }]
-    this.#list.animate(frames, { duration, easing: 'ease-out' })
+    const { style } = this.#list
+    // Twice: the browser shows the first style, without a transition, before the second one starts it.
+    style.transition = 'none'
+    style.transform = `translateY(-${height}px)`
+    requestAnimationFrame(() => {
+      requestAnimationFrame(() => {
+        style.transition = style.transform = ''
+      })
+    })
   }
 
   /** @param {Message} message */
