@@ -12,12 +12,14 @@ import { startReadyService } from '../support/service/ready-service.ts'
 /** Folder of the screenshots. `docs/inspector.png` is a copy of one of them. */
 const screenshots = fileURLToPath(new URL('../../node_modules/.cache/secret-bus/screenshots', import.meta.url))
 
+const inspected = (flags: Readonly<Record<string, string>> = {}) => startReadyService({ inspector: 'true', ...flags })
+
 /** Its calls have the ids that a test chooses. */
 const checked = event<void>('checked')
 
-async function inspected(flags: Readonly<Record<string, string>> = {}) {
-  const service = await startReadyService({ inspector: 'true', ...flags })
-  service.bus.subscribe(checked, () => {}, { name: 'checker' })
+async function inspectedWithListener() {
+  const service = await inspected()
+  service.bus.subscribe(checked, () => {}, { name: 'listener' })
   return service
 }
 
@@ -96,7 +98,7 @@ describe.runIf(hasBrowser)('the inspector in a browser', () => {
   })
 
   test('shows the calls of the request of a selected message', async () => {
-    const { origin, bus } = await inspected({ 'cache-ttl': '1m' })
+    const { origin, bus } = await inspectedWithListener()
     const { page, problems } = await openPage()
     await page.goto(`${origin}/-/bus`)
     const calls = () => page.locator('#request .calls .what').allTextContents()
@@ -157,7 +159,7 @@ describe.runIf(hasBrowser)('the inspector in a browser', () => {
   })
 
   test('is operated with the keyboard while messages arrive', async () => {
-    const { origin, bus } = await inspected()
+    const { origin, bus } = await inspectedWithListener()
     const { page } = await openPage()
     await page.goto(`${origin}/-/bus`)
     const focused = () => page.evaluate('document.activeElement.textContent')
@@ -183,7 +185,7 @@ describe.runIf(hasBrowser)('the inspector in a browser', () => {
   })
 
   test('does not move the rows under the pointer', async () => {
-    const { origin, bus } = await inspected()
+    const { origin, bus } = await inspectedWithListener()
     const { page } = await openPage()
     await page.goto(`${origin}/-/bus`)
     await bus.publish(checked, undefined, { id: 'before' })

@@ -27,7 +27,7 @@ export function watchBackgroundReads(bus: ProcessBus, traffic: BusTraffic): void
     const known = reads.get(read)
     if (!known || !isBackground(read)) return
     reads.delete(read)
-    traffic.addRead(read, known.span, performance.now() - known.startedAt)
+    traffic.addRead(read, known.span, known.startedAt)
   }
 
   bus.intercept((call, next) => {

@@ -62,6 +62,7 @@ export class BusTraffic {
   /** Adds a finished call. */
   add(activity: Activity, call: InterceptedCall): void {
     const { channel, by, id, ms } = activity
+    const startedAt = performance.now() - ms
     const outcome = outcomeOf(activity)
     const stats = this.#channels.get(channel) ?? { failed: 0, times: createHistogram(range) }
     this.#channels.set(channel, stats)
@@ -70,24 +71,25 @@ export class BusTraffic {
 
     const error = outcome === 'ok' ? undefined : labelOf(activity.error)
     const trace = call.trace?.traceId
-    this.#keep(call, { channel, trigger: undefined, by, id, trace, ms, outcome, error })
+    this.#keep(call, startedAt, { channel, trigger: undefined, by, id, trace, ms, outcome, error })
   }
 
   /**
    * Adds a finished background read of a cache. Its key is omitted, because it is the payload of a call.
-   * @param ms its duration in milliseconds
+   * @param startedAt its start on the monotonic clock, in milliseconds
    */
-  addRead(read: BackgroundRead, span: Span, ms: number): void {
+  addRead(read: BackgroundRead, span: Span, startedAt: number): void {
+    const ms = performance.now() - startedAt
     const { cache: by, trigger, outcome: code = 'ok' } = read
     const trace = read.trace?.traceId
     const [outcome, error]: [Outcome, string?] = code === 'ok' ? ['ok'] : ['error', code]
-    this.#keep(span, { channel: undefined, trigger, by, id: undefined, trace, ms, outcome, error })
+    this.#keep(span, startedAt, { channel: undefined, trigger, by, id: undefined, trace, ms, outcome, error })
   }
 
-  #keep(span: Span, message: Omit<Message, keyof Position | 'number' | 'at' | 'start'>): void {
+  #keep(span: Span, startedAt: number, message: Omit<Message, keyof Position | 'number' | 'at' | 'start'>): void {
     this.#count += 1
     const at = Date.now() - message.ms
-    const start = Math.round((performance.now() - message.ms) * 1_000) / 1_000
+    const start = Math.round(startedAt * 1_000) / 1_000
     this.#recent.push({ number: this.#count, at, start, ...message, ...this.requests.add(span) })
     if (this.#recent.length > maxMessages) this.#recent.shift()
   }
