@@ -9,6 +9,7 @@ export class MessageList {
   #rows = new Map()
   #list
   #onSelect
+  #frame = 0
   /** The number of the selected message. @type {number | undefined} */
   #selected
 
@@ -79,15 +80,20 @@ export class MessageList {
     if (!first?.isConnected || !scroller || scroller.scrollTop > 0) return
     const height = first.getBoundingClientRect().top - this.#list.getBoundingClientRect().top
     if (height === 0) return
+    const moved = new DOMMatrix(getComputedStyle(this.#list).transform).m42 // by the last time, if it has not finished
     const { style } = this.#list
-    // Twice: the browser shows the first style, without a transition, before the second one starts it.
     style.transition = 'none'
-    style.transform = `translateY(-${height}px)`
-    requestAnimationFrame(() => {
-      requestAnimationFrame(() => {
+    style.transform = `translateY(${moved - height}px)`
+    // Twice: the browser shows the first style, without a transition, before the second one starts it.
+    const later = (/** @type {() => void} */ task) => {
+      this.#frame = requestAnimationFrame(task)
+    }
+    cancelAnimationFrame(this.#frame)
+    later(() =>
+      later(() => {
         style.transition = style.transform = ''
-      })
-    })
+      }),
+    )
   }
 
   /** @param {Message} message */
