@@ -1,6 +1,7 @@
 /** The API documentation in a browser. */
 import { createServer, request } from 'node:http'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { violationsOf } from '../support/http/accessibility.ts'
 import { hasBrowser, useBrowser } from '../support/http/browser.ts'
 import { listen } from '../support/http/listen.ts'
 import { startReadyService } from '../support/service/ready-service.ts'
@@ -49,6 +50,20 @@ describe.runIf(hasBrowser)('the API documentation in a browser', () => {
     await expect.poll(background).toBe('rgb(28, 32, 34)')
     expect(problems).toEqual([])
   })
+
+  test('adds no accessibility violation to those of Swagger UI', async () => {
+    const { origin } = await startReadyService()
+    const { page } = await openPage()
+
+    await page.goto(`${origin}/docs`)
+    await page.locator('.opblock').first().waitFor()
+
+    const known = ['color-contrast', 'heading-order', 'nested-interactive', 'region']
+    expect(
+      (await violationsOf(page)).filter((violation) => !known.some((rule) => violation.startsWith(`${rule}:`))),
+    ).toEqual([])
+  })
+
   test('sends its requests below the path prefix of a proxy', async () => {
     const { origin } = await startReadyService()
     const base = await behindPrefix(origin)

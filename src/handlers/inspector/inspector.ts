@@ -1,9 +1,15 @@
-/** `GET /-/bus`: shows the topology of the bus and its calls live in a browser, but never payloads or replies. */
+/**
+ * `GET /-/bus`: shows the topology of the bus and its calls live in a browser, but never payloads or replies.
+ * `GET /`: links.
+ */
 import { Exiting } from '../../bus/errors.ts'
 import type { Subscriber } from '../../bus/process/process-bus.ts'
 import { httpRoutes } from '../../channels.ts'
 import { ownFile, serveFiles } from '../pages/static-files.ts'
+import { hookPriority } from '../server/hook-priority.ts'
 import { refusals } from '../server/refusals.ts'
+import { watchBackgroundReads } from './background-reads.ts'
+import { addStartPage } from './start-page.ts'
 import { BusTraffic } from './traffic.ts'
 import { BusWatchers } from './watchers.ts'
 
@@ -12,6 +18,10 @@ const files = {
   '/-/bus/inspector.css': ownFile('inspector.css'),
   '/-/bus/inspector.js': ownFile('inspector.js'),
   '/-/bus/wiring.js': ownFile('wiring.js'),
+  '/-/bus/message.js': ownFile('message.js'),
+  '/-/bus/message-list.js': ownFile('message-list.js'),
+  '/-/bus/request-view.js': ownFile('request-view.js'),
+  '/-/bus/waterfall.js': ownFile('waterfall.js'),
   '/-/bus/layout.js': ownFile('layout.js'),
   '/-/bus/drawing.js': ownFile('drawing.js'),
   '/-/bus/units.js': ownFile('units.js'),
@@ -19,7 +29,8 @@ const files = {
 
 export const inspector = (): Subscriber => (bus) => {
   const traffic = new BusTraffic(refusals(bus))
-  bus.tap((activity) => traffic.add(activity))
+  bus.tap((activity, call) => traffic.add(activity, call))
+  watchBackgroundReads(bus, traffic)
 
   bus.subscribe(httpRoutes, (app) => {
     const watchers = new BusWatchers(bus, traffic)
@@ -48,4 +59,7 @@ export const inspector = (): Subscriber => (bus) => {
       done()
     })
   })
+
+  // Last, because a plugin may serve this path.
+  bus.subscribe(httpRoutes, (app) => addStartPage(app, bus.service), { priority: hookPriority.startPage })
 }

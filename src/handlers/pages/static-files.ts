@@ -5,7 +5,7 @@ import { extname } from 'node:path'
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 import type {} from '@fastify/swagger' // the type of `hide`
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Right } from '../../client.ts'
 import { acceptsGzip } from './accepts-gzip.ts'
 import { etagMatches } from './etag.ts'
@@ -40,8 +40,7 @@ const types: Readonly<Record<string, string>> = {
 export const ownFile = (name: string): URL => new URL(`./browser/${name}`, import.meta.url)
 
 /**
- * Serves each file at its path. A file is read on the first request and kept, compressed and as it is, so that all
- * responses share its memory.
+ * Serves each file at its path.
  * @param page.service the name of the service, which replaces `{{service}}` in HTML files. It has no special characters
  * @param page.needs the right that a client needs
  */
@@ -51,23 +50,34 @@ export function serveFiles(
   files: Readonly<Record<string, URL>>,
 ): void {
   for (const [path, file] of Object.entries(files)) {
-    const read = lazy(async () => {
-      const content = await readPage(file, service)
-      return { content, hash: createHash('sha256').update(content).digest('hex') }
-    })
-    const compress = lazy(async () => promisify(gzip)((await read()).content))
+    const send = sendFile(extname(file.pathname), () => readPage(file, service))
+    app.get(path, { config: { browser: true, needs }, schema: { hide: true } }, send)
+  }
+}
 
-    app.get(path, { config: { browser: true, needs }, schema: { hide: true } }, async (request, reply) => {
-      const { content, hash } = await read()
-      const isPlain = !acceptsGzip(request.headers['accept-encoding'])
-      // Strong, so each encoding has its own: https://www.rfc-editor.org/rfc/rfc9110#section-8.8.3.3
-      const etag = isPlain ? `"${hash}"` : `"${hash}-gzip"`
-      reply.headers(headers).header('etag', etag)
-      if (etagMatches(request.headers['if-none-match'], etag)) return reply.code(304).send()
-      reply.type(types[extname(file.pathname)] ?? 'application/octet-stream')
-      if (isPlain) return content
-      return reply.header('content-encoding', 'gzip').send(await compress())
-    })
+/**
+ * Returns a handler that sends a file. The file is read on the first request and kept, compressed and as it is, so that
+ * all responses share its memory.
+ * @param extension determines its media type
+ * @param more headers of the response
+ */
+export function sendFile(extension: string, load: () => Promise<Buffer>, more: Readonly<Record<string, string>> = {}) {
+  const read = lazy(async () => {
+    const content = await load()
+    return { content, hash: createHash('sha256').update(content).digest('hex') }
+  })
+  const compress = lazy(async () => promisify(gzip)((await read()).content))
+
+  return async (request: FastifyRequest, reply: FastifyReply) => {
+    const { content, hash } = await read()
+    const isPlain = !acceptsGzip(request.headers['accept-encoding'])
+    // Strong, so each encoding has its own: https://www.rfc-editor.org/rfc/rfc9110#section-8.8.3.3
+    const etag = isPlain ? `"${hash}"` : `"${hash}-gzip"`
+    reply.headers({ ...headers, ...more }).header('etag', etag)
+    if (etagMatches(request.headers['if-none-match'], etag)) return reply.code(304).send()
+    reply.type(types[extension] ?? 'application/octet-stream')
+    if (isPlain) return content
+    return reply.header('content-encoding', 'gzip').send(await compress())
   }
 }
 

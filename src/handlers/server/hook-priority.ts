@@ -1,6 +1,6 @@
 /**
- * The priorities at which the HTTP server's own subscribers add their hooks to `http.routes`. They are lower than that of
- * routes, 50, so that the hooks apply to every route, regardless of the order in which a service lists its subscribers.
+ * The priorities at which the HTTP server's own subscribers add their hooks to `http.routes`. Except for the last, they are
+ * lower than that of routes, 50, so that the hooks apply to every route, regardless of the order in which a service lists its subscribers.
  */
 export const hookPriority = {
   /** Sees the routes that are added after it. */
@@ -14,4 +14,6 @@ export const hookPriority = {
   loadShedding: 25,
   clientCertificates: 28,
   authentication: 30,
+  /** After the routes of plugins, which may serve the same path. */
+  startPage: 1_000,
 } as const

@@ -1,6 +1,7 @@
 import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import type { InterceptedCall } from '../../../src/bus/call.ts'
 import { ProcessBus } from '../../../src/bus/process/process-bus.ts'
 import { BusTraffic } from '../../../src/handlers/inspector/traffic.ts'
 import { BusWatchers } from '../../../src/handlers/inspector/watchers.ts'
@@ -17,6 +18,7 @@ function connectedClient() {
 }
 
 const activity = { channel: 'rang', by: 'listener', id: undefined, ms: 1 }
+const call = { parent: undefined } as InterceptedCall
 
 test('sends a heartbeat on an idle stream', () => {
   const { read } = connectedClient()
@@ -34,7 +36,7 @@ test('pauses updates for a client that does not read, and reports how many messa
   read()
 
   for (let update = 0; update < 200; update += 1) {
-    for (let count = 0; count < 100; count += 1) traffic.add(activity)
+    for (let count = 0; count < 100; count += 1) traffic.add(activity, call)
     vi.advanceTimersByTime(250)
   }
   expect(stream.readableLength + stream.writableLength).toBeLessThan(200_000)

@@ -1,18 +1,11 @@
 /** The inspector page: shows the topology, statistics and calls of the bus live. */
-import { count, milliseconds, timeOfDay } from './units.js'
-import { isFailure, Wiring } from './wiring.js'
+import { element, isFailure } from './message.js'
+import { MessageList } from './message-list.js'
+import { RequestView } from './request-view.js'
+import { count, milliseconds } from './units.js'
+import { Wiring } from './wiring.js'
 
-/**
- * @typedef {object} Message
- * @property {number} number
- * @property {number} at
- * @property {string} channel
- * @property {string} by
- * @property {string} [id]
- * @property {number} ms
- * @property {'ok' | 'refused' | 'error' | 'timeout'} outcome
- * @property {string} [error]
- */
+/** @typedef {import('./message.js').Message} Message */
 
 /**
  * @typedef {object} Update an event sent by the service
@@ -43,11 +36,17 @@ const byId = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.
 const channelSelect = /** @type {HTMLSelectElement} */ (byId('channel'))
 const failuresOnly = /** @type {HTMLInputElement} */ (byId('failures'))
 const wiring = new Wiring(byId('wiring'), choose)
+const list = new MessageList(byId('messages'), showRequest, showMessages)
+const requestView = new RequestView(byId('request'))
 
 connect()
 channelSelect.onchange = () => choose(channelSelect.value)
 failuresOnly.onchange = showMessages
 byId('pause').onclick = togglePause
+byId('close').onclick = closeRequest
+document.onkeydown = ({ key }) => {
+  if (key === 'Escape') closeRequest()
+}
 
 function connect() {
   const events = new EventSource('bus/events') // relative, so that it works behind a proxy that adds a prefix
@@ -70,6 +69,8 @@ function showConnection(live) {
     messages = []
     pending = []
     missed = 0
+    list.clear()
+    requestView.freeze()
   }
 }
 
@@ -81,6 +82,7 @@ function handleUpdate(update) {
   wiring.count(traffic)
   showDetails()
   wiring.pass(update.messages)
+  requestView.add(update.messages)
   missed += update.missed
   if (paused) pending = [...pending, ...update.messages].slice(-maxKept)
   else addMessages(update.messages)
@@ -145,35 +147,29 @@ function showMessages() {
   const selected = messages.filter(
     ({ channel, outcome }) => (!chosen || channel === chosen) && (!failuresOnly.checked || isFailure(outcome)),
   )
-  byId('messages').replaceChildren(...selected.slice(0, maxShown).map(row))
-  byId('note').textContent = noteOn(selected.length)
+  const held = list.show(selected.slice(0, maxShown))
+  byId('note').textContent = noteOn(selected.length, held)
 }
 
-/** @param {number} selected the number of messages that match the filters */
-function noteOn(selected) {
+/** @param {Message | undefined} message shows its request; without one, hides the last */
+function showRequest(message) {
+  if (message) requestView.show(message.request, [...messages.toReversed(), ...pending])
+  else requestView.hide()
+}
+
+function closeRequest() {
+  list.deselect()
+  requestView.hide()
+}
+
+/**
+ * @param {number} selected the number of messages that match the filters
+ * @param {number} held the number of those that the list holds back
+ */
+function noteOn(selected, held) {
   if (paused) return 'Paused.'
   if (messages.length === 0) return `No messages yet. Try: curl ${location.origin}/secret`
   if (selected === 0) return 'No matching messages.'
+  if (held > 0) return `${count(held)} newer messages will appear when the pointer leaves the list.`
   return missed > 0 ? `${count(missed)} earlier messages are not available.` : ''
-}
-
-/** @param {Message} message */
-function row({ at, channel, by, id, ms, outcome, error }) {
-  const item = element('li', isFailure(outcome) ? 'failed' : outcome)
-  item.append(
-    element('time', '', timeOfDay(at)),
-    element('span', 'what', `${channel} → ${by}`),
-    element('span', 'ms', milliseconds(ms)),
-    element('span', 'outcome', outcome),
-    element('span', 'id', [error, id].filter(Boolean).join(' · ')),
-  )
-  return item
-}
-
-/** @param {string} tag @param {string} kind CSS classes @param {string} text */
-function element(tag, kind, text = '') {
-  const created = document.createElement(tag)
-  created.className = kind
-  created.textContent = text
-  return created
 }

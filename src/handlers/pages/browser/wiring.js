@@ -1,6 +1,7 @@
 /** Draws the graph of the bus, fitted to the width of the page, with statistics of each channel. */
 import { boxWith, curve, shorten, svg, words } from './drawing.js'
 import { layoutOf, sortedChannels } from './layout.js'
+import { isFailure } from './message.js'
 import { count, milliseconds } from './units.js'
 
 /**
@@ -73,10 +74,10 @@ export class Wiring {
 
   /**
    * Highlights the lines of the calls.
-   * @param {{ channel: string, by: string, outcome: string }[]} messages
+   * @param {{ channel?: string, by: string, outcome: string }[]} messages
    */
   pass(messages) {
-    const key = (/** @type {string} */ channel, /** @type {string | undefined} */ by) => JSON.stringify([channel, by])
+    const key = (/** @type {(string | undefined)[]} */ ...names) => JSON.stringify(names)
     const outcomes = new Map(messages.map(({ channel, by, outcome }) => [key(channel, by), outcome]))
     const passed = this.#lines.flatMap(({ line, element }) => {
       const outcome = outcomes.get(key(line.info.channel, line.handler))
@@ -145,6 +146,3 @@ function summary({ count: calls, failed, p50, p99 }, long) {
   if (failed > 0) return `${count(failed)} of ${count(calls)} failed`
   return `${count(calls)} · ${milliseconds(p50)}${long ? `, p99 ${milliseconds(p99)}` : ''}`
 }
-
-/** Whether a call failed. A refused one is the client's fault. @param {string} outcome */
-export const isFailure = (outcome) => outcome === 'error' || outcome === 'timeout'
