@@ -141,15 +141,15 @@ describe.runIf(hasBrowser)('the inspector in a browser', () => {
     expect(problems).toEqual([])
   })
 
-  test('shows a failed call with its code, and background refreshes', async () => {
+  test('shows a failed call with its code, and background reads', async () => {
     const { origin } = await inspected()
     const { page, problems } = await openPage()
     await page.goto(`${origin}/-/bus`)
 
-    await page.locator('#messages button', { hasText: 'refresh of secret' }).click()
+    await page.locator('#messages button', { hasText: 'load of secret' }).click()
     await expect
       .poll(() => page.locator('#request .calls .what').allTextContents())
-      .toEqual(['lifecycle.state → secret-cache', 'Level 2: refresh of secret', 'Level 3: secret.fetch → dynamodb'])
+      .toEqual(['lifecycle.state → secret-cache', 'Level 2: load of secret', 'Level 3: secret.fetch → dynamodb'])
     await fetchReply(`${origin}/secret/classified`, { headers: { 'x-request-id': 'not-there' } })
     await page.locator('#messages button', { hasText: 'not-there' }).last().click()
 

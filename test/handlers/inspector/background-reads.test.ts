@@ -34,19 +34,19 @@ async function startCache() {
   await bus.start()
   onTestFinished(async () => void (await bus.exit()))
   const reads = (trigger: string) => traffic.since(0).filter((message) => message.trigger === trigger)
-  await expect.poll(() => reads('refresh')).toHaveLength(1)
+  await expect.poll(() => reads('load')).toHaveLength(1)
   const callsOf = (span: number | undefined) => traffic.since(0).filter(({ parent }) => parent === span)
   return { bus, source, traffic, reads, callsOf }
 }
 
-test('reports a refresh with the call that it makes', async () => {
+test('reports a background read with the call that it makes', async () => {
   const { traffic, reads, callsOf } = await startCache()
 
-  const [refresh] = reads('refresh')
-  expect(refresh).toMatchObject({ by: 'colour', channel: undefined, outcome: 'ok' })
-  expect(traffic.since(0).find(({ span }) => span === refresh?.parent)?.channel).toBe('lifecycle.state')
-  const [call, ...others] = callsOf(refresh?.span)
-  expect(call).toMatchObject({ channel: 'ask', request: refresh?.request })
+  const [load] = reads('load')
+  expect(load).toMatchObject({ by: 'colour', channel: undefined, outcome: 'ok' })
+  expect(traffic.since(0).find(({ span }) => span === load?.parent)?.channel).toBe('lifecycle.state')
+  const [call, ...others] = callsOf(load?.span)
+  expect(call).toMatchObject({ channel: 'ask', request: load?.request })
   expect(others).toEqual([])
   expect(JSON.stringify(traffic.since(0))).not.toContain('classified')
 })
@@ -75,8 +75,8 @@ test('reports neither the reads of requests nor those after the process has stop
   await bus.exit()
   const { traffic: other } = await startCache()
 
-  expect(other.since(0).some(({ trigger }) => trigger === 'refresh')).toBe(true)
-  expect(reads('refresh')).toHaveLength(1)
+  expect(other.since(0).some(({ trigger }) => trigger === 'load')).toBe(true)
+  expect(reads('load')).toHaveLength(1)
   expect(traffic.since(0).filter(({ channel }) => channel === 'ask')).toHaveLength(2)
   expect(traffic.since(0).filter(({ trigger }) => trigger !== undefined)).toHaveLength(1)
 })
