@@ -13,8 +13,8 @@ const key = Symbol('trace')
 
 type TracedRequest = FastifyRequest & { [key]?: TraceContext }
 
-/** The number of ended requests whose traces are kept, because lines may follow, as of a read that others share. */
-const maxEnded = 1_000
+/** At least so many ended requests have their traces kept, because lines may follow, as of a read that others share. */
+const minEnded = 1_000
 
 /**
  * Returns the context to pass on with the calls that a route makes for a request: its id, and the trace that it belongs
@@ -34,8 +34,8 @@ export function setTrace(request: FastifyRequest, trace: TraceContext): void {
 export const traceContext = (): Subscriber => (bus) => {
   /** The traces of the requests in progress by request id. */
   const open = new Map<unknown, TraceContext>()
-  /** Those of the requests that have ended, oldest first. */
-  const ended = new Map<unknown, TraceContext>()
+  /** Those of the requests that have ended last, and of those before. Whole maps are dropped, because that costs least. */
+  let [ended, endedBefore] = [new Map<unknown, TraceContext>(), new Map<unknown, TraceContext>()]
 
   bus.subscribe(
     httpRoutes,
@@ -48,7 +48,7 @@ export const traceContext = (): Subscriber => (bus) => {
         reply.raw.on('close', () => {
           if (open.get(id) === trace) open.delete(id)
           ended.set(id, trace)
-          if (ended.size > maxEnded) ended.delete(ended.keys().next().value)
+          if (ended.size >= minEnded) [endedBefore, ended] = [ended, new Map()]
         })
         done()
       })
@@ -59,10 +59,10 @@ export const traceContext = (): Subscriber => (bus) => {
   bus.subscribe(
     lifecycle.log,
     (record) => {
-      if (open.size === 0 && ended.size === 0) return
+      if (open.size + ended.size + endedBefore.size === 0 || Object.hasOwn(record.fields, 'trace_id')) return
       const reqId = propertyOf(record.fields, 'reqId')
-      const trace = open.get(reqId) ?? ended.get(reqId)
-      if (trace) record.fields = { trace_id: trace.traceId, ...record.fields }
+      const trace = open.get(reqId) ?? ended.get(reqId) ?? endedBefore.get(reqId)
+      if (trace) record.fields = { ...record.fields, trace_id: trace.traceId }
     },
     { priority: 0 }, // before the listeners that write the record
   )
