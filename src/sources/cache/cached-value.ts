@@ -43,8 +43,6 @@ export interface ValueSource<Value, Reply> {
   readonly isAbsent: (error: unknown) => boolean
   /** Whether the error means that the value must not be served any longer. */
   readonly isRevoked: (error: unknown) => boolean
-  /** Called after a successful read. */
-  readonly onValue?: (() => void) | undefined
 }
 
 /** A value with its times on the monotonic clock, in milliseconds. */
@@ -58,6 +56,8 @@ interface Entry<Value, Reply> {
 }
 
 export class CachedValue<Value, Reply> {
+  /** Called after a successful read. */
+  onValue: (() => void) | undefined
   /** Number of requests by result, counted on arrival: a `miss` may get a stale value if its read fails. */
   readonly results: Record<CacheResult, number>
   readonly #source: ValueSource<Value, Reply>
@@ -228,7 +228,7 @@ export class CachedValue<Value, Reply> {
     this.#entry = this.#policy.ttl === 0 ? undefined : entry
     this.#failure.clear()
     this.#loaded = true
-    this.#source.onValue?.()
+    this.onValue?.()
     return entry
   }
 

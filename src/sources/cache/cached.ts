@@ -77,7 +77,7 @@ export function cached<Query extends object, Value, Reply>(
     let isStopped = () => false
 
     /** @param outages of this value, or of all */
-    const create = (key: string, query: Query, outages: OutageLog, onValue?: () => void) => {
+    const create = (key: string, query: Query, outages: OutageLog) => {
       const count = metrics.counter(key)
       const label = { cache: words.one, key }
       // Not bound to the signal and deadline of the request that causes it, because other requests share the read.
@@ -101,12 +101,7 @@ export function cached<Query extends object, Value, Reply>(
           throw error
         }
       }
-      return new CachedValue(
-        { label, fetch, limit, reply, isAbsent, isRevoked, onValue },
-        policy,
-        clock,
-        metrics.results,
-      )
+      return new CachedValue({ label, fetch, limit, reply, isAbsent, isRevoked }, policy, clock, metrics.results)
     }
 
     if (queries) {
@@ -126,7 +121,7 @@ export function cached<Query extends object, Value, Reply>(
       bus.provide(answer, ({ maxAge, maxStale, onlyIfCached, ...rest }, call) => {
         const query = rest as unknown as Query // what is left without the directives
         const key = keyOf(query)
-        const value = values.get(key, (keep) => create(key, query, outages, keep))
+        const value = values.get(key, (keep) => Object.assign(create(key, query, outages), { onValue: keep }))
         return value.get({ maxAge, maxStale, onlyIfCached }, call)
       })
       bus.subscribe(lifecycle.graceful, () => {

@@ -16,7 +16,10 @@ import type { CachedValue } from './cached-value.ts'
  */
 const maxBackgroundReads = 32
 
-type Value = Pick<CachedValue<unknown, unknown>, 'loaded' | 'pausedFor' | 'state' | 'refreshIn' | 'refresh' | 'reload'>
+type Value = Pick<
+  CachedValue<unknown, unknown>,
+  'loaded' | 'pausedFor' | 'state' | 'refreshIn' | 'refresh' | 'reload' | 'onValue'
+>
 
 /** @returns whether the process has stopped, so that failures are not outages */
 export function maintainClosedSet(
@@ -55,7 +58,16 @@ export function maintainClosedSet(
 /** Reads the value until the first success, so that the first client does not have to wait, and then when it is due. */
 async function keepFresh(value: Value, limit: Limiter, clock: Clock, signal: AbortSignal): Promise<void> {
   const pauses = backoff({ random: clock.random })
-  const pause = (ms: number) => clock.sleep(Math.min(ms, longestDelay), signal).catch(() => {})
+  let wake = () => {}
+  signal.addEventListener('abort', () => wake())
+  // A reload or a request may read the value meanwhile, in particular after an outage.
+  value.onValue = () => wake()
+  const pause = async (ms: number) => {
+    if (signal.aborted) return
+    const woken = new AbortController()
+    wake = () => woken.abort()
+    await clock.sleep(Math.min(ms, longestDelay), woken.signal).catch(() => {})
+  }
   const refresh = async () => {
     if (!signal.aborted) await value.refresh()
   }

@@ -328,6 +328,29 @@ describe('the refresh in the background', () => {
     expect(fetches).toHaveLength(before + 1)
   })
 
+  test('follows a reload that ends an outage, without waiting for the end of its pause', async () => {
+    const { bus, clock, answer, fail, get, fetches } = cache({ cacheTtl: 10_000 })
+    await bus.start()
+    await answer('first')
+    await clock.advance(8_000)
+    for (const pause of [75, 150, 300, 600, 1_200, 2_400, 4_800, 9_600, 19_200]) {
+      await fail(throttled())
+      await clock.advance(pause)
+    }
+    await fail(throttled()) // pauses for 22.5 s
+    const reload = bus.graceful()
+    await settled()
+    await answer('second')
+    await reload
+    const before = fetches.length
+
+    await clock.advance(8_000)
+
+    expect(fetches).toHaveLength(before + 1)
+    await answer('third')
+    expect(await get()).toBe('third, hit')
+  })
+
   test('ends on stop and resumes after a restart', async () => {
     const { bus, clock, answer, fetches } = cache({ cacheTtl: 60_000 })
     await bus.start()
