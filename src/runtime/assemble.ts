@@ -44,8 +44,8 @@ export async function assemble<Declared extends OptionRecord>(
   const ofEveryService: Record<string, Subscriber> = {
     ...(tracing && { tracing }),
     log: log(logger),
-    ...(effective && { 'start-log': startLog(process.version, effective) }),
     signals: signals(process, { end }),
+    ...(effective && { 'start-log': startLog(process.version, effective) }),
     ...(dropped && { 'log-metrics': logMetrics(dropped) }),
   }
   const own = await service.subscribers(options, { service: service.info, environment })

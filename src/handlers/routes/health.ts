@@ -37,16 +37,19 @@ export const healthRoutes = (): Subscriber => (bus) => {
 
   bus.subscribe(collectMetrics, async (_, { id }) => healthMetrics(bus.service, await checks(id)))
 
-  let failing = ''
+  let [failing, wasReady] = ['', false]
 
   /** Logs changes only, because probes request readiness every few seconds. */
   const reportReadiness = (answers: readonly HealthCheck[], { id: reqId, method }: FastifyRequest) => {
     const names = answers.filter(({ status }) => status === 'fail').map(({ name }) => name)
     const now = [...new Set(names)].join(', ')
+    if (!now) wasReady = true
     if (now === failing) return
     failing = now
+    // A start and a drain are no faults.
+    const level = wasReady && !bus.exiting ? 'warn' : 'info'
     const fields = { reqId, method, route: '/ready' }
-    if (now) bus.log('warn', `Not ready: ${now}`, { ...fields, status: 503 })
+    if (now) bus.log(level, `Not ready: ${now}`, { ...fields, status: 503 })
     else bus.log('info', 'Ready again', { ...fields, status: 200 })
   }
 

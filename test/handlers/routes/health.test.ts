@@ -163,13 +163,16 @@ describe('GET /ready', () => {
     })
     const { origin, records } = await health({ first: check('first'), second: check('second') })
 
-    for (const names of [[], ['first'], ['first'], ['first', 'second'], [], []]) {
+    for (const names of [['second'], [], ['first'], ['first'], ['first', 'second'], [], []]) {
       failing = names
       await fetchReply(`${origin}/ready`, { headers: { 'x-request-id': 'probe' } })
     }
 
     const fields = { reqId: 'probe', method: 'GET', route: '/ready' }
     expect(records.filter(({ message }) => /ready/i.test(message))).toEqual([
+      // No fault during a start.
+      { level: 'info', message: 'Not ready: second', fields: { ...fields, status: 503 } },
+      { level: 'info', message: 'Ready again', fields: { ...fields, status: 200 } },
       { level: 'warn', message: 'Not ready: first', fields: { ...fields, status: 503 } },
       { level: 'warn', message: 'Not ready: first, second', fields: { ...fields, status: 503 } },
       { level: 'info', message: 'Ready again', fields: { ...fields, status: 200 } },
