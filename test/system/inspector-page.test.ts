@@ -23,6 +23,19 @@ async function inspectedWithListener() {
   return service
 }
 
+/** Its requests for unknown secrets fail, instead of being refused. */
+async function inspectedWithFailures() {
+  const service = await inspected()
+  service.bus.intercept(({ channel }, next) => {
+    try {
+      return next()
+    } catch (error) {
+      throw channel === 'secret.get' ? Object.assign(new Error('broken'), { code: 'STORE_BROKEN' }) : error
+    }
+  })
+  return service
+}
+
 describe.runIf(hasBrowser)('the inspector in a browser', () => {
   const { openPage } = useBrowser()
 
@@ -46,7 +59,7 @@ describe.runIf(hasBrowser)('the inspector in a browser', () => {
   })
 
   test('shows calls and marks failures, without payloads', async () => {
-    const { origin } = await inspected()
+    const { origin } = await inspectedWithFailures()
     const { page, problems } = await openPage()
     await page.goto(`${origin}/-/bus`)
     const row = (id: string) => page.locator('#messages li', { hasText: id })
@@ -61,7 +74,7 @@ describe.runIf(hasBrowser)('the inspector in a browser', () => {
     await failed.waitFor()
 
     expect(await failed.getAttribute('class')).toBe('failed')
-    expect(await failed.textContent()).toContain('SECRET_NOT_FOUND')
+    expect(await failed.textContent()).toContain('STORE_BROKEN')
     expect(await row('all-is-well').first().getAttribute('class')).toBe('')
     expect(await channel('secret.get').getAttribute('class')).toContain('failing')
     expect(await channel('secret.get').textContent()).toContain('1 of 2 failed')
@@ -70,7 +83,7 @@ describe.runIf(hasBrowser)('the inspector in a browser', () => {
   })
 
   test('filters messages by channel and outcome, and pauses', async () => {
-    const { origin } = await inspected()
+    const { origin } = await inspectedWithFailures()
     const { page } = await openPage()
     await page.goto(`${origin}/-/bus`)
     await fetchReply(`${origin}/secret/classified`)
@@ -215,7 +228,7 @@ describe.runIf(hasBrowser)('the inspector in a browser', () => {
   })
 
   test('has no accessibility violation, in light and dark mode', async () => {
-    const { origin } = await inspected()
+    const { origin } = await inspectedWithFailures()
     const { page } = await openPage({ reducedMotion: 'reduce' })
     await page.goto(`${origin}/-/bus`)
     await fetchReply(`${origin}/secret`)
