@@ -18,7 +18,8 @@ const inspected = (flags: Readonly<Record<string, string>> = {}) => startReadySe
 const checked = event<void>('checked')
 
 async function inspectedWithListener() {
-  const service = await inspected()
+  // So that `no-cache` causes a read, however short a time ago the secret was loaded.
+  const service = await inspected({ 'min-refresh-interval': '1ms' })
   service.bus.subscribe(checked, () => {}, { name: 'listener' })
   return service
 }
