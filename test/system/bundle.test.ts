@@ -103,7 +103,7 @@ describe('the bundle, like the package,', () => {
       stderr: [],
       pages: {
         '/openapi.json': expect.stringContaining('"/greeting"'),
-        '/docs': expect.stringContaining('<main id="docs">'),
+        '/docs': expect.stringContaining('id="docs"'),
         '/docs/swagger-ui.css': expect.stringContaining('.swagger-ui'),
         '/-/bus': expect.stringContaining('<div id="wiring">'),
         '/-/bus/wiring.js': expect.stringContaining('export class Wiring'),
