@@ -4,7 +4,7 @@
  */
 import { type Channel, channel, type TracingChannel, tracingChannel } from 'node:diagnostics_channel'
 import type { Call, TraceContext } from './bus/call.ts'
-import { codeOf, nameOf } from './bus/thrown.ts'
+import { labelOf } from './bus/thrown.ts'
 
 /** Set by the publisher before it publishes the end. */
 interface Ended {
@@ -86,7 +86,7 @@ export class Operation<Message extends Ended> {
   /** @param error the failure; undefined if there is none */
   end(message: Message, error?: unknown): void {
     if (!this.#channel.asyncEnd.hasSubscribers) return
-    message.outcome = error === undefined ? 'ok' : outcomeOf(error)
+    message.outcome = error === undefined ? 'ok' : labelOf(error)
     this.#channel.asyncEnd.publish(message)
   }
 
@@ -106,12 +106,6 @@ export class Operation<Message extends Ended> {
       this.#channel.asyncEnd.unsubscribe(onEnd)
     }
   }
-}
-
-/** The code of an error identifies it. Its message may quote what was received. */
-function outcomeOf(error: unknown): string {
-  const code = codeOf(error)
-  return typeof code === 'string' ? code : nameOf(error)
 }
 
 /** Something that happens at one moment. */

@@ -153,8 +153,8 @@ export class LimitedCall implements InterceptedCall {
   }
 
   /**
-   * Runs the callee within the limits, also repeatedly. A synchronous result needs neither timer nor signal, and the promise of a call
-   * without limits is returned unchanged.
+   * Runs the callee within the limits, also repeatedly. A synchronous result needs neither timer nor signal, and the
+   * promise of a call without limits is returned unchanged.
    * @throws the reason, without running the callee, if the call has already ended; RangeError if the deadline is not a
    *   number; otherwise what the callee throws
    */

@@ -23,6 +23,12 @@ export function nameOf(error: unknown): string {
   return isError(error) ? textOf(error, 'name') || 'Error' : typeof error
 }
 
+/** The code or, without one, the name of an error. Unlike its message, it quotes nothing that may be secret. */
+export function labelOf(error: unknown): string {
+  const code = codeOf(error)
+  return typeof code === 'string' && code !== '' ? code : nameOf(error)
+}
+
 /** A property of any value; undefined if it cannot be read. */
 export function propertyOf(value: unknown, key: string): unknown {
   if (!isObject(value)) return undefined

@@ -7,9 +7,6 @@ import { clientAddress } from './server/client-address.ts'
 import { hookPriority } from './server/hook-priority.ts'
 import { finalStatus, type WatchedResponse } from './server/node/response.ts'
 
-/** Maximum delay of a line, in milliseconds. */
-const delay = 5
-
 /** Neither paths, which may contain anything that a client sends, nor queries and headers, which may contain tokens. */
 interface Access {
   readonly reqId: string
@@ -23,7 +20,7 @@ interface Access {
 }
 
 export const accessLog = (): Subscriber => (bus) => {
-  const accesses = new Batch<Access>(async (access) => bus.log('info', 'Handled request', access), delay)
+  const accesses = new Batch<Access>(async (access) => bus.log('info', 'Handled request', access))
 
   // One shared function, because it is added to every response.
   function onClose(this: WatchedResponse) {

@@ -15,7 +15,7 @@ import type {
 } from '@opentelemetry/api'
 import { SpanStatusCode, trace } from '@opentelemetry/api'
 import type { InterceptedCall } from '../bus/call.ts'
-import { errorType } from './error-type.ts'
+import { labelOf } from '../bus/thrown.ts'
 import { spanTime } from './span-clock.ts'
 
 export class CallSpan implements Span {
@@ -54,7 +54,7 @@ export class CallSpan implements Span {
     this.#ended = true
     if (isSynchronous && !this.#isUsed) return // what has been started is not exported
     const span = this.#used()
-    if (failure) span.setAttribute('error.type', errorType(failure.error)).setStatus({ code: SpanStatusCode.ERROR })
+    if (failure) span.setAttribute('error.type', labelOf(failure.error)).setStatus({ code: SpanStatusCode.ERROR })
     span.end(spanTime())
   }
 

@@ -47,7 +47,7 @@ export class Calls {
   #newSpan(call: InterceptedCall): CallSpan | undefined {
     const { trace: given, id } = call
     const parent = call.parent && this.#spans.get(call.parent)
-    const isUnsampled = given ? (given.flags & TraceFlags.SAMPLED) === 0 : id !== undefined
+    const isUnsampled = given ? !isSampled(given) : id !== undefined
     // A request that is not sampled: no more work than this.
     if (isUnsampled && !parent) return undefined
     const tracer = this.#tracer
@@ -69,6 +69,10 @@ export class Calls {
 /** Without `spanContext` of a `CallSpan`, which creates the span. */
 function traceIdOf(span: Span): string {
   return span instanceof CallSpan ? span.traceId : span.spanContext().traceId
+}
+
+export function isSampled({ flags }: TraceContext): boolean {
+  return (flags & TraceFlags.SAMPLED) !== 0
 }
 
 /** A context with the span of a trace as its parent. */

@@ -11,7 +11,7 @@ import {
 } from '@opentelemetry/api'
 import type { TraceContext } from '../bus/call.ts'
 import { type CacheRead, type DynamodbAttempt, diagnostics, type UpstreamExchange } from '../diagnostics.ts'
-import { type Calls, contextOf, traceOf } from './calls.ts'
+import { type Calls, contextOf, isSampled, traceOf } from './calls.ts'
 import { spanTime } from './span-clock.ts'
 
 /** A read of a cache, and the requests that wait for it. */
@@ -114,7 +114,7 @@ export class Inside {
     const { method, url, call } = exchange
     const cause = calls.spanOf(call)
     const active = trace.getActiveSpan()?.isRecording() ? context.active() : undefined
-    const given = call?.trace && call.trace.flags & 1 ? contextOf(call.trace) : undefined
+    const given = call?.trace && isSampled(call.trace) ? contextOf(call.trace) : undefined
     const parent = cause ? trace.setSpan(ROOT_CONTEXT, cause) : (given ?? (call?.trace ? undefined : active))
     if (!parent) return
     const { protocol, hostname, port } = url

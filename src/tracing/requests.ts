@@ -18,12 +18,12 @@ import {
 } from '@opentelemetry/api'
 import type { FastifyInstance, FastifyRequest, preValidationHookHandler } from 'fastify'
 import type { TraceContext } from '../bus/call.ts'
+import { labelOf } from '../bus/thrown.ts'
 import { clientAddress } from '../handlers/server/client-address.ts'
 import { finalStatus, type WatchedResponse } from '../handlers/server/node/response.ts'
 import { setTrace } from '../handlers/trace-context.ts'
 import { traceContext } from '../handlers/traceparent.ts'
-import { contextOf, traceOf } from './calls.ts'
-import { errorType } from './error-type.ts'
+import { contextOf, isSampled, traceOf } from './calls.ts'
 import { spanTime } from './span-clock.ts'
 
 /** A request in progress whose trace differs from the received one. */
@@ -65,7 +65,7 @@ export function traceRequests(app: FastifyInstance, tracer: Tracer): void {
     )
     if (!span.isRecording()) {
       // The flag tells the calls of this request, and the services behind it, that it is not sampled.
-      if (!received || (received.flags & TraceFlags.SAMPLED) === 0) return
+      if (!received || !isSampled(received)) return
       requests.set(response, { trace: { ...received, flags: received.flags & ~TraceFlags.SAMPLED } })
       response.on('close', () => requests.delete(response))
       return
@@ -111,7 +111,7 @@ export function traceRequests(app: FastifyInstance, tracer: Tracer): void {
 
   app.addHook('onError', (_request, reply, error, done) => {
     const traced = requests.get(reply.raw)
-    if (traced) traced.error = errorType(error)
+    if (traced) traced.error = labelOf(error)
     done()
   })
 }

@@ -2,6 +2,7 @@
  * Reads the variables of the OpenTelemetry specification that apply to traces. An invalid value counts as unset, with a
  * warning. https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
  */
+import { longestDelay } from '../bus/call.ts'
 
 const samplerNames = [
   'always_on',
@@ -35,9 +36,6 @@ export interface TracingSettings {
     readonly maxExportBatchSize: number
   }
 }
-
-/** The longest delay of `setTimeout`. */
-const maxNumber = 2 ** 31 - 1
 
 /**
  * @returns no settings if the variables do not ask for traces, or disable them; and the warnings about the variables,
@@ -129,8 +127,8 @@ function reader(environment: NodeJS.ProcessEnv, warnings: string[]) {
     text,
     warn,
     number: (name: string, byDefault: number, min: number) =>
-      inRange(name, byDefault, `a whole number from ${min} to ${maxNumber}`, (value) => {
-        return Number.isInteger(value) && value >= min && value <= maxNumber
+      inRange(name, byDefault, `a whole number from ${min} to ${longestDelay}`, (value) => {
+        return Number.isInteger(value) && value >= min && value <= longestDelay
       }),
     ratio: (name: string, byDefault: number) =>
       inRange(name, byDefault, 'a number from 0 to 1', (value) => value >= 0 && value <= 1),

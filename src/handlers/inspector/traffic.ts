@@ -1,9 +1,8 @@
 /** Statistics of each channel and the most recent calls. Payloads, replies and error messages are not recorded. */
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks'
 import type { InterceptedCall } from '../../bus/call.ts'
-import { codeOf } from '../../bus/errors.ts'
 import { type Activity, type Outcome, outcomeOf } from '../../bus/taps.ts'
-import { nameOf } from '../../bus/thrown.ts'
+import { labelOf } from '../../bus/thrown.ts'
 import type { BackgroundRead } from './background-reads.ts'
 import { type Position, Requests, type Span } from './requests.ts'
 
@@ -111,9 +110,4 @@ export class BusTraffic {
       return { channel, count: times.count, failed, p50: percentile(50), p99: percentile(99) }
     })
   }
-}
-
-function labelOf(error: unknown): string {
-  const code = codeOf(error)
-  return typeof code === 'string' ? code : nameOf(error)
 }

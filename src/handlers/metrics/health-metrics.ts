@@ -20,9 +20,10 @@ export function healthMetrics(
       name: `${metricPrefix}health`,
       help: 'Health checks by status (pass, warn or fail): 1 for the current status, 0 for all others.',
       type: 'gauge',
-      values: Array.from(byName).flatMap(([check, some]) =>
-        healthStatuses.map((status) => ({ labels: { check, status }, value: status === worstStatus(some) ? 1 : 0 })),
-      ),
+      values: Array.from(byName).flatMap(([check, some]) => {
+        const current = worstStatus(some)
+        return healthStatuses.map((status) => ({ labels: { check, status }, value: status === current ? 1 : 0 }))
+      }),
     },
   ]
 }

@@ -11,7 +11,7 @@ export class Batch<Item> {
    * @param handle must handle its own failures: rejections are ignored
    * @param delay maximum delay of an item, in milliseconds
    */
-  constructor(handle: (item: Item) => Promise<unknown>, delay: number) {
+  constructor(handle: (item: Item) => Promise<unknown>, delay = 5) {
     this.#handle = handle
     this.#delay = delay
   }

@@ -25,9 +25,6 @@ interface Route {
   Params: { codeName?: string }
 }
 
-/** Maximum delay of `secretAccessed` after the response, in milliseconds. */
-const auditDelay = 5
-
 const failure = Symbol('failure')
 
 /** A request with the reason of its failure. A symbol as the key cannot collide with a plugin's decorator. */
@@ -68,7 +65,7 @@ export const secretRoutes =
       return { secret_code: secret.value.reveal() }
     }
 
-    const accesses = new Batch<Audited>(({ access, call }) => publishAccess(access, call), auditDelay)
+    const accesses = new Batch<Audited>(({ access, call }) => publishAccess(access, call))
 
     const watch = (request: SecretRequest, reply: FastifyReply) => {
       const { id: reqId } = request

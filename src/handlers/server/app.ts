@@ -1,5 +1,4 @@
 /** Creates the Fastify instance that routes are added to: request ids, request checks and error responses. */
-
 import type { TlsOptions } from 'node:tls'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { ProcessBus } from '../../bus/process/process-bus.ts'

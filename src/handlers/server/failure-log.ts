@@ -67,7 +67,7 @@ export class FailureLog {
     return routeOptions.config.watch !== undefined && propertyOf(error, 'name') === 'SourceFailure'
   }
 
-  #log(request: FastifyRequest, status: number, message: string, ...[err]: unknown[]): void {
+  #log(request: FastifyRequest, status: number, message: string, err?: unknown): void {
     const { id: reqId, method, routeOptions } = request
     this.#bus.log('error', message, { reqId, method, route: routeOptions.url, status, err })
   }

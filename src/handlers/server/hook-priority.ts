@@ -1,6 +1,7 @@
 /**
  * The priorities at which the HTTP server's own subscribers add their hooks to `http.routes`. Except for the last, they are
- * lower than that of routes, 50, so that the hooks apply to every route, regardless of the order in which a service lists its subscribers.
+ * lower than that of routes, 50, so that the hooks apply to every route, regardless of the order in which a service lists
+ * its subscribers.
  */
 export const hookPriority = {
   /** Sees the routes that are added after it. */

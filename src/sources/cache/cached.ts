@@ -121,7 +121,11 @@ export function cached<Query extends object, Value, Reply>(
       bus.provide(answer, ({ maxAge, maxStale, onlyIfCached, ...rest }, call) => {
         const query = rest as unknown as Query // what is left without the directives
         const key = keyOf(query)
-        const value = values.get(key, (keep) => Object.assign(create(key, query, outages), { onValue: keep }))
+        const value = values.get(key, (keep) => {
+          const created = create(key, query, outages)
+          created.onValue = keep
+          return created
+        })
         return value.get({ maxAge, maxStale, onlyIfCached }, call)
       })
       bus.subscribe(lifecycle.graceful, () => {

@@ -57,6 +57,15 @@ function cache(options: Partial<SecretCacheOptions> = {}, clock = new ManualCloc
   return { ...recorded, clock, fetches, get, answer, fail, health }
 }
 
+/** Makes reads of a cache fail until the next pause is 22.5 s. */
+async function failForLong({ clock, fail }: Pick<ReturnType<typeof cache>, 'clock' | 'fail'>) {
+  for (const pause of [75, 150, 300, 600, 1_200, 2_400, 4_800, 9_600, 19_200]) {
+    await fail(throttled())
+    await clock.advance(pause)
+  }
+  await fail(throttled())
+}
+
 const throttled = (message = 'too many requests') => new SourceFailure('SOURCE_THROTTLED', message)
 const refused = () => new SourceFailure('SOURCE_REFUSED', 'access denied')
 
@@ -308,11 +317,7 @@ describe('the refresh in the background', () => {
     await bus.start()
     await answer('first')
     await clock.advance(48_000)
-    for (const pause of [75, 150, 300, 600, 1_200, 2_400, 4_800, 9_600, 19_200]) {
-      await fail(throttled())
-      await clock.advance(pause)
-    }
-    await fail(throttled()) // pauses for 22.5 s
+    await failForLong({ clock, fail })
     await clock.advance(1_000)
     const reload = expect(bus.graceful()).rejects.toThrow()
     await settled()
@@ -333,11 +338,7 @@ describe('the refresh in the background', () => {
     await bus.start()
     await answer('first')
     await clock.advance(8_000)
-    for (const pause of [75, 150, 300, 600, 1_200, 2_400, 4_800, 9_600, 19_200]) {
-      await fail(throttled())
-      await clock.advance(pause)
-    }
-    await fail(throttled()) // pauses for 22.5 s
+    await failForLong({ clock, fail })
     const reload = bus.graceful()
     await settled()
     await answer('second')
