@@ -24,7 +24,14 @@ interface InTerminal {
 function inTerminal(command: string, env: NodeJS.ProcessEnv): InTerminal {
   const child = spawn('script', ['--quiet', '--return', '--command', command, '/dev/null'], {
     cwd: root,
-    env: { ...process.env, ...env, SECRET_BUS_EMBEDDED: 'true', SECRET_BUS_PORT: '0', NODE: process.execPath },
+    env: {
+      ...process.env,
+      ...env,
+      SHELL: '/bin/sh', // `script` uses it, and bash would replace itself by the command
+      SECRET_BUS_EMBEDDED: 'true',
+      SECRET_BUS_PORT: '0',
+      NODE: process.execPath,
+    },
     stdio: ['pipe', 'pipe', 'inherit'],
   })
   let output = ''
@@ -67,7 +74,8 @@ describe.runIf(hasScript)('Ctrl-C', () => {
   })
 
   test('pressed again after 1 s exits immediately with 1', async () => {
-    const terminal = inTerminal('node src/main.ts', { SECRET_BUS_DRAIN: '60s' })
+    // With `exec`, because dash exits with 130 after Ctrl-C, regardless of the exit code of its command.
+    const terminal = inTerminal('exec node src/main.ts', { SECRET_BUS_DRAIN: '60s' })
     await portIn(terminal.output)
     terminal.press('\x03')
     await expect.poll(terminal.output).toContain('shutting down')
