@@ -45,7 +45,7 @@ export class Bus {
   private readonly recorder = new TopologyRecorder(this.registry)
   protected readonly delivery = new Delivery((level, message, fields) => this.log(level, message, fields))
   /** The log listeners that are running. They are not called for what they log themselves. */
-  private readonly logging = new Set<object>()
+  private readonly logging: object[] = []
 
   /**
    * Calls the listener for every event published on the channel. Subscribing the same function again, by the same or
@@ -216,15 +216,15 @@ export class Bus {
     if (sinks.length === 0 && stderrLevels.has(level)) process.stderr.write(`${level}: ${message}\n`)
     const record = { level, message, fields }
     for (const sink of sinks) {
-      if (this.logging.has(sink)) continue
-      this.logging.add(sink)
+      if (this.logging.includes(sink)) continue
+      this.logging.push(sink)
       try {
         const result = sink.run(record, new LimitedCall(undefined, Infinity, lifecycle.log, sink))
         if (isPromise(result)) result.then(undefined, () => {})
       } catch {
         // There is nowhere left to report that the log failed.
       } finally {
-        this.logging.delete(sink)
+        this.logging.pop()
       }
     }
   }

@@ -28,8 +28,11 @@ export class Delivery {
     return new PendingCalls((error) => this.#log('error', messageOf(error), { err: error }))
   }
 
-  /** Calls all listeners, and returns the collector's result. */
-  async publish<Payload, Output, Result>(
+  /**
+   * Calls all listeners, and returns the collector's result. If no listener returns a promise, this creates only one.
+   * @throws what the collector throws, synchronously or as a rejection
+   */
+  publish<Payload, Output, Result>(
     channel: EventChannel<Payload, Output>,
     listeners: readonly Subscription<Payload, Output>[],
     payload: Payload,
@@ -40,16 +43,23 @@ export class Delivery {
     const publisher = this.#running
     const run = (listener: Subscription<Payload, Output>) =>
       this.callListener(channel, listener, payload, call, publisher)
-    const started = channel.concurrent ? listeners.map((listener) => start(() => run(listener))) : undefined
+    if (channel.concurrent) {
+      const started = listeners.map((listener) => start(() => run(listener)))
+      return collectFrom(0, listeners, (_listener, index) => started[index] as Promise<Output>, collector)
+    }
     for (const [index, listener] of listeners.entries()) {
       try {
-        const output = started?.[index] ?? run(listener)
-        collector.fulfilled(listener.name, isPromise(output) ? await output : output)
+        const output = run(listener)
+        if (isPromise(output)) {
+          const answerOf = (other: typeof listener) => (other === listener ? output : run(other))
+          return collectFrom(index, listeners, answerOf, collector)
+        }
+        collector.fulfilled(listener.name, output)
       } catch (error) {
         collector.rejected(listener.name, error)
       }
     }
-    return collector.result()
+    return Promise.resolve(collector.result())
   }
 
   /** Calls one listener. Logs its failure, unless the failure is that of a nested publish, which is already logged. */
@@ -128,6 +138,25 @@ export class Delivery {
       this.#running = outer
     }
   }
+}
+
+/** Awaits the answers of the listeners, one after another, and returns the collector's result. */
+async function collectFrom<Listener extends { readonly name: string }, Output, Result>(
+  first: number,
+  listeners: readonly Listener[],
+  answerOf: (listener: Listener, index: number) => Answer<Output>,
+  collector: Collector<Output, Result>,
+): Promise<Result> {
+  for (const [index, listener] of listeners.entries()) {
+    if (index < first) continue
+    try {
+      const answer = answerOf(listener, index)
+      collector.fulfilled(listener.name, isPromise(answer) ? await answer : answer)
+    } catch (error) {
+      collector.rejected(listener.name, error)
+    }
+  }
+  return collector.result()
 }
 
 /** Starts immediately. Marks a rejection as handled, because the result is awaited later, in the order of delivery. */

@@ -26,8 +26,11 @@ export type Observer = (activity: Activity, call: InterceptedCall) => void
  * @param onError receives what the observer throws; the call is not affected
  */
 export function observing(observer: Observer, onError: (error: unknown) => void): Interceptor {
-  const notify = (activity: Activity, call: InterceptedCall) => {
+  const notify = (call: InterceptedCall, startedAt: number, failure?: { readonly error: unknown }) => {
+    const { channel, handler: by, id } = call
+    const ms = performance.now() - startedAt
     try {
+      const activity = failure ? { channel, by, id, ms, error: failure.error } : { channel, by, id, ms }
       const result: unknown = observer(activity, call)
       if (isPromise(result)) result.then(undefined, onError)
     } catch (error) {
@@ -36,18 +39,19 @@ export function observing(observer: Observer, onError: (error: unknown) => void)
   }
   return (call, next) => {
     const startedAt = performance.now()
-    const { channel, handler: by, id } = call
-    const succeed = () => notify({ channel, by, id, ms: performance.now() - startedAt }, call)
-    const fail = (error: unknown) => notify({ channel, by, id, ms: performance.now() - startedAt, error }, call)
     let answer: unknown
     try {
       answer = next()
     } catch (error) {
-      fail(error)
+      notify(call, startedAt, { error })
       throw error
     }
-    if (isPromise(answer)) answer.then(succeed, fail)
-    else succeed()
+    if (isPromise(answer))
+      answer.then(
+        () => notify(call, startedAt),
+        (error: unknown) => notify(call, startedAt, { error }),
+      )
+    else notify(call, startedAt)
     return answer
   }
 }
