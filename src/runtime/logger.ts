@@ -11,6 +11,8 @@ export interface LoggerOptions {
   readonly logFormat?: 'auto' | 'json' | 'pretty'
 }
 
+const primitives: ReadonlySet<string> = new Set(['string', 'number', 'boolean'])
+
 /** Receives the log, one call per line. */
 export interface LogSink {
   write(text: string): unknown
@@ -34,29 +36,54 @@ export async function createLogger(
 ): Promise<Logger> {
   const { pino } = await import('pino')
   const pretty = logFormat === 'pretty' || (logFormat === 'auto' && terminal)
+  const format = pretty ? await prettyFormat(color) : (line: string) => line
+  const timestamp = isoTime()
+  const write = (line: string, message: unknown) => {
+    if (message === 'Secret accessed' && output.writeAudit) output.writeAudit(format(line))
+    else output.write(format(line))
+  }
   const logger = pino(
     {
       level: logLevel,
       base: null,
-      timestamp: isoTime(),
+      timestamp,
       formatters: { level: (level) => ({ level }) },
       serializers: { err: (error) => (error === undefined ? undefined : serializedError(error)) },
+      hooks: {
+        // What pino would write, in less than half of the time. The bus passes fields and a message.
+        logMethod(args, method, level) {
+          const [fields, message] = args as [unknown, unknown?]
+          if (typeof message !== 'string' || !isFlat(fields)) return method.apply(this, args)
+          const members = JSON.stringify(fields).slice(1, -1)
+          const text = `{"level":"${pino.levels.labels[level]}"${timestamp()},${members && `${members},`}"msg":${JSON.stringify(message)}}\n`
+          write(text, message)
+        },
+      },
     },
-    destination(pretty ? await prettyFormat(color) : (line) => line, output),
+    destination(write),
   )
   output.onDrained = ({ audit, other }) => logger.warn(`Dropped ${audit + other} log lines (${audit} audit)`)
   return logger
 }
 
-/** Passes the lines of the audit trail to `writeAudit`, and all others to `write`. */
-function destination(format: (line: string) => string, output: LogSink): DestinationStream {
+/** Whether all members are strings, numbers, booleans or undefined, and none is an error, which pino serializes. */
+function isFlat(fields: unknown): fields is object {
+  if (typeof fields !== 'object' || fields === null || fields instanceof Error) return false
+  for (const name in fields) {
+    const value: unknown = fields[name as keyof typeof fields]
+    if (value !== undefined && (name === 'err' || !primitives.has(typeof value))) return false
+  }
+  return true
+}
+
+/** Passes each line with its message. */
+function destination(write: (line: string, message: unknown) => void): DestinationStream {
   return {
     // Makes pino set `lastMsg` before each line: https://github.com/pinojs/pino/blob/main/docs/api.md#metadata
     [Symbol.for('pino.metadata')]: true,
     lastMsg: undefined,
     write(line: string) {
-      if (this.lastMsg === 'Secret accessed' && output.writeAudit) output.writeAudit(format(line))
-      else output.write(format(line))
+      write(line, this.lastMsg)
     },
   } as DestinationStream & { lastMsg: string | undefined } // the type lacks the metadata
 }

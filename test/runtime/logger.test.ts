@@ -43,6 +43,38 @@ describe('a line of the log', () => {
     expect(new Date(logged.time).toISOString()).toBe(logged.time)
   })
 
+  test.each([
+    ['no members', {}],
+    ['text with quotes, line breaks and code points', { 'a "key"': '"\\ \n \u0001 \ud800 é 😀', empty: '' }],
+    ['numbers', { integer: 200, fraction: 1.5, none: Number.NaN, endless: Number.POSITIVE_INFINITY }],
+    ['booleans and undefined', { yes: true, no: false, nothing: undefined }],
+  ])('has the same members if all are primitive: %s', async (_what, fields) => {
+    const lines: string[] = []
+    const output = { write: (text: string) => void lines.push(text) }
+    const logger = await createLogger({ logFormat: 'json' }, false, output)
+
+    logger.info(fields, 'A "message" %s')
+    logger.info({ ...fields, nested: {} }, 'A "message" %s')
+
+    const [flat, nested] = lines.map((text) => JSON.parse(text))
+    const { nested: _nested, ...expected } = nested
+    expect(lines[0]).toMatch(/^[^\n]+\n$/)
+    expect({ ...flat, time: '' }).toEqual({ ...expected, time: '' })
+  })
+
+  test.each([
+    ['an error', new Error('broken'), 'Hello', { err: { message: 'broken' }, msg: 'Hello' }],
+    ['no message', { status: 200 }, undefined, { status: 200 }],
+    ['an integer without limit', { count: 10n }, 'Hello', { msg: 'Hello' }],
+  ])('is valid for %s', async (_what, fields, message, expected) => {
+    const lines: string[] = []
+    const logger = await createLogger({ logFormat: 'json' }, false, { write: (text: string) => void lines.push(text) })
+
+    logger.info(fields, message)
+
+    expect(lines.map((text) => JSON.parse(text))).toMatchObject([expected])
+  })
+
   test('is written for the configured level and above', async () => {
     const code = `for (const level of ['trace', 'debug', 'info', 'warn', 'error', 'fatal']) logger[level](level)`
 
