@@ -5,7 +5,7 @@ import { clientOf } from './guards/client-of.ts'
 import { Batch } from './routes/batch.ts'
 import { clientAddress } from './server/client-address.ts'
 import { hookPriority } from './server/hook-priority.ts'
-import { finalStatus, type WatchedResponse } from './server/node/response.ts'
+import { finalStatus, onClosed, type WatchedResponse } from './server/node/response.ts'
 
 /** Neither paths, which may contain anything that a client sends, nor queries and headers, which may contain tokens. */
 interface Access {
@@ -22,17 +22,16 @@ interface Access {
 export const accessLog = (): Subscriber => (bus) => {
   const accesses = new Batch<Access>(async (access) => bus.log('info', 'Handled request', access))
 
-  // One shared function, because it is added to every response.
-  function onClose(this: WatchedResponse) {
-    const { request, began } = this
+  const add = (response: WatchedResponse) => {
+    const { request, route, began } = response
     if (!request) return
     accesses.add({
       reqId: request.id,
       client: clientOf(request)?.name,
       address: clientAddress(request),
       method: request.method,
-      route: request.routeOptions.url ?? 'none',
-      status: finalStatus(this),
+      route,
+      status: finalStatus(response),
       ms: Math.round((performance.now() - began) * 1_000) / 1_000,
     })
   }
@@ -43,7 +42,7 @@ export const accessLog = (): Subscriber => (bus) => {
       // At the server, because no hooks run for a malformed path.
       app.server.prependListener('request', ({ socket }, response) => {
         void socket.remoteAddress // Node.js keeps it, also when the client has disconnected
-        response.on('close', onClose)
+        onClosed(response, add)
       })
       app.addHook('onClose', () => accesses.flush())
     },

@@ -6,6 +6,7 @@ import type { Subscriber } from '../bus/process/process-bus.ts'
 import { propertyOf } from '../bus/thrown.ts'
 import { httpRoutes } from '../channels.ts'
 import { hookPriority } from './server/hook-priority.ts'
+import { onClosed } from './server/node/response.ts'
 import { traceContext as parse } from './traceparent.ts'
 
 /** A symbol cannot collide with a plugin's decorator. */
@@ -45,7 +46,7 @@ export const traceContext = (): Subscriber => (bus) => {
         if (!trace) return done()
         setTrace(request, trace)
         open.set(id, trace)
-        reply.raw.on('close', () => {
+        onClosed(reply.raw, () => {
           if (open.get(id) === trace) open.delete(id)
           ended.set(id, trace)
           if (ended.size >= minEnded) [endedBefore, ended] = [ended, new Map()]

@@ -20,7 +20,7 @@ import type { FastifyInstance, FastifyRequest, preValidationHookHandler } from '
 import type { TraceContext } from '../bus/call.ts'
 import { labelOf } from '../bus/thrown.ts'
 import { clientAddress } from '../handlers/server/client-address.ts'
-import { finalStatus, type WatchedResponse } from '../handlers/server/node/response.ts'
+import { finalStatus, onClosed, type WatchedResponse } from '../handlers/server/node/response.ts'
 import { setTrace } from '../handlers/trace-context.ts'
 import { traceContext } from '../handlers/traceparent.ts'
 import { contextOf, isSampled, traceOf } from './calls.ts'
@@ -67,7 +67,7 @@ export function traceRequests(app: FastifyInstance, tracer: Tracer): void {
       // The flag tells the calls of this request, and the services behind it, that it is not sampled.
       if (!received || !isSampled(received)) return
       requests.set(response, { trace: { ...received, flags: received.flags & ~TraceFlags.SAMPLED } })
-      response.on('close', () => requests.delete(response))
+      onClosed(response, () => requests.delete(response))
       return
     }
     const traced: Traced = {
@@ -77,7 +77,7 @@ export function traceRequests(app: FastifyInstance, tracer: Tracer): void {
     }
     span.setAttributes(attributesOf(request, name))
     requests.set(response, traced)
-    response.on('close', () => {
+    onClosed(response, () => {
       requests.delete(response)
       finish(span, response, traced.error)
     })

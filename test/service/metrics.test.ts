@@ -123,6 +123,7 @@ describe('a scrape of the service', () => {
 
     expect(scraped.values('secret_bus_http_requests_total')).toEqual({
       '/secret 200': 2,
+      '/secret 400': 1,
       '/secret/:codeName 200': 1,
       '/secret/:codeName 404': 1,
       '/secret 401': 1,
@@ -131,17 +132,17 @@ describe('a scrape of the service', () => {
       'none 401': 1,
       'none 404': 1,
       'none 405': 1,
-      'none 400': 2,
+      'none 400': 1,
       '/health 200': 1,
       '/ready 200': 1,
       '/-/reload 200': 1,
       '/metrics 200': 1,
     })
     expect(scraped.values('secret_bus_http_request_duration_seconds_count')).toEqual({
-      '/secret': 3,
+      '/secret': 4,
       '/secret/:codeName': 3,
       '/metrics': 2,
-      none: 5,
+      none: 4,
       '/health': 1,
       '/ready': 1,
       '/-/reload': 1,

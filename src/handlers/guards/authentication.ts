@@ -6,6 +6,7 @@ import { httpRoutes, identifyClient } from '../../channels.ts'
 import type { Client, Right } from '../../client.ts'
 import { Sensitive } from '../../secret.ts'
 import { hookPriority } from '../server/hook-priority.ts'
+import { watched } from '../server/node/response.ts'
 import { certificateIdentities } from '../server/tls/client-certificate.ts'
 import { callOf } from '../trace-context.ts'
 import { setClient } from './client-of.ts'
@@ -59,7 +60,7 @@ export const authentication = ({ required = true }: { readonly required?: boolea
       const identify = bus.requester(identifyClient)
       const rates = new ClientRates()
       app.addHook('onRequest', (request, reply, done) => {
-        const { open, browser = false, needs } = request.routeOptions.config
+        const { open, browser = false, needs } = watched(reply).config
         if (open) return done()
         const { scheme, token } = credentialsIn(request.headers.authorization, browser)
         const certificate = certificateIdentities(request)
@@ -106,10 +107,15 @@ interface HeaderCredentials {
 
 /** The scheme is case-insensitive: https://www.rfc-editor.org/rfc/rfc9110#section-11.1. */
 function credentialsIn(authorization = '', browser: boolean): HeaderCredentials {
-  const [, token] = /^bearer +(.+)/i.exec(authorization) ?? []
+  const token = bearerToken(authorization)
   if (token) return { scheme: 'bearer', token }
   const [, pair] = (browser && /^basic +(.+)/i.exec(authorization)) || []
   if (!pair) return {}
   const [, password] = /:(.*)/s.exec(Buffer.from(pair, 'base64').toString()) ?? []
   return { scheme: 'basic', token: password }
+}
+
+function bearerToken(authorization: string): string | undefined {
+  if (authorization.startsWith('Bearer ') && authorization[7] !== ' ') return authorization.slice(7) // as usual
+  return /^bearer +(.+)/i.exec(authorization)?.[1]
 }

@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import { mandatory, type Subscriber } from '../../bus/process/process-bus.ts'
 import { declareProblems, httpRoutes } from '../../channels.ts'
 import { hookPriority } from '../server/hook-priority.ts'
+import { watched } from '../server/node/response.ts'
 import { clientCertificate } from '../server/tls/client-certificate.ts'
 
 export interface ClientCertificatesOptions {
@@ -52,7 +53,7 @@ export const clientCertificates = ({ tlsClientAuth }: ClientCertificatesOptions)
 
     const addHook = (app: FastifyInstance) => {
       app.addHook('onRequest', (request, reply, done) => {
-        if (request.routeOptions.config.open) return done()
+        if (watched(reply).config.open) return done()
         const certificate = clientCertificate(request.raw.socket)
         if (certificate.status === 'valid') return done()
         if (certificate.status === 'none' && tlsClientAuth === 'optional') return done()

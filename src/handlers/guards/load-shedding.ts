@@ -8,6 +8,7 @@ import { counter } from '../../metrics/counter.ts'
 import { hookPriority } from '../server/hook-priority.ts'
 import { defaultLimits, type Limits } from '../server/limits.ts'
 import { PendingReplies } from '../server/node/pending-replies.ts'
+import { onClosed, watched } from '../server/node/response.ts'
 
 /** A limit on connections, concurrent requests, pending replies or event loop delay is reached. */
 export class Overloaded extends Error {
@@ -46,7 +47,7 @@ export const loadShedding =
         inProgress -= 1
       }
       app.addHook('onRequest', (request, reply, done) => {
-        if (request.routeOptions.config.open) return done()
+        if (watched(reply).config.open) return done()
         if (replies?.isOverLimit) return done(overloaded('unread_replies'))
         if (isDelayed()) return done(overloaded('event_loop_delay'))
         if (inProgress >= limits.requests) return done(overloaded('requests'))
@@ -55,7 +56,7 @@ export const loadShedding =
           return done(overloaded('connections'))
         }
         inProgress += 1
-        reply.raw.on('close', release)
+        onClosed(reply.raw, release)
         done()
       })
     }

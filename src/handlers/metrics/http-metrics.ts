@@ -6,7 +6,7 @@ import type { ServiceInfo } from '../../bus/process/service-info.ts'
 import type { Metric } from '../../channels.ts'
 import { type Counter, type CounterSeries, counter, type LabeledCounter } from '../../metrics/counter.ts'
 import { type HistogramSeries, histogram, type LabeledHistogram } from '../../metrics/histogram.ts'
-import { finalStatus, type WatchedResponse } from '../server/node/response.ts'
+import { finalStatus, onClosed, type WatchedResponse } from '../server/node/response.ts'
 
 /** Upper bounds in seconds, from a cache hit to a slow source. */
 const buckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
@@ -51,17 +51,11 @@ function watchRequests(
     return series
   }
 
-  app.addHook('onRequest', ({ routeOptions: { url } }, reply, done) => {
-    if (url !== undefined) (reply.raw as WatchedResponse).route = url
-    done()
-  })
-
-  // Shared by all responses, to avoid a closure per request.
-  function onClose(this: WatchedResponse) {
-    const { route } = this
+  const count = (response: WatchedResponse) => {
+    const { route, began } = response
     const { times, statuses } = seriesOf(route)
-    times.observe((performance.now() - this.began) / 1_000)
-    const status = finalStatus(this)
+    times.observe((performance.now() - began) / 1_000)
+    const status = finalStatus(response)
     const known = statuses.get(status)
     if (known) return known.add()
     const series = requests.labels({ route, status: String(status) })
@@ -69,7 +63,7 @@ function watchRequests(
     series.add()
   }
   // Before the routes, because they may respond synchronously.
-  app.server.prependListener('request', (_request, response) => response.on('close', onClose))
+  app.server.prependListener('request', (_request, response) => onClosed(response, count))
 }
 
 function watchRejections(server: Server, malformed: Counter): void {

@@ -8,7 +8,7 @@ import type { Freshness } from '../../freshness.ts'
 import { SecretNotFound } from '../../secret.ts'
 import { clientOf } from '../guards/client-of.ts'
 import { clientAddress } from '../server/client-address.ts'
-import { finalStatus } from '../server/node/response.ts'
+import { finalStatus, onClosed } from '../server/node/response.ts'
 import { callOf } from '../trace-context.ts'
 import { Batch } from './batch.ts'
 import { requestDirectives } from './request-directives.ts'
@@ -70,7 +70,7 @@ export const secretRoutes =
     const watch = (request: SecretRequest, reply: FastifyReply) => {
       const { id: reqId } = request
       const address = clientAddress(request) // not available any more once the client has disconnected
-      reply.raw.on('close', () => {
+      onClosed(reply.raw, () => {
         const { codeName = first } = request.params as Route['Params'] // `watch` is used by the secret routes only
         const status = finalStatus(reply.raw)
         const cache = reply.getHeader('cache-status')?.toString()

@@ -56,9 +56,13 @@ export function newApp(
   })
   problems.install(app)
   app.addHook('onRequest', (request, reply, done) => {
-    watched(reply).request = request
+    const { url = 'none', config } = request.routeOptions // created anew each time it is read
+    const response = watched(reply)
+    response.request = request
+    response.route = url
+    response.config = config
     reply.header('x-request-id', request.id)
-    request.routeOptions.config.watch?.(request, reply)
+    config.watch?.(request, reply)
     done(requestErrorOf(request, limits))
   })
   // In the scope of a plugin, an error handler of its own may reply.

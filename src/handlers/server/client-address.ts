@@ -9,7 +9,7 @@ import type { FastifyRequest } from 'fastify'
  */
 export function clientAddress({ ip, raw }: Pick<FastifyRequest, 'ip' | 'raw'>): string | undefined {
   const { remoteAddress } = raw.socket // canonical, but for the mapping
-  const peer = remoteAddress?.replace(mapped, '')
+  const peer = remoteAddress?.startsWith('::') ? remoteAddress.replace(mapped, '') : remoteAddress
   return ip === remoteAddress ? peer : (canonicalAddress(ip) ?? peer)
 }
 

@@ -8,7 +8,7 @@ import type { Socket } from 'node:net'
 import type { Limits } from '../limits.ts'
 import { emitRequestEnd } from './empty-requests.ts'
 import type { PendingReplies } from './pending-replies.ts'
-import type { WatchedResponse } from './response.ts'
+import { onClosed, type WatchedResponse } from './response.ts'
 
 type Handle = (request: IncomingMessage, response: WatchedResponse) => void
 
@@ -93,14 +93,13 @@ export function boundedPipelines(
     if (waiting.length === 0) socket.resume()
   }
 
-  // One shared function, because it is added to every response.
-  function onClose(this: WatchedResponse) {
-    const { socket } = this.req
+  function onEnd(response: WatchedResponse) {
+    const { socket } = response.req
     const connection = Pipeline.at(socket)
     connection.responses.shift()
-    pending.bytes -= requestSize + this.unread
-    if (this.body) pending.release(this.body)
-    emitRequestEnd(this)
+    pending.bytes -= requestSize + response.unread
+    if (response.body) pending.release(response.body)
+    emitRequestEnd(response)
     if (isClosing() && socket.writable) socket.destroySoon()
     else if (connection.waiting.length === 0) return
     else if (isTurnOver()) setImmediate(handleNext, socket, connection)
@@ -114,7 +113,7 @@ export function boundedPipelines(
     const { responses, waiting } = connection
     responses.push(response)
     pending.bytes += requestSize
-    response.on('close', onClose)
+    onClosed(response, onEnd)
     if (responses.length === 1) handle(request, response)
     else if (pending.isOverHalf) abandon(socket)
     else if (waiting.length === 0 && connection.bytes <= pipelinedBytes) handle(request, response)

@@ -3,6 +3,7 @@ import type { IncomingMessage, OutgoingHttpHeader, OutgoingHttpHeaders, ServerRe
 import { Socket } from 'node:net'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { isLoopbackHost } from '../host.ts'
+import type { RouteConfig } from '../route-config.ts'
 import * as nodeHttp from './node-http.ts'
 import type { PendingReplies } from './pending-replies.ts'
 
@@ -12,8 +13,10 @@ export class WatchedResponse<
 > extends nodeHttp.ServerResponse<Request> {
   /** When the request head arrived, by `performance.now()`. */
   readonly began = performance.now()
-  /** The route pattern; `none` for a request that matches no route. */
+  /** The route pattern, once hooks run; `none` for a request that matches no route. */
   route = 'none'
+  /** The configuration of the route, once hooks run. */
+  config: RouteConfig = noConfig
   /** The request as routes receive it, once hooks run. */
   request: FastifyRequest | undefined = undefined
   /** The errors of the request, in order. */
@@ -26,6 +29,30 @@ export class WatchedResponse<
   body: Uint8Array | undefined = undefined
   /** The bytes of that body that have been written. */
   sent = 0
+  /** What `onClosed` calls. */
+  readonly closing: ClosedListener[] = []
+
+  constructor(...parameters: ConstructorParameters<typeof nodeHttp.ServerResponse<Request>>) {
+    super(...parameters)
+    this.on('close', close)
+  }
+}
+
+type ClosedListener = (response: WatchedResponse) => void
+
+const noConfig: RouteConfig = {}
+
+function close(this: WatchedResponse): void {
+  for (const listener of this.closing) listener(this)
+}
+
+/**
+ * Calls the listener when the response has been sent or can no longer be sent. Does the same as a listener of `close`,
+ * but costs less if there are several.
+ */
+export function onClosed(response: ServerResponse, listener: ClosedListener): void {
+  if (response instanceof WatchedResponse) response.closing.push(listener)
+  else response.on('close', () => listener(response as WatchedResponse)) // of `inject`
 }
 
 /** The response of a reply. */
