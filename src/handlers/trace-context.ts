@@ -14,8 +14,8 @@ const key = Symbol('trace')
 
 type TracedRequest = FastifyRequest & { [key]?: TraceContext }
 
-/** At least so many ended requests have their traces kept, because lines may follow, as of a read that others share. */
-const minEnded = 1_000
+/** So many ended requests have their traces kept, because lines may follow, as of a read that others share. */
+const maxEnded = 250
 
 /**
  * Returns the context to pass on with the calls that a route makes for a request: its id, and the trace that it belongs
@@ -33,24 +33,30 @@ export function setTrace(request: FastifyRequest, trace: TraceContext): void {
 }
 
 export const traceContext = (): Subscriber => (bus) => {
-  /** The traces of the requests in progress by request id. */
-  const open = new Map<unknown, TraceContext>()
-  /** Those of the requests that have ended last, and of those before. Whole maps are dropped, because that costs least. */
-  let [ended, endedBefore] = [new Map<unknown, TraceContext>(), new Map<unknown, TraceContext>()]
+  /** The traces of the requests in progress, and of those that have ended last, by request id. */
+  const traces = new Map<unknown, TraceContext>()
+  /** The requests that have ended last, each in the place of the one that it has displaced. */
+  const ended: { readonly id: string; readonly trace: TraceContext }[] = []
+  let place = 0
+
+  const onEnd = (id: string, trace: TraceContext) => {
+    const displaced = ended[place]
+    // A client may send the same id again.
+    if (displaced && traces.get(displaced.id) === displaced.trace) traces.delete(displaced.id)
+    ended[place] = { id, trace }
+    place = (place + 1) % maxEnded
+  }
 
   bus.subscribe(
     httpRoutes,
     (app) => {
       app.addHook('onRequest', (request, reply, done) => {
-        const { id, trace = parse(request.headers) } = callOf(request) // set if the request is sampled
+        const { id } = request
+        const { trace = parse(request.headers) } = callOf(request) // set if the request is sampled
         if (!trace) return done()
         setTrace(request, trace)
-        open.set(id, trace)
-        onClosed(reply.raw, () => {
-          if (open.get(id) === trace) open.delete(id)
-          ended.set(id, trace)
-          if (ended.size >= minEnded) [endedBefore, ended] = [ended, new Map()]
-        })
+        traces.set(id, trace)
+        onClosed(reply.raw, () => onEnd(id, trace))
         done()
       })
     },
@@ -60,9 +66,8 @@ export const traceContext = (): Subscriber => (bus) => {
   bus.subscribe(
     lifecycle.log,
     (record) => {
-      if (open.size + ended.size + endedBefore.size === 0 || Object.hasOwn(record.fields, 'trace_id')) return
-      const reqId = propertyOf(record.fields, 'reqId')
-      const trace = open.get(reqId) ?? ended.get(reqId) ?? endedBefore.get(reqId)
+      if (traces.size === 0 || Object.hasOwn(record.fields, 'trace_id')) return
+      const trace = traces.get(propertyOf(record.fields, 'reqId'))
       if (trace) record.fields = { ...record.fields, trace_id: trace.traceId }
     },
     { priority: 0 }, // before the listeners that write the record

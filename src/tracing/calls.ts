@@ -3,12 +3,16 @@ import { type Context, context, ROOT_CONTEXT, type Span, TraceFlags, type Tracer
 import { type Call, type InterceptedCall, isPromise, type TraceContext } from '../bus/call.ts'
 import type { Interceptor } from '../bus/interceptors.ts'
 import { CallSpan } from './call-span.ts'
+import { ContextWithSpan } from './context-with-span.ts'
+
+const spanOfCall = Symbol('span')
+
+/** A call with its span, if it is sampled. A property, because the garbage collector spends much more time on a `WeakMap`. */
+type SpannedCall = Call & { [spanOfCall]?: CallSpan }
 
 export class Calls {
   readonly #tracer: Tracer
   readonly #onSpan: (call: InterceptedCall, span: Span) => void
-  /** The spans of the calls that are sampled. */
-  readonly #spans = new WeakMap<Call, CallSpan>()
 
   /** @param onSpan called for each call that is sampled, before it is made */
   constructor(tracer: Tracer, onSpan: (call: InterceptedCall, span: Span) => void) {
@@ -17,18 +21,19 @@ export class Calls {
   }
 
   /** The span of a call; undefined if it is not sampled. */
-  spanOf(call: Call | undefined): Span | undefined {
-    return call && this.#spans.get(call)
+  spanOf(call: SpannedCall | undefined): CallSpan | undefined {
+    return call?.[spanOfCall]
   }
 
   readonly interceptor: Interceptor = (call, next) => {
     const span = this.#newSpan(call)
     if (!span) return next()
-    this.#spans.set(call, span)
+    const spanned: SpannedCall = call
+    spanned[spanOfCall] = span
     this.#onSpan(call, span)
     let answer: unknown
     try {
-      answer = span.isActive ? context.with(trace.setSpan(context.active(), span), next) : next()
+      answer = span.isActive ? context.with(new ContextWithSpan(context.active(), span), next) : next()
     } catch (error) {
       span.finish(true, { error })
       throw error
@@ -46,7 +51,7 @@ export class Calls {
 
   #newSpan(call: InterceptedCall): CallSpan | undefined {
     const { trace: given, id } = call
-    const parent = call.parent && this.#spans.get(call.parent)
+    const parent = this.spanOf(call.parent)
     const isUnsampled = given ? !isSampled(given) : id !== undefined
     // A request that is not sampled: no more work than this.
     if (isUnsampled && !parent) return undefined
@@ -57,7 +62,7 @@ export class Calls {
     if (active?.isRecording() && (traceId === undefined || traceId === traceIdOf(active)))
       return new CallSpan(tracer, call, context.active(), true)
     if (parent && traceId === parent.traceId)
-      return new CallSpan(tracer, call, trace.setSpan(ROOT_CONTEXT, parent), parent.isActive)
+      return new CallSpan(tracer, call, new ContextWithSpan(ROOT_CONTEXT, parent), parent.isActive)
     if (given && !isUnsampled) return new CallSpan(tracer, call, contextOf(given), true)
     if (given || call.parent || id !== undefined) return undefined
     // What a start listener opens, such as the server, would keep its span as the active one for ever.

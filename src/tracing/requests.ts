@@ -13,17 +13,17 @@ import {
   SpanKind,
   SpanStatusCode,
   TraceFlags,
-  type Tracer,
   trace,
 } from '@opentelemetry/api'
-import type { FastifyInstance, FastifyRequest, preValidationHookHandler } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest, preValidationHookHandler } from 'fastify'
 import type { TraceContext } from '../bus/call.ts'
 import { labelOf } from '../bus/thrown.ts'
 import { clientAddress } from '../handlers/server/client-address.ts'
-import { finalStatus, onClosed, type WatchedResponse } from '../handlers/server/node/response.ts'
+import { finalStatus, noRoute, onClosed, type WatchedResponse, watched } from '../handlers/server/node/response.ts'
 import { setTrace } from '../handlers/trace-context.ts'
 import { traceContext } from '../handlers/traceparent.ts'
 import { contextOf, isSampled, traceOf } from './calls.ts'
+import type { Sdk } from './sdk.ts'
 import { spanTime } from './span-clock.ts'
 
 /** A request in progress whose trace differs from the received one. */
@@ -33,9 +33,15 @@ interface Traced {
   /** Absent if the request is not sampled. */
   readonly span?: Span
   readonly context?: Context
+  /** Whether the span has the name of its route. */
+  isNamed?: boolean
   /** The type of the error that the request failed with. */
   error?: string
 }
+
+const traced = Symbol('traced')
+
+type TracedResponse = WatchedResponse & { [traced]?: Traced }
 
 const knownMethods: ReadonlySet<string> = new Set([
   'CONNECT',
@@ -50,59 +56,41 @@ const knownMethods: ReadonlySet<string> = new Set([
 ])
 
 /** Adds the hooks, before those of other subscribers, so that what they do is part of the span. */
-export function traceRequests(app: FastifyInstance, tracer: Tracer): void {
-  const requests = new Map<unknown, Traced>()
+export function traceRequests(app: FastifyInstance, { tracer, keeps }: Pick<Sdk, 'tracer' | 'keeps'>): void {
+  const serverOf = serverAddress()
+  const finish = (response: WatchedResponse) => end(response, serverOf)
 
   // At the level of the server, because no hook runs for a request that is refused before routing.
-  app.server.prependListener('request', (request: IncomingMessage, response: WatchedResponse) => {
+  app.server.prependListener('request', (request: IncomingMessage, response: TracedResponse) => {
     const received = traceContext(request.headers)
-    const { method = '' } = request
-    const name = nameOf(method)
-    const span = tracer.startSpan(
-      name,
-      { kind: SpanKind.SERVER, startTime: spanTime(response.began) },
-      received ? parentOf(received) : ROOT_CONTEXT,
-    )
-    if (!span.isRecording()) {
+    const parent = received ? parentOf(received) : ROOT_CONTEXT
+    if (!keeps(parent, received?.traceId)) {
       // The flag tells the calls of this request, and the services behind it, that it is not sampled.
-      if (!received || !isSampled(received)) return
-      requests.set(response, { trace: { ...received, flags: received.flags & ~TraceFlags.SAMPLED } })
-      onClosed(response, () => requests.delete(response))
+      if (received && isSampled(received))
+        response[traced] = { trace: { ...received, flags: received.flags & ~TraceFlags.SAMPLED } }
       return
     }
-    const traced: Traced = {
-      trace: traceOf(span, received?.state),
-      span,
-      context: trace.setSpan(ROOT_CONTEXT, span),
-    }
-    span.setAttributes(attributesOf(request, name))
-    requests.set(response, traced)
-    onClosed(response, () => {
-      requests.delete(response)
-      finish(span, response, traced.error)
-    })
+    const options = { kind: SpanKind.SERVER, startTime: spanTime(response.began) }
+    const span = tracer.startSpan(nameOf(request.method), options, parent)
+    response[traced] = { trace: traceOf(span, received?.state), span, context: trace.setSpan(ROOT_CONTEXT, span) }
+    onClosed(response, finish)
   })
 
   app.addHook('onRequest', (request, reply, done) => {
-    const traced = requests.size === 0 ? undefined : requests.get(reply.raw)
-    if (!traced) return done()
-    setTrace(request, traced.trace)
-    const { span } = traced
-    if (!span || !traced.context) return done()
-    const { url } = request.routeOptions
-    if (url !== undefined) {
-      span.updateName(`${nameOf(request.method)} ${url}`)
-      span.setAttributes({ 'http.route': url, 'url.path': pathOf(request.url) })
-    }
-    span.setAttributes(addressesOf(request))
-    context.with(traced.context, done)
+    const of = tracedOf(reply)
+    if (!of) return done()
+    setTrace(request, of.trace)
+    void request.socket.remoteAddress // Node.js keeps it, also when the client has disconnected
+    nameSpan(watched(reply))
+    if (of.context) context.with(of.context, done)
+    else done()
   })
 
   // A body arrives in the context of the connection. Other requests need no further hook, which would cost time.
   const reenter: preValidationHookHandler = (_request, reply, done) => {
-    const traced = requests.size === 0 ? undefined : requests.get(reply.raw)
-    if (!traced?.context || trace.getActiveSpan()) return done()
-    context.with(traced.context, done)
+    const of = tracedOf(reply)
+    if (!of?.context || trace.getActiveSpan()) return done()
+    context.with(of.context, done)
   }
   app.addHook('onRoute', (route) => {
     if ([route.method].flat().every((method) => method === 'GET' || method === 'HEAD')) return
@@ -110,10 +98,24 @@ export function traceRequests(app: FastifyInstance, tracer: Tracer): void {
   })
 
   app.addHook('onError', (_request, reply, error, done) => {
-    const traced = requests.get(reply.raw)
-    if (traced) traced.error = labelOf(error)
+    const of = tracedOf(reply)
+    if (of) of.error = labelOf(error)
     done()
   })
+}
+
+function tracedOf(reply: FastifyReply): Traced | undefined {
+  const response: TracedResponse = watched(reply)
+  return response[traced]
+}
+
+/** Once, because a route may give its span another name. */
+function nameSpan(response: TracedResponse): void {
+  const { req, route } = response
+  const of = response[traced]
+  if (!of?.span || of.isNamed || route === noRoute) return
+  of.span.updateName(`${nameOf(req.method)} ${route}`)
+  of.isNamed = true
 }
 
 function parentOf(received: TraceContext): Context {
@@ -123,44 +125,70 @@ function parentOf(received: TraceContext): Context {
   return parent ? trace.setSpanContext(ROOT_CONTEXT, { ...parent, traceState: createTraceState(state) }) : ROOT_CONTEXT
 }
 
-function finish(span: Span, response: WatchedResponse, error: string | undefined): void {
+/** Ends the span. It gets its attributes here, all at once, because that costs least. */
+function end(response: TracedResponse, serverOf: ReturnType<typeof serverAddress>): void {
+  const { span, error } = response[traced] ?? {}
+  if (!span) return
+  nameSpan(response) // of a request that was rejected before
   const status = finalStatus(response)
-  span.setAttribute('http.response.status_code', status)
-  if (status >= 500) span.setAttribute('error.type', error ?? String(status)).setStatus({ code: SpanStatusCode.ERROR })
+  const attributes = attributesOf(response, serverOf)
+  attributes['http.response.status_code'] = status
+  if (status >= 500) {
+    attributes['error.type'] = error ?? String(status)
+    span.setStatus({ code: SpanStatusCode.ERROR })
+  }
+  span.setAttributes(attributes)
   span.end(spanTime())
 }
 
 /** The beginning of the span's name. */
-function nameOf(method: string): string {
+function nameOf(method = ''): string {
   return knownMethods.has(method) ? method : 'HTTP'
 }
 
 /**
- * The attributes that every request has. The query, the user agent and a path without a route are left out: clients send
- * secrets and tokens there by mistake.
+ * The query, the user agent and a path without a route are left out: clients send secrets and tokens there by mistake.
  */
-function attributesOf({ method = '', httpVersion, socket }: IncomingMessage, name: string): Attributes {
-  return {
-    'http.request.method': name === 'HTTP' ? '_OTHER' : name,
-    ...(name === 'HTTP' && { 'http.request.method_original': method }),
+function attributesOf(
+  { req, request, route }: WatchedResponse,
+  serverOf: ReturnType<typeof serverAddress>,
+): Attributes {
+  const { method = '', socket, httpVersion } = req
+  const isKnown = knownMethods.has(method)
+  const attributes: Attributes = {
+    'http.request.method': isKnown ? method : '_OTHER',
     'url.scheme': 'encrypted' in socket ? 'https' : 'http',
     'network.protocol.version': httpVersion,
   }
+  if (!isKnown) attributes['http.request.method_original'] = method
+  if (route !== noRoute) {
+    attributes['http.route'] = route
+    attributes['url.path'] = pathOf(req.url)
+  }
+  if (!request) return attributes
+  // These depend on whether a proxy is trusted.
+  const { hostname, port } = serverOf(request)
+  const address = clientAddress(request)
+  if (hostname) attributes['server.address'] = hostname
+  if (port) attributes['server.port'] = port
+  if (address !== undefined) attributes['client.address'] = address
+  return attributes
 }
 
 /** The path of a request target, which may be an absolute URL. */
-function pathOf(target: string): string {
+function pathOf(target = ''): string {
   const [path = ''] = target.replace(/^https?:\/\/[^/?#]*/i, '').split(/[?#]/, 1)
   return path || '/'
 }
 
-/** Those that depend on whether a proxy is trusted. */
-function addressesOf(request: FastifyRequest): Attributes {
-  const { hostname, port } = request
-  const address = clientAddress(request)
-  return {
-    ...(hostname && { 'server.address': hostname }),
-    ...(port && { 'server.port': port }),
-    ...(address !== undefined && { 'client.address': address }),
+/** Returns a function that parses the host unless it is that of the previous request. */
+function serverAddress(): (request: FastifyRequest) => Pick<FastifyRequest, 'hostname' | 'port'> {
+  let known: Pick<FastifyRequest, 'host' | 'hostname' | 'port'> | undefined
+  return (request) => {
+    const { host } = request
+    if (known?.host === host) return known
+    const { hostname, port } = request
+    known = { host, hostname, port }
+    return known
   }
 }

@@ -7,7 +7,7 @@ import { isValidHost } from './host.ts'
 import type { Limits } from './limits.ts'
 import { refuseConnection } from './node/client-error.ts'
 import { nodeServer } from './node/node-server.ts'
-import { watched } from './node/response.ts'
+import { noRoute, watched } from './node/response.ts'
 import { genericProblem, type Problem, type Problems } from './problem.ts'
 import { RejectionLog } from './rejection-log.ts'
 import { RequestError } from './request-error.ts'
@@ -56,7 +56,7 @@ export function newApp(
   })
   problems.install(app)
   app.addHook('onRequest', (request, reply, done) => {
-    const { url = 'none', config } = request.routeOptions // created anew each time it is read
+    const { url = noRoute, config } = request.routeOptions // created anew each time it is read
     const response = watched(reply)
     response.request = request
     response.route = url

@@ -7,14 +7,17 @@ import type { RouteConfig } from '../route-config.ts'
 import * as nodeHttp from './node-http.ts'
 import type { PendingReplies } from './pending-replies.ts'
 
+/** Stands for the route of a request that matches none. */
+export const noRoute = 'none'
+
 /** Declares its fields up front: adding a field to a response later costs time on every request. */
 export class WatchedResponse<
   Request extends IncomingMessage = IncomingMessage,
 > extends nodeHttp.ServerResponse<Request> {
   /** When the request head arrived, by `performance.now()`. */
   readonly began = performance.now()
-  /** The route pattern, once hooks run; `none` for a request that matches no route. */
-  route = 'none'
+  /** The route pattern, once hooks run; `noRoute` for a request that matches none. */
+  route = noRoute
   /** The configuration of the route, once hooks run. */
   config: RouteConfig = noConfig
   /** The request as routes receive it, once hooks run. */
