@@ -45,14 +45,14 @@ export class Delivery {
       this.callListener(channel, listener, payload, call, publisher)
     if (channel.concurrent) {
       const started = listeners.map((listener) => start(() => run(listener)))
-      return collectFrom(0, listeners, (_listener, index) => started[index] as Promise<Output>, collector)
+      return collect(listeners, (_listener, index) => started[index] as Promise<Output>, collector)
     }
     for (const [index, listener] of listeners.entries()) {
       try {
         const output = run(listener)
         if (isPromise(output)) {
           const answerOf = (other: typeof listener) => (other === listener ? output : run(other))
-          return collectFrom(index, listeners, answerOf, collector)
+          return collect(listeners.slice(index), answerOf, collector)
         }
         collector.fulfilled(listener.name, output)
       } catch (error) {
@@ -141,14 +141,12 @@ export class Delivery {
 }
 
 /** Awaits the answers of the listeners, one after another, and returns the collector's result. */
-async function collectFrom<Listener extends { readonly name: string }, Output, Result>(
-  first: number,
+async function collect<Listener extends { readonly name: string }, Output, Result>(
   listeners: readonly Listener[],
   answerOf: (listener: Listener, index: number) => Answer<Output>,
   collector: Collector<Output, Result>,
 ): Promise<Result> {
   for (const [index, listener] of listeners.entries()) {
-    if (index < first) continue
     try {
       const answer = answerOf(listener, index)
       collector.fulfilled(listener.name, isPromise(answer) ? await answer : answer)

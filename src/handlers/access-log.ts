@@ -40,10 +40,7 @@ export const accessLog = (): Subscriber => (bus) => {
     httpRoutes,
     (app) => {
       // At the server, because no hooks run for a malformed path.
-      app.server.prependListener('request', ({ socket }, response) => {
-        void socket.remoteAddress // Node.js keeps it, also when the client has disconnected
-        onClosed(response, add)
-      })
+      app.server.prependListener('request', (_request, response) => onClosed(response, add))
       app.addHook('onClose', () => accesses.flush())
     },
     { priority: hookPriority.metrics },

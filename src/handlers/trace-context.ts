@@ -51,8 +51,7 @@ export const traceContext = (): Subscriber => (bus) => {
     httpRoutes,
     (app) => {
       app.addHook('onRequest', (request, reply, done) => {
-        const { id } = request
-        const { trace = parse(request.headers) } = callOf(request) // set if the request is sampled
+        const { id, [key]: trace = parse(request.headers) }: TracedRequest = request // set if the request is sampled
         if (!trace) return done()
         setTrace(request, trace)
         traces.set(id, trace)

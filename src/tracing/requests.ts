@@ -13,6 +13,7 @@ import {
   SpanKind,
   SpanStatusCode,
   TraceFlags,
+  type Tracer,
   trace,
 } from '@opentelemetry/api'
 import type { FastifyInstance, FastifyReply, FastifyRequest, preValidationHookHandler } from 'fastify'
@@ -23,7 +24,6 @@ import { finalStatus, noRoute, onClosed, type WatchedResponse, watched } from '.
 import { setTrace } from '../handlers/trace-context.ts'
 import { traceContext } from '../handlers/traceparent.ts'
 import { contextOf, isSampled, traceOf } from './calls.ts'
-import type { Sdk } from './sdk.ts'
 import { spanTime } from './span-clock.ts'
 
 /** A request in progress whose trace differs from the received one. */
@@ -56,7 +56,7 @@ const knownMethods: ReadonlySet<string> = new Set([
 ])
 
 /** Adds the hooks, before those of other subscribers, so that what they do is part of the span. */
-export function traceRequests(app: FastifyInstance, { tracer, keeps }: Pick<Sdk, 'tracer' | 'keeps'>): void {
+export function traceRequests(app: FastifyInstance, tracer: Tracer): void {
   const serverOf = serverAddress()
   const finish = (response: WatchedResponse) => end(response, serverOf)
 
@@ -64,14 +64,14 @@ export function traceRequests(app: FastifyInstance, { tracer, keeps }: Pick<Sdk,
   app.server.prependListener('request', (request: IncomingMessage, response: TracedResponse) => {
     const received = traceContext(request.headers)
     const parent = received ? parentOf(received) : ROOT_CONTEXT
-    if (!keeps(parent, received?.traceId)) {
+    const options = { kind: SpanKind.SERVER, startTime: spanTime(response.began) }
+    const span = tracer.startSpan(nameOf(request.method), options, parent)
+    if (!span.isRecording()) {
       // The flag tells the calls of this request, and the services behind it, that it is not sampled.
       if (received && isSampled(received))
         response[traced] = { trace: { ...received, flags: received.flags & ~TraceFlags.SAMPLED } }
       return
     }
-    const options = { kind: SpanKind.SERVER, startTime: spanTime(response.began) }
-    const span = tracer.startSpan(nameOf(request.method), options, parent)
     response[traced] = { trace: traceOf(span, received?.state), span, context: trace.setSpan(ROOT_CONTEXT, span) }
     onClosed(response, finish)
   })
@@ -80,7 +80,6 @@ export function traceRequests(app: FastifyInstance, { tracer, keeps }: Pick<Sdk,
     const of = tracedOf(reply)
     if (!of) return done()
     setTrace(request, of.trace)
-    void request.socket.remoteAddress // Node.js keeps it, also when the client has disconnected
     nameSpan(watched(reply))
     if (of.context) context.with(of.context, done)
     else done()

@@ -1,15 +1,5 @@
 /** Sets up the OpenTelemetry SDK, and registers it for all copies of `@opentelemetry/api` in this process. */
-import {
-  type Context,
-  context,
-  type DiagLogger,
-  DiagLogLevel,
-  diag,
-  propagation,
-  SpanKind,
-  type Tracer,
-  trace,
-} from '@opentelemetry/api'
+import { context, type DiagLogger, DiagLogLevel, diag, propagation, type Tracer, trace } from '@opentelemetry/api'
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
 import { W3CTraceContextPropagator } from '@opentelemetry/core'
 import { defaultResource, resourceFromAttributes } from '@opentelemetry/resources'
@@ -18,9 +8,7 @@ import {
   AlwaysOnSampler,
   BatchSpanProcessor,
   ParentBasedSampler,
-  RandomIdGenerator,
   type Sampler,
-  SamplingDecision,
   TraceIdRatioBasedSampler,
   TracerProvider,
 } from '@opentelemetry/sdk-trace'
@@ -30,12 +18,6 @@ import type { TracingSettings } from './settings.ts'
 
 export interface Sdk {
   readonly tracer: Tracer
-  /**
-   * Whether the sampler keeps a span that is about to be started, which costs less than starting one that it does not.
-   * @param parent the context of the span
-   * @param traceId the id of its trace; undefined for the first span of a trace
-   */
-  readonly keeps: (parent: Context, traceId: string | undefined) => boolean
   /** Exports the spans that are left. Settles after `ms` milliseconds at the latest, and never rejects. */
   shutdown(ms: number): Promise<void>
 }
@@ -51,9 +33,7 @@ export function startSdk(
     .merge(resourceFromAttributes({ 'service.name': name, 'service.version': version, ...resourceAttributes }))
     .merge(resourceFromAttributes(serviceName === undefined ? {} : { 'service.name': serviceName }))
   const processor = new BatchSpanProcessor({ ...batches, exporter: new ObservedExporter(exporter, observer) })
-  const sampler = samplerOf(sampling)
-  const idGenerator = new IdGenerator()
-  const provider = new TracerProvider({ resource, sampler, idGenerator, spanProcessors: [processor] })
+  const provider = new TracerProvider({ resource, sampler: samplerOf(sampling), spanProcessors: [processor] })
   // The exporter reads the variables as well. Its warnings, which quote values, precede this logger.
   diag.setLogger(diagLogger(log), { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true })
   trace.setGlobalTracerProvider(provider)
@@ -62,29 +42,11 @@ export function startSdk(
 
   return {
     tracer: provider.getTracer('secret-bus', version),
-    keeps: (parent, traceId) => {
-      const id = traceId ?? idGenerator.generateTraceId()
-      const { decision } = sampler.shouldSample(parent, id, '', SpanKind.SERVER, {}, []) // reads the first two only
-      const isKept = decision === SamplingDecision.RECORD_AND_SAMPLED
-      if (isKept && traceId === undefined) idGenerator.next = id
-      return isKept
-    },
     async shutdown(ms) {
       const flushed = provider.shutdown().catch(() => {}) // reported by the exporter
       await Promise.race([flushed, new Promise((resolve) => setTimeout(resolve, ms).unref())])
       for (const api of [trace, context, propagation, diag]) api.disable()
     },
-  }
-}
-
-/** Generates random ids, except for that of a trace that the sampler has seen. */
-class IdGenerator extends RandomIdGenerator {
-  next: string | undefined
-
-  override generateTraceId(): string {
-    const id = this.next ?? super.generateTraceId()
-    this.next = undefined
-    return id
   }
 }
 

@@ -36,7 +36,7 @@ export function tracing(service: ServiceInfo, settings: TracingSettings): Subscr
     bus = own
     bus.intercept(calls.interceptor)
     const unsubscribe = inside.subscribe(calls)
-    bus.subscribe(httpRoutes, (app) => traceRequests(app, sdk), { priority: hookPriority.tracing })
+    bus.subscribe(httpRoutes, (app) => traceRequests(app, sdk.tracer), { priority: hookPriority.tracing })
     bus.subscribe(lifecycle.exit, async () => {
       await sdk.shutdown(flushTimeout)
       unsubscribe()

@@ -107,15 +107,10 @@ interface HeaderCredentials {
 
 /** The scheme is case-insensitive: https://www.rfc-editor.org/rfc/rfc9110#section-11.1. */
 function credentialsIn(authorization = '', browser: boolean): HeaderCredentials {
-  const token = bearerToken(authorization)
+  const [, token] = /^bearer +(.+)/i.exec(authorization) ?? []
   if (token) return { scheme: 'bearer', token }
   const [, pair] = (browser && /^basic +(.+)/i.exec(authorization)) || []
   if (!pair) return {}
   const [, password] = /:(.*)/s.exec(Buffer.from(pair, 'base64').toString()) ?? []
   return { scheme: 'basic', token: password }
-}
-
-function bearerToken(authorization: string): string | undefined {
-  if (authorization.startsWith('Bearer ') && authorization[7] !== ' ') return authorization.slice(7) // as usual
-  return /^bearer +(.+)/i.exec(authorization)?.[1]
 }

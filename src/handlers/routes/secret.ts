@@ -69,12 +69,12 @@ export const secretRoutes =
 
     const watch = (request: SecretRequest, reply: FastifyReply) => {
       const { id: reqId } = request
-      const address = clientAddress(request) // not available any more once the client has disconnected
       onClosed(reply.raw, () => {
         const { codeName = first } = request.params as Route['Params'] // `watch` is used by the secret routes only
         const status = finalStatus(reply.raw)
         const cache = reply.getHeader('cache-status')?.toString()
         const { name: client, token } = clientOf(request) ?? {}
+        const address = clientAddress(request)
         const access = { reqId, client, address, token, codeName, status, cache, reason: request[failure] }
         accesses.add({ access, call: callOf(request) })
       })

@@ -5,11 +5,11 @@ import type { FastifyRequest } from 'fastify'
 /**
  * Returns the address without port, brackets and zone; IPv6 as in RFC 5952, and an IPv4-mapped address as IPv4. An entry
  * of `X-Forwarded-For` that is not an address is ignored, and the address of the peer, the proxy, is returned.
- * @returns undefined once the client has disconnected
+ * @returns undefined if the client disconnected before the server accepted the connection
  */
 export function clientAddress({ ip, raw }: Pick<FastifyRequest, 'ip' | 'raw'>): string | undefined {
   const { remoteAddress } = raw.socket // canonical, but for the mapping
-  const peer = remoteAddress?.startsWith('::') ? remoteAddress.replace(mapped, '') : remoteAddress
+  const peer = remoteAddress?.replace(mapped, '')
   return ip === remoteAddress ? peer : (canonicalAddress(ip) ?? peer)
 }
 

@@ -26,6 +26,7 @@ export function closeConnectionsGracefully(server: Server, limits: Limits): void
   openConnections.set(server, connections)
 
   const add = (socket: Socket) => {
+    // Node.js keeps the address from now on, also when the client has disconnected.
     const client = `${socket.remoteAddress} ${socket.remotePort}`
     connections.set(client, socket)
     socket.once('close', () => {
