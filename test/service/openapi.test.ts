@@ -72,16 +72,17 @@ async function startReady() {
   return service
 }
 
-/** Starts a service whose source fails after the first read, and waits until the secret is stale. */
+/** Starts a service whose source fails after it has been ready, and waits until the secret is stale. */
 async function startStale() {
-  let reads = 0
+  let isFailing = false
   const failingLater = fakeProvider(fetchSecret, ({ codeName }) => {
-    reads += 1
-    if (reads > 1) throw new SourceFailure('SOURCE_UNAVAILABLE', 'x')
+    if (isFailing) throw new SourceFailure('SOURCE_UNAVAILABLE', 'x')
     return { codeName, value: new Sensitive('run') }
   })
   const flags = { 'cache-ttl': '1ms', 'min-refresh-interval': '1ms' }
   const service = await startService({ source: failingLater }, ['dynamodb'], flags)
+  await waitForStatus(service, 'pass')
+  isFailing = true
   await waitForStatus(service, 'warn')
   return service
 }

@@ -176,10 +176,11 @@ describe('a certificate is accepted', () => {
   })
 
   test('with a warning if another certificate of its chain has expired', async () => {
-    const expired = await newCertificate({ notBeforeDate: at(-2), notAfterDate: at(-1) })
+    const notAfterDate = at(-1)
+    const expired = await newCertificate({ notBeforeDate: at(-2), notAfterDate })
 
     const { warnings } = await read({ cert: own.cert + expired.cert })
 
-    expect(warnings).toEqual([`--tls-cert cert.pem (certificate 2 of 2) expired at ${at(-1).toISOString()}`])
+    expect(warnings).toEqual([`--tls-cert cert.pem (certificate 2 of 2) expired at ${notAfterDate.toISOString()}`])
   })
 })
