@@ -11,15 +11,13 @@ import { adminRoutes } from './handlers/routes/admin.ts'
 import { docs } from './handlers/routes/docs.ts'
 import { healthRoutes } from './handlers/routes/health.ts'
 import { metricsRoutes } from './handlers/routes/metrics.ts'
+import { httpServer } from './handlers/server/http-server.ts'
+import { defaultLimits } from './handlers/server/limits.ts'
+import { openFilesLimit, withinOpenFiles } from './handlers/server/open-files.ts'
 import { traceContext } from './handlers/trace-context.ts'
 import type { ClientSecretOptions, HttpOptions } from './http.ts'
 import { clients } from './sources/clients/clients.ts'
 import { identity } from './sources/identity.ts'
-// Imported only for its loading time: the server imports it when it starts.
-import './handlers/server/app.ts'
-import { httpServer } from './handlers/server/http-server.ts'
-import { defaultLimits } from './handlers/server/limits.ts'
-import { openFilesLimit, withinOpenFiles } from './handlers/server/open-files.ts'
 
 export function httpSubscribers(options: HttpOptions & ClientSecretOptions): Record<string, Subscriber> {
   const { authTokenFile, authToken, clientsFile, clients: document, clientsSecret } = options

@@ -34,10 +34,11 @@ export interface CommandLineSyntax extends Pick<Service, 'info' | 'epilogue' | '
  * @throws UsageError if an argument is unknown or an option has no value
  */
 export async function readCommandLine(args: readonly string[], syntax: CommandLineSyntax): Promise<CommandLine> {
-  // The usual case in a container, where options are environment variables. It does not need yargs.
-  if (args.length === 0) return { command: 'serve', format: 'table', args: [], written: new Map() }
   const options = onCommandLine(syntax.options)
-  const parsed = await (await parser(withFlagValues(args, options), options, syntax)).parseAsync()
+  const withValues = withFlagValues(args, options)
+  const flags = readFlags(withValues, options)
+  if (flags) return { command: 'serve', format: 'table', args: [], written: flags }
+  const parsed = await (await parser(withValues, options, syntax)).parseAsync()
   const { _: words, $0: _name, format: formats = [], ...named } = parsed
   const commands = { ...coreCommands, ...syntax.commands }
   const [command = 'serve', ...others] = words.map(String)
@@ -51,6 +52,25 @@ export async function readCommandLine(args: readonly string[], syntax: CommandLi
   const given = positional.flatMap((name) => named[name] ?? []).map(String)
   const [format = 'table'] = valuesOf('--format', { type: topologyFormat }, [formats].flat().map(String))
   return { command, format, args: given, written }
+}
+
+const flagNotation = /^--([^=]+)(?:=(.*))?$/s
+
+/**
+ * Reads arguments that are only known flags with values, as those of nearly every start: loading yargs would take a
+ * tenth of it. Returns undefined for any others.
+ */
+function readFlags(args: readonly string[], options: readonly ResolvedOption[]): Written | undefined {
+  const known = new Set(options.map(({ flag }) => flag))
+  const written = new Map<string, string[]>()
+  for (let index = 0; index < args.length; index += 1) {
+    const [, name = '', inline] = flagNotation.exec(args[index] ?? '') ?? []
+    if (inline === undefined) index += 1
+    const value = inline ?? args[index]
+    if (!known.has(name) || value === undefined || (inline === undefined && value.startsWith('-'))) return undefined
+    written.set(name, [...(written.get(name) ?? []), value])
+  }
+  return written
 }
 
 /** The names of the arguments of a command, in its notation: `<name>`, `[name]`, `[names..]`. */
@@ -81,7 +101,7 @@ export function previewCommandLine(args: readonly string[], all: readonly Resolv
   const flags = end === -1 ? args : args.slice(0, end)
   const pending = withFlagValues(flags, options)
   for (let index = 0; index < pending.length; index += 1) {
-    const [, name, inline] = /^--([^=]+)(?:=(.*))?$/s.exec(pending[index] ?? '') ?? []
+    const [, name, inline] = flagNotation.exec(pending[index] ?? '') ?? []
     if (name === undefined) {
       if (!pending[index]?.startsWith('-')) words.push(pending[index] ?? '')
       continue

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { UsageError } from '../../../src/errors.ts'
 import { everyOption, readCommandLine } from '../../support/service/options.ts'
@@ -35,6 +36,29 @@ describe('the command line', () => {
       'code-name': ['rose', 'martha'],
       port: ['1', '2'],
     })
+  })
+
+  test('reads flags alone as it does beside the command, which yargs parses', async () => {
+    const flag = fc.constantFrom(...options.filter(({ variableOnly }) => !variableOnly).map(({ flag }) => `--${flag}`))
+    const text = fc.oneof(fc.string(), fc.constantFrom('true', 'false', '-', '--', '--port', '"a"', 'a=b'))
+    const argument = fc.oneof(
+      flag.map((name) => [name]),
+      fc.tuple(flag, text).map(([name, value]) => [`${name}=${value}`]),
+      fc.tuple(flag, text).map(([name, value]) => [name, value]),
+    )
+    const outcome = async (args: string[]) => {
+      try {
+        return await read(...args)
+      } catch (error) {
+        return { error }
+      }
+    }
+    await fc.assert(
+      fc.asyncProperty(fc.array(argument, { maxLength: 4 }), async (given) => {
+        const alone = await outcome(given.flat())
+        if (!('error' in alone)) expect(alone).toEqual(await outcome(['serve', ...given.flat()]))
+      }),
+    )
   })
 
   test('treats a flag without a value as true', async () => {
