@@ -34,7 +34,9 @@ export function documentReader(
   rights: ReadonlySet<Right>,
   codeNames?: readonly string[],
 ): (text: string) => ReadDocument {
-  const isDocument = new Ajv({ verbose: true }).compile<ClientsDocument>(clientsSchema)
+  // The meta-schema would take most of the time, and a test checks the schema.
+  const ajv = new Ajv({ verbose: true, meta: false, validateSchema: false })
+  const isDocument = ajv.compile<ClientsDocument>(clientsSchema)
   return (text) => {
     const document = parse(text)
     if (!isDocument(document)) throw invalid(isDocument.errors?.at(-1))

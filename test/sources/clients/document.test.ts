@@ -1,4 +1,5 @@
 import { hash, timingSafeEqual } from 'node:crypto'
+import { Ajv } from 'ajv'
 import { describe, expect, test, vi } from 'vitest'
 import type { Right } from '../../../src/client.ts'
 import { Sensitive } from '../../../src/secret.ts'
@@ -144,6 +145,12 @@ describe('a document', () => {
   ])('is refused, without quoting a token: %j', (document, message) => {
     expect(() => read(document)).toThrow(expect.objectContaining({ name: 'InvalidClients', message }))
     expect(message).not.toContain('classified')
+  })
+
+  test('has a valid schema', () => {
+    const ajv = new Ajv()
+
+    expect(ajv.validateSchema(clientsSchema), ajv.errorsText()).toBe(true)
   })
 
   test('has the schema docs/clients.schema.json; update with: npx vitest run test/sources/clients -u', async () => {
