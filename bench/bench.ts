@@ -2,11 +2,11 @@
  * Benchmarks the service and its bus against other libraries. Prints tables, writes `results.json` and draws the charts
  * of the documents.
  *
- *     npm run bench -- [--quick] [--only bus,http,start,memory,source,secrets,setups]
+ *     npm run bench -- [--quick] [--only bus,setups,http,start,memory,unread,image,source,secrets]
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { drawCharts } from './charts.ts'
-import { measureParts, parts, readArguments } from './parts.ts'
+import { fullPlan, measureParts, parts, quickPlan, readArguments } from './parts.ts'
 import type { Results } from './results.ts'
 import { tables } from './tables.ts'
 import { targets } from './targets.ts'
@@ -14,7 +14,7 @@ import { targets } from './targets.ts'
 const { isSet: quick, only } = readArguments('quick')
 const file = new URL('results.json', import.meta.url)
 const before = previousRun()
-const results: Results = { ...(await measureParts(only, quick)), ...(before && { before }) }
+const results: Results = { ...(await measureParts(only, quick ? quickPlan : fullPlan)), ...(before && { before }) }
 
 process.stdout.write(`${tables(results)}\n`)
 // Only a complete run is stored and shown in the documents.

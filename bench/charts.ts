@@ -2,6 +2,8 @@
 import { writeFileSync } from 'node:fs'
 import * as echarts from 'echarts'
 import type { Results } from './results.ts'
+import { median } from './rounds.ts'
+import { setups } from './setups.ts'
 
 interface Bar {
   readonly name: string
@@ -11,40 +13,27 @@ interface Bar {
 }
 
 /** Writes a chart into the folder for each part that has results. */
-export function drawCharts({ bus, http, start, memory }: Results, folder: URL): void {
+export function drawCharts({ bus, setups: measured, start }: Results, folder: URL): void {
   const draw = (name: string, title: string, bars: readonly Bar[]) =>
     writeFileSync(new URL(`bench-${name}.svg`, folder), chart(title, bars))
   if (bus) {
-    const barsOf = (kind: string) =>
-      Object.entries(bus).flatMap(([library, times]) =>
-        times[kind] === undefined
-          ? []
-          : [{ name: library, value: Math.round(times[kind]), own: library === 'secret-bus' }],
-      )
-    draw('request', 'One request, synchronous provider: nanoseconds', barsOf('synchronous answer'))
-    draw('publish', 'One event, one listener: nanoseconds', barsOf('1 listener'))
+    const bars = Object.entries(bus).flatMap(([library, { 'synchronous answer': time }]) =>
+      time === undefined ? [] : [{ name: library, value: Math.round(time), own: library === 'secret-bus' }],
+    )
+    draw('request', 'One request, synchronous provider: nanoseconds', bars)
   }
-  for (const path of ['/secret', '/health']) {
-    const results = http?.filter((result) => result.path === path && result.connections === 32) ?? []
-    const bars = results.map(({ server, cpu }) => ({
-      name: server,
-      value: Math.round(cpu),
-      own: server.startsWith('service'),
-    }))
-    if (bars.length > 0) draw(path.slice(1), `GET ${path}, 32 connections: CPU microseconds per request`, bars)
+  if (measured) {
+    const peers: readonly string[] = [setups.bare, setups.guarded, setups.nodeHttp, setups.moleculer, setups.seed]
+    const shown = [...peers, setups.plain, setups.production]
+    const bars = measured
+      .filter(({ setup }) => shown.includes(setup))
+      .map(({ setup, cpu }) => ({ name: setup, value: Math.round(median(cpu)), own: !peers.includes(setup) }))
+    draw('secret', 'GET /secret, 32 connections: CPU microseconds per request', bars)
   }
   if (start) {
-    const bars = start.map(({ what, ms }) => ({ name: what, value: Math.round(ms), own: what.startsWith('service') }))
+    const own = (what: string) => /^(service|production)/.test(what)
+    const bars = start.map(({ what, ms }) => ({ name: what, value: Math.round(ms), own: own(what) }))
     draw('start', 'Start: milliseconds from exec', bars)
-  }
-  if (memory) {
-    const bars = memory.flatMap(({ server, idle, afterMany }) =>
-      [
-        { name: `${server}, idle`, value: Math.round(idle) },
-        { name: `${server}, after many requests`, value: Math.round(afterMany) },
-      ].map((bar) => ({ ...bar, own: server === 'service' })),
-    )
-    draw('memory', 'Resident memory: MB', bars)
   }
 }
 

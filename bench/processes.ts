@@ -1,4 +1,4 @@
-/** Measures the CPU time per request of servers, alternately, in several processes of each. */
+/** Measures servers alternately, in several processes of each. */
 import { add, inTurns } from './rounds.ts'
 import type { ServerProcess } from './server-process.ts'
 
@@ -13,20 +13,20 @@ export interface ProcessesPlan {
 
 /**
  * @param start starts one process of each server
- * @param cpuOf loads a server for a number of seconds and returns its CPU time per request, in microseconds
- * @returns the results of `cpuOf` by server, in the order of the rounds
+ * @param measure loads a server for a number of seconds
+ * @returns what `measure` returned by server, in the order of the rounds, without the warm-up
  */
-export async function cpuInTurns(
+export async function measureProcesses<Result>(
   { processes, rounds, warmUp }: ProcessesPlan,
   start: () => Promise<Readonly<Record<string, ServerProcess>>>,
-  cpuOf: (server: ServerProcess, name: string, seconds: number) => Promise<number>,
-): Promise<Record<string, number[]>> {
-  const cpu: Record<string, number[]> = {}
+  measure: (server: ServerProcess, name: string, seconds: number) => Promise<Result>,
+): Promise<Record<string, Result[]>> {
+  const results: Record<string, Result[]> = {}
   for (let process = 0; process < processes; process += 1) {
     const servers = await start()
-    for (const [name, server] of Object.entries(servers)) await cpuOf(server, name, warmUp)
-    add(await inTurns(rounds, servers, (server, name) => cpuOf(server, name, 1)), cpu)
+    for (const [name, server] of Object.entries(servers)) await measure(server, name, warmUp)
+    add(await inTurns(rounds, servers, (server, name) => measure(server, name, 1)), results)
     for (const server of Object.values(servers)) await server.stop()
   }
-  return cpu
+  return results
 }

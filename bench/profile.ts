@@ -1,5 +1,5 @@
 /**
- * Profiles a request to the service and to bare Fastify with `perf` (Debian: linux-perf): CPU time by area of the code.
+ * Profiles a request to the production set-up and to bare Fastify with `perf` (Debian: linux-perf): CPU time by area of the code.
  *
  *     npm run bench:profile
  */
@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { startDynamodb } from '../test/support/dynamodb/dynamodb.ts'
 import { loadServer } from './load.ts'
-import { bareFastify, type Server, startServer } from './server-process.ts'
+import { bareFastify, production, type Server, startServer } from './server-process.ts'
 import { table } from './tables.ts'
 
 const run = promisify(execFile)
@@ -22,8 +22,8 @@ const areas: Readonly<Record<string, (stack: readonly string[]) => boolean>> = {
   'system calls for the socket': ([innermost = '']) => innermost.includes('[kernel'),
   'garbage collection': (stack) => stack.some((frame) => /v8::internal::(Heap|Scaveng|MarkCompact)/.test(frame)),
   'our bus': isIn(/\/src\/bus\//),
-  'our cache': isIn(/\/src\/sources\//),
-  'our handlers: limits, metrics, headers': isIn(/\/src\/handlers\//),
+  'our cache and clients': isIn(/\/src\/sources\//),
+  'our handlers: limits, rights, metrics, headers': isIn(/\/src\/handlers\//),
   'Fastify: routing, hooks, serialising': isIn(/\/node_modules\//),
   'Node in JavaScript: HTTP, streams, timers': isIn(/ node:/),
   'Node in C++: parser, libuv': () => true,
@@ -34,26 +34,26 @@ const connections = 32
 
 const emulator = await startDynamodb()
 await emulator.putSecret('thedoctor', 'the secret of thedoctor')
+const usual = production(emulator.endpoint)
+const main = fileURLToPath(new URL('../src/main.ts', import.meta.url))
 // The sources rather than the bundle, because the areas are recognized by file.
 const fromSources: Server = {
-  args: (port) => [
-    fileURLToPath(new URL('../src/main.ts', import.meta.url)),
-    ...['--port', `${port}`, '--dynamodb-endpoint', emulator.endpoint],
-  ],
+  ...usual,
+  args: (port) => usual.args(port).map((argument) => (argument.endsWith('bundle/main.js') ? main : argument)),
 }
 const [bare, own] = [await profile(bareFastify), await profile(fromSources)]
 await emulator.close()
 const row = (name: string, one = 0, other = 0) => [name, ...[one, other, other - one].map((us) => us.toFixed(1))]
 const total = (of: Readonly<Record<string, number>>) => Object.values(of).reduce((sum, us) => sum + us, 0)
 const rows = Object.keys(areas).map((area) => row(area, bare[area], own[area]))
-const heads = ['CPU µs per request', 'bare Fastify', 'service', 'more']
+const heads = ['CPU µs per request', 'bare Fastify', 'production', 'more']
 process.stdout.write(`${table('GET /secret, 32 connections', heads, [...rows, row('all', total(bare), total(own))])}\n`)
 
 /** Microseconds per request, by area. */
-async function profile({ args }: Server): Promise<Record<string, number>> {
+async function profile({ args, ...usual }: Server): Promise<Record<string, number>> {
   const folder = mkdtempSync(join(tmpdir(), 'secret-bus-profile-'))
   const flags = ['--perf-basic-prof', `--logfile=${join(folder, 'v8.log')}`] // V8 also writes a log, which is discarded
-  const server = await startServer({ args: (port) => [...flags, ...args(port)] }, '/secret')
+  const server = await startServer({ ...usual, args: (port) => [...flags, ...args(port)] }, '/secret')
   await loadServer(server, { path: '/secret', connections, seconds: 5 })
   const data = join(folder, 'perf.data')
   const record = ['record', '-e', 'cpu-clock', '-F', '1999', '-g', '-p', `${server.pid}`, '-o', data]

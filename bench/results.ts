@@ -7,6 +7,7 @@ import type { SecretsResult } from './secrets.ts'
 import type { SetupResult } from './setups.ts'
 import type { SourceResult } from './source.ts'
 import type { StartResult } from './start.ts'
+import type { UnreadResult } from './unread.ts'
 
 export interface Results {
   /** Start of the run, as in RFC 3339. */
@@ -20,6 +21,9 @@ export interface Results {
   readonly start?: readonly StartResult[]
   readonly memory?: readonly MemoryResult[]
   readonly memoryPlan?: MemoryPlan
+  readonly unread?: readonly UnreadResult[]
+  /** Size of the files that the image adds to its base, in MB. */
+  readonly image?: number
   readonly source?: readonly SourceResult[]
   readonly secrets?: readonly SecretsResult[]
   readonly setups?: readonly SetupResult[]

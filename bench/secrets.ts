@@ -1,6 +1,6 @@
 /** Measures the cost of many secrets, each of which is read at the start and cached. */
 import { loadServer } from './load.ts'
-import { cpuInTurns, type ProcessesPlan } from './processes.ts'
+import { measureProcesses, type ProcessesPlan } from './processes.ts'
 import { add, median, ratio } from './rounds.ts'
 import { type ServerProcess, service, startServer } from './server-process.ts'
 import { startCountingTable } from './table.ts'
@@ -36,7 +36,7 @@ export async function measureSecrets({ counts, ...plan }: SecretsPlan): Promise<
     }
     return servers
   }
-  const cpu = await cpuInTurns(plan, start, cpuOf)
+  const cpu = await measureProcesses(plan, start, cpuOf)
   return counts.map((secrets) => {
     const medianOf = (figure: keyof Started) => median((started[secrets] ?? []).map((each) => each[figure]))
     const [own = [], first = []] = [cpu[secrets], cpu[`${counts[0]}`]]

@@ -1,11 +1,15 @@
 /** Runs a server in a child process and reads its CPU time and memory from `/proc` (Linux). */
 import { spawn } from 'node:child_process'
+import { hash } from 'node:crypto'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { get, type IncomingMessage } from 'node:http'
 import { get as getSecurely } from 'node:https'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { generate } from 'selfsigned'
 import { credentials } from '../test/support/dynamodb/dynamodb.ts'
 
 /** The clock tick of `/proc`, in microseconds: https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html. */
@@ -41,12 +45,9 @@ const file = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 /** Fastify with only the routes of the service. */
 export const bareFastify: Server = { args: (port) => [file('servers/fastify.js'), `${port}`] }
 
-/** Bare Fastify that also writes the audit line, with pino in its default configuration. */
-export const writingFastify: Server = { args: (port) => [file('servers/fastify.js'), `${port}`, '--line'] }
-
-/** The same, with `@fastify/bearer-auth`. */
+/** Bare Fastify that also writes the audit line, with pino in its default configuration, and uses `@fastify/bearer-auth`. */
 export const guardedFastify: Server = {
-  args: (port) => [file('servers/fastify.js'), `${port}`, '--line', '--bearer'],
+  args: (port) => [file('servers/fastify.js'), `${port}`, '--guarded'],
   headers: { authorization: 'Bearer a-token-of-some-length' },
 }
 
@@ -60,7 +61,7 @@ export const cherrypy = (endpoint: string): Server => ({
 /** `node:http` with the same responses. */
 export const nodeHttp: Server = { args: (port) => [file('servers/node-http.js'), `${port}`] }
 
-/** The service as the image runs it, with all that it does by default. */
+/** The bundled service with its default options. Node.js has the flags of the image. */
 export const service = (endpoint: string, ...options: string[]): Server => ({
   args: (port) => [
     ...['--enable-source-maps', '--max-semi-space-size=16', file('../bundle/main.js')],
@@ -68,12 +69,37 @@ export const service = (endpoint: string, ...options: string[]): Server => ({
   ],
 })
 
-/** The service with authentication. */
-export const guardedService = (endpoint: string): Server => ({
-  ...service(endpoint),
-  env: { SECRET_BUS_AUTH_TOKEN: 'a-token-of-some-length' },
-  headers: { authorization: 'Bearer a-token-of-some-length' },
-})
+const folder = mkdtempSync(join(tmpdir(), 'bench-'))
+process.once('exit', () => rmSync(folder, { recursive: true }))
+
+/** The service as in production: named clients with a scope, and a finite TTL. Requests are those of the last client. */
+export function production(endpoint: string, options: readonly string[] = [], clients = 1): Server {
+  const tokenOf = (client: number) => `the-token-of-client-${client}`
+  const entries = Array.from({ length: clients }, (_, client) => ({
+    name: `client-${client}`,
+    tokens: [`sha256:${hash('sha256', tokenOf(client))}`],
+    secrets: ['thedoctor'],
+    may: ['secrets'],
+  }))
+  const path = join(folder, `${clients}.json`)
+  writeFileSync(path, JSON.stringify({ clients: entries }))
+  return {
+    ...service(endpoint, '--clients', path, '--cache-ttl', '1m', ...options),
+    headers: { authorization: `Bearer ${tokenOf(clients - 1)}` },
+  }
+}
+
+/** Production with TLS. */
+export async function secureProduction(endpoint: string): Promise<Server> {
+  const { cert, private: key } = await generate([{ name: 'commonName', value: '127.0.0.1' }], {
+    keyType: 'ec',
+    algorithm: 'sha256',
+  })
+  const [certFile, keyFile] = [join(folder, 'cert.pem'), join(folder, 'key.pem')]
+  writeFileSync(certFile, cert)
+  writeFileSync(keyFile, key)
+  return { ...production(endpoint, ['--tls-cert', certFile, '--tls-key', keyFile]), scheme: 'https' }
+}
 
 let lastPort = 5_500
 

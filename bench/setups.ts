@@ -1,15 +1,10 @@
 /** Measures the CPU time of a request for a secret with the set-ups that production uses, and on comparable stacks. */
 import { spawnSync } from 'node:child_process'
-import { hash } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { generate } from 'selfsigned'
 import { loadServer } from './load.ts'
-import { cpuInTurns, type ProcessesPlan } from './processes.ts'
+import { measureProcesses, type ProcessesPlan } from './processes.ts'
 import { median } from './rounds.ts'
 import {
   bareFastify,
@@ -17,8 +12,10 @@ import {
   guardedFastify,
   moleculerWeb,
   nodeHttp,
+  production,
   type Server,
   type ServerProcess,
+  secureProduction,
   service,
   startServer,
 } from './server-process.ts'
@@ -51,26 +48,29 @@ export const setups = {
   tls: 'production, TLS',
 } as const
 
+export interface SetupsPlan extends ProcessesPlan {
+  /** All by default. */
+  readonly only?: readonly string[]
+}
+
 /** @param endpoint the DynamoDB endpoint of the service */
-export async function measureSetups(endpoint: string, plan: ProcessesPlan): Promise<SetupResult[]> {
-  const folder = mkdtempSync(join(tmpdir(), 'bench-setups-'))
+export async function measureSetups(endpoint: string, { only, ...plan }: SetupsPlan): Promise<SetupResult[]> {
   const collector = createServer((request, response) => request.resume().on('end', () => response.end()))
   await once(collector.listen(0, '127.0.0.1'), 'listening')
-  const kinds = await serversOf(endpoint, folder, (collector.address() as AddressInfo).port) // not a pipe
+  const kinds = await serversOf(endpoint, (collector.address() as AddressInfo).port) // not a pipe
   const started: Record<string, { readonly ready: number; readonly idle: number }[]> = {}
   const start = async () => {
     const servers: Record<string, ServerProcess> = {}
-    for (const [name, kind] of Object.entries(kinds)) {
+    for (const [name, kind] of Object.entries(kinds).filter(([name]) => only?.includes(name) ?? true)) {
       const server = await startServer(kind, '/secret')
       started[name] = [...(started[name] ?? []), { ready: server.tookToAnswer, idle: server.rss() }]
       servers[name] = server
     }
     return servers
   }
-  const cpu = await cpuInTurns(plan, start, cpuOf)
+  const cpu = await measureProcesses(plan, start, cpuOf)
   collector.close()
   collector.closeAllConnections()
-  rmSync(folder, { recursive: true })
   return Object.entries(cpu).map(([setup, samples]) => ({
     setup,
     ready: median((started[setup] ?? []).map(({ ready }) => ready)),
@@ -97,10 +97,10 @@ export function cpuRatio(...args: Parameters<typeof cpuRatios>): number | undefi
   return quotients.length === 0 ? undefined : median(quotients)
 }
 
-async function serversOf(endpoint: string, folder: string, collectorPort: number): Promise<Record<string, Server>> {
-  const production = withClients(endpoint, folder, 1)
+async function serversOf(endpoint: string, collectorPort: number): Promise<Record<string, Server>> {
+  const usual = production(endpoint)
   const traced = (sampler: string, argument = ''): Server => ({
-    ...production,
+    ...usual,
     env: {
       OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${collectorPort}`,
       OTEL_TRACES_SAMPLER: sampler,
@@ -117,48 +117,19 @@ async function serversOf(endpoint: string, folder: string, collectorPort: number
     [setups.moleculer]: moleculerWeb,
     ...(hasCherrypy && { [setups.seed]: cherrypy(endpoint) }),
     [setups.plain]: service(endpoint),
-    [setups.production]: production,
-    [setups.manyClients]: withClients(endpoint, folder, 1_000),
-    [setups.mostClients]: withClients(endpoint, folder, 10_000),
-    [setups.noTracing]: withClients(endpoint, folder, 1, '--without', 'trace-context'),
+    [setups.production]: usual,
+    [setups.manyClients]: production(endpoint, [], 1_000),
+    [setups.mostClients]: production(endpoint, [], 10_000),
+    [setups.noTracing]: production(endpoint, ['--without', 'trace-context']),
     [setups.traceparent]: {
-      ...production,
-      headers: { ...production.headers, traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' },
+      ...usual,
+      headers: { ...usual.headers, traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' },
     },
     [setups.neverSampled]: traced('always_off'),
     [setups.rarelySampled]: traced('traceidratio', '0.01'),
     [setups.alwaysSampled]: traced('always_on'),
-    [setups.tls]: { ...withClients(endpoint, folder, 1, ...(await certificate(folder))), scheme: 'https' },
+    [setups.tls]: await secureProduction(endpoint),
   }
-}
-
-const tokenOf = (client: number) => `the-token-of-client-${client}`
-
-/** The set-up of production: named clients with a scope, and a finite TTL. The requests are those of the last client. */
-function withClients(endpoint: string, folder: string, count: number, ...options: string[]): Server {
-  const clients = Array.from({ length: count }, (_, client) => ({
-    name: `client-${client}`,
-    tokens: [`sha256:${hash('sha256', tokenOf(client))}`],
-    secrets: ['thedoctor'],
-    may: ['secrets'],
-  }))
-  const file = join(folder, `${count}.json`)
-  writeFileSync(file, JSON.stringify({ clients }))
-  return {
-    ...service(endpoint, '--clients', file, '--cache-ttl', '1m', ...options),
-    headers: { authorization: `Bearer ${tokenOf(count - 1)}` },
-  }
-}
-
-async function certificate(folder: string): Promise<string[]> {
-  const { cert, private: key } = await generate([{ name: 'commonName', value: '127.0.0.1' }], {
-    keyType: 'ec',
-    algorithm: 'sha256',
-  })
-  const [certFile, keyFile] = [join(folder, 'cert.pem'), join(folder, 'key.pem')]
-  writeFileSync(certFile, cert)
-  writeFileSync(keyFile, key)
-  return ['--tls-cert', certFile, '--tls-key', keyFile]
 }
 
 async function cpuOf(server: ServerProcess, _name: string, seconds: number): Promise<number> {

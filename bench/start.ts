@@ -1,6 +1,6 @@
 /** Measures the time of a start, from exec to the first response with 200. */
 import { inTurns, median, ratio } from './rounds.ts'
-import { bareFastify, runNode, type Server, service, startServer } from './server-process.ts'
+import { bareFastify, production, runNode, type Server, service, startServer } from './server-process.ts'
 
 export interface StartResult {
   readonly what: string
@@ -26,7 +26,8 @@ export async function measureStart(endpoint: string, rounds: number): Promise<St
       'node -e 0, until it ends': () => runNode('-e', '0'),
       'bare Fastify, first 200 of /health': starting(bareFastify, '/health'),
       'service, first 200 of /health': starting(service(endpoint), '/health'),
-      'service, first 200 of /ready': starting(service(endpoint), '/ready'),
+      'production, first 200 of /health': starting(production(endpoint), '/health'),
+      'production, first 200 of /ready': starting(production(endpoint), '/ready'),
     },
     (start) => start(),
   )

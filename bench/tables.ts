@@ -11,7 +11,17 @@ export function tables(results: Results): string {
     `${results.at}${results.quick ? ', quick run with rough figures' : ''}: ${machine.cpu}, ${machine.cores} cores, ${machine.memory} GB, ` +
       `${machine.system}, Node ${machine.node}, ${versions.join(', ')}.`,
   ]
-  const parts = [busTable, httpTable, startTable, memoryTable, sourceTable, secretsTable, setupsTable, targetTable]
+  const parts = [
+    targetTable,
+    setupsTable,
+    httpTable,
+    busTable,
+    startTable,
+    memoryTable,
+    unreadTable,
+    sourceTable,
+    secretsTable,
+  ]
   return [...conditions, ...parts.map((part) => part(results)).filter(Boolean)].join('\n\n')
 }
 
@@ -23,7 +33,7 @@ export function targetTable(results: Results): string {
     before === undefined ? '' : number(before, 2),
     result <= atMost ? 'met' : '**missed**',
   ])
-  return table('Targets', ['ratio', 'target', 'result', 'previous run', ''], rows)
+  return table('Targets', ['ratio', 'target', 'result', 'previous', ''], rows)
 }
 
 function busTable({ bus }: Results): string {
@@ -37,7 +47,7 @@ function busTable({ bus }: Results): string {
 }
 
 function httpTable({ http }: Results): string {
-  const header = ['', 'connections', 'requests/s', 'p50 ms', 'p99 ms', 'p99.9 ms', 'CPU µs', '/ bare', '/ writing']
+  const header = ['', 'connections', 'requests/s', 'p50 ms', 'p99 ms', 'p99.9 ms', 'CPU µs', '/ bare']
   const rows = (http ?? []).map((each) => [
     `${each.path}, ${each.server}`,
     `${each.connections}`,
@@ -45,7 +55,6 @@ function httpTable({ http }: Results): string {
     ...[each.p50, each.p99, each.p999].map((ms) => number(ms, 2)),
     number(each.cpu, 1),
     number(each.ofBare, 2),
-    number(each.ofWriting, 2),
   ])
   return table('HTTP', header, rows)
 }
@@ -70,6 +79,14 @@ function memoryTable({ memory, memoryPlan }: Results): string {
     ),
   ])
   return table('Memory in MB', header, rows)
+}
+
+function unreadTable({ unread }: Results): string {
+  const rows = (unread ?? []).map((each) => [
+    `${each.connections} × ${number(each.pipelined, 0)} GET ${each.path}`,
+    ...[each.before, each.growth, each.p99].map((figure) => number(figure, 0)),
+  ])
+  return table('Unread replies', ['', 'MB before', 'growth in MB', 'p99 of others in ms'], rows)
 }
 
 function sourceTable({ source }: Results): string {

@@ -1,9 +1,10 @@
-/** The targets of the benchmarks. Each is a ratio of two figures of the same run. */
+/** The targets of the benchmarks. Each is a ratio of two figures of the same run, or a size. */
 import { busRatios } from './bus.ts'
 import type { Results } from './results.ts'
 import { cpuRatio, setups } from './setups.ts'
 
 export interface Target {
+  /** What is limited: a ratio, or a size in MB. */
   readonly what: string
   readonly atMost: number
   readonly result: number
@@ -13,21 +14,15 @@ export interface Target {
 
 /** The targets for which there are results. */
 export function targets(results: Results): Target[] {
-  const all = [
-    ...busTargets(results),
-    ...httpTargets(results),
-    ...setupTargets(results),
-    ...startTargets(results),
-    ...memoryTargets(results),
-  ]
+  const all = [...setupTargets(results), ...busTargets(results), ...startTargets(results), ...memoryTargets(results)]
   return all.map((target) => ({ ...target, before: results.before?.ratios[target.what] }))
 }
 
 function busTargets({ bus }: Results): Target[] {
   if (!bus) return []
   const limits = {
-    'request, synchronous provider / direct await': 3,
-    "request, synchronous provider / Moleculer's call": 1 / 4,
+    'request, synchronous provider / direct await': 1.5,
+    "request, synchronous provider / Moleculer's call": 1 / 5,
     'request, synchronous provider, no-op interceptor / none': 1.15,
     "request, asynchronous provider, timeout / Moleculer's": 1 / 2,
     "publish to 1 listener / emittery's emit": 1 / 3,
@@ -57,38 +52,21 @@ function setupTargets({ setups: results }: Results): Target[] {
   })
 }
 
-/** Enough connections to keep a server busy without a queue. */
-const connections = 32
-
-function httpTargets({ http }: Results): Target[] {
-  const of = (path: string) =>
-    http?.find((result) => result.path === path && result.server === 'service' && result.connections === connections)
-  const [secret, health] = [of('/secret'), of('/health')]
-  return [
-    ...(secret
-      ? [
-          { what: '/secret, CPU per request / bare Fastify', atMost: 1.35, result: secret.ofBare },
-          { what: '/secret, CPU per request / Fastify writing the line', atMost: 1.1, result: secret.ofWriting },
-        ]
-      : []),
-    ...(health ? [{ what: '/health, CPU per request / bare Fastify', atMost: 1.05, result: health.ofBare }] : []),
-  ]
-}
-
 function startTargets({ start }: Results): Target[] {
-  const limits = { 'service, first 200 of /health': 1.6, 'service, first 200 of /ready': 2.5 }
+  const limits = { 'service, first 200 of /health': 1.25, 'production, first 200 of /health': 1.25 }
   return Object.entries(limits).flatMap(([what, atMost]) => {
     const found = start?.find((result) => result.what === what)
     return found ? [{ what: `${what} / bare Fastify`, atMost, result: found.ofBare }] : []
   })
 }
 
-function memoryTargets({ memory }: Results): Target[] {
-  const ours = memory?.find(({ server }) => server === 'service')
+function memoryTargets({ memory, unread, image }: Results): Target[] {
+  const ours = memory?.find(({ server }) => server === 'production')
   const bare = memory?.find(({ server }) => server === 'bare Fastify')
-  if (!ours || !bare) return []
+  const growth = unread?.map((attack) => attack.growth)
   return [
-    { what: 'idle memory / bare Fastify', atMost: 1.4, result: ours.idle / bare.idle },
-    { what: 'memory after many requests / after few requests', atMost: 1.15, result: ours.afterMany / ours.afterFew },
+    ...(ours && bare ? [{ what: 'idle memory / bare Fastify', atMost: 1.3, result: ours.idle / bare.idle }] : []),
+    ...(growth ? [{ what: 'growth with unread replies, MB', atMost: 100, result: Math.max(...growth) }] : []),
+    ...(image === undefined ? [] : [{ what: 'image over its base, MB', atMost: 6, result: image }]),
   ]
 }

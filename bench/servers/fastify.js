@@ -1,8 +1,8 @@
-/** Bare Fastify with the routes of the service: the lower bound of the cost. With `--line` it also writes the audit line, and with `--bearer` it also checks a token. */
+/** Bare Fastify with the routes of the service: the lower bound of the cost. With `--guarded` it also checks a token and writes the audit line. */
 import fastify from 'fastify'
 
 const port = Number(process.argv[2])
-const writesLine = process.argv.includes('--line')
+const isGuarded = process.argv.includes('--guarded')
 const text = { type: 'string' }
 const secret = { secret_code: 'the secret of thedoctor' }
 const health = {
@@ -12,7 +12,7 @@ const health = {
 }
 
 const app = fastify()
-if (process.argv.includes('--bearer')) {
+if (isGuarded) {
   const { default: bearerAuth } = await import('@fastify/bearer-auth')
   await app.register(bearerAuth, { keys: new Set(['a-token-of-some-length']) })
 }
@@ -20,7 +20,7 @@ const schemaOf = (properties) => ({ response: { 200: { type: 'object', propertie
 app.get('/health', { schema: schemaOf({ status: text, container: text, project: text }) }, async () => health)
 app.get('/secret', { schema: schemaOf({ secret_code: text }) }, async () => secret)
 
-if (writesLine) {
+if (isGuarded) {
   const { pino } = await import('pino')
   const logger = pino({
     base: null,
