@@ -3,7 +3,8 @@ import { defineConfig } from 'vitest/config'
 
 /** Tests that start many processes. The system tests include them, so that the others take less than three minutes. */
 export const processTests = [
-  'test/service/main.test.ts',
+  'test/project/snippets.test.ts',
+  'test/service/{faults,main}.test.ts',
   'test/runtime/logger.test.ts',
   'test/runtime/plugins/*.test.ts',
   'examples/{oidc,fleet-reload}/*.test.ts',

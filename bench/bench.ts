@@ -2,7 +2,7 @@
  * Benchmarks the service and its bus against other libraries. Prints tables, writes `results.json` and draws the charts
  * of the documents.
  *
- *     npm run bench -- [--quick] [--only bus,setups,http,start,memory,unread,image,source,secrets]
+ *     npm run bench -- [--quick] [--only bus,setups,http,start,memory,unread,image,secrets]
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { drawCharts } from './charts.ts'

@@ -5,7 +5,7 @@ import { promisify } from 'node:util'
 import { inTurns } from './rounds.ts'
 
 /** Each library has a file in `calls/`. */
-const libraries = ['direct', 'secret-bus', 'intercepted', 'moleculer', 'emittery', 'event-emitter', 'mitt'] as const
+const libraries = ['direct', 'secret-bus', 'intercepted', 'moleculer', 'emittery'] as const
 
 type Library = (typeof libraries)[number]
 

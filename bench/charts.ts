@@ -13,15 +13,9 @@ interface Bar {
 }
 
 /** Writes a chart into the folder for each part that has results. */
-export function drawCharts({ bus, setups: measured, start }: Results, folder: URL): void {
+export function drawCharts({ setups: measured, start }: Results, folder: URL): void {
   const draw = (name: string, title: string, bars: readonly Bar[]) =>
     writeFileSync(new URL(`bench-${name}.svg`, folder), chart(title, bars))
-  if (bus) {
-    const bars = Object.entries(bus).flatMap(([library, { 'synchronous answer': time }]) =>
-      time === undefined ? [] : [{ name: library, value: Math.round(time), own: library === 'secret-bus' }],
-    )
-    draw('request', 'One request, synchronous provider: nanoseconds', bars)
-  }
   if (measured) {
     const peers: readonly string[] = [setups.bare, setups.guarded, setups.nodeHttp, setups.moleculer, setups.seed]
     const shown = [...peers, setups.plain, setups.production]

@@ -5,7 +5,6 @@ import { median, ratio } from './rounds.ts'
 import { bareFastify, production, type ServerProcess, startServer } from './server-process.ts'
 
 export interface HttpResult extends Omit<LoadResult, 'requests'> {
-  readonly path: string
   readonly connections: number
   readonly server: string
   /** CPU time per request, in microseconds. */
@@ -16,12 +15,7 @@ export interface HttpResult extends Omit<LoadResult, 'requests'> {
 
 type Sample = Awaited<ReturnType<typeof loadServer>>
 
-const cases = [
-  { path: '/health', connections: 32 },
-  { path: '/secret', connections: 1 },
-  { path: '/secret', connections: 32 },
-  { path: '/secret', connections: 256 },
-]
+const connections = [1, 32, 256]
 
 /** @param endpoint the DynamoDB endpoint of the service */
 export async function measureHttp(endpoint: string, plan: ProcessesPlan): Promise<HttpResult[]> {
@@ -29,14 +23,14 @@ export async function measureHttp(endpoint: string, plan: ProcessesPlan): Promis
     'bare Fastify': await startServer(bareFastify, '/secret'),
     production: await startServer(production(endpoint), '/secret'),
   })
-  const rounds = await measureProcesses(plan, start, measureCases)
-  return cases.flatMap((each, index) => {
+  const rounds = await measureProcesses(plan, start, measureAll)
+  return connections.flatMap((connections, index) => {
     const samplesOf = (server: string) => (rounds[server] ?? []).flatMap((samples) => samples[index] ?? [])
     const cpuOf = (server: string) => samplesOf(server).map(({ cpu }) => cpu)
     return Object.keys(rounds).map((server) => {
       const medianOf = (figure: keyof Sample) => median(samplesOf(server).map((sample) => sample[figure]))
       return {
-        ...each,
+        connections,
         server,
         requestsPerSecond: medianOf('requestsPerSecond'),
         p50: medianOf('p50'),
@@ -49,8 +43,9 @@ export async function measureHttp(endpoint: string, plan: ProcessesPlan): Promis
   })
 }
 
-async function measureCases(server: ServerProcess, _name: string, seconds: number): Promise<Sample[]> {
+async function measureAll(server: ServerProcess, _name: string, seconds: number): Promise<Sample[]> {
   const samples: Sample[] = []
-  for (const each of cases) samples.push(await loadServer(server, { ...each, seconds }))
+  for (const each of connections)
+    samples.push(await loadServer(server, { path: '/secret', connections: each, seconds }))
   return samples
 }

@@ -12,11 +12,10 @@ import type { ProcessesPlan } from './processes.ts'
 import type { Results } from './results.ts'
 import { measureSecrets, type SecretsPlan } from './secrets.ts'
 import { measureSetups, type SetupsPlan, setups } from './setups.ts'
-import { measureSource, type SourcePlan } from './source.ts'
 import { measureStart } from './start.ts'
 import { measureUnread } from './unread.ts'
 
-export const parts = ['bus', 'setups', 'http', 'start', 'memory', 'unread', 'image', 'source', 'secrets'] as const
+export const parts = ['bus', 'setups', 'http', 'start', 'memory', 'unread', 'image', 'secrets'] as const
 export type Part = (typeof parts)[number]
 
 export interface Plan {
@@ -26,7 +25,6 @@ export interface Plan {
   readonly start: { readonly rounds: number }
   readonly memory: MemoryPlan
   readonly unread: { readonly seconds: number }
-  readonly source: SourcePlan
   readonly secrets: SecretsPlan
 }
 
@@ -37,7 +35,6 @@ export const fullPlan: Plan = {
   start: { rounds: 15 },
   memory: { few: 10_000, many: 500_000, connections: 10_000, rest: 3_000 },
   unread: { seconds: 5 },
-  source: { requests: 200_000, outage: 60 },
   secrets: { counts: [1, 10, 100, 1_000], processes: 3, rounds: 5, warmUp: 3 },
 }
 
@@ -48,7 +45,6 @@ export const quickPlan: Plan = {
   start: { rounds: 3 },
   memory: { few: 5_000, many: 50_000, connections: 1_000, rest: 1_000 },
   unread: { seconds: 1 },
-  source: { requests: 10_000, outage: 5 },
   secrets: { counts: [1, 1_000], processes: 1, rounds: 1, warmUp: 1 },
 }
 
@@ -87,7 +83,6 @@ export async function measureParts(only: readonly Part[], plan: Plan): Promise<R
     memory: async () => ({ memory: await measureMemory(endpoint, plan.memory), memoryPlan: plan.memory }),
     unread: async () => ({ unread: await measureUnread(endpoint, plan.unread.seconds) }),
     image: async () => ({ image: sizeOfImage() }),
-    source: async () => ({ source: await measureSource(plan.source) }),
     secrets: async () => ({ secrets: await measureSecrets(plan.secrets) }),
   }
   let results: Results = { at: new Date().toISOString(), quick: plan === quickPlan, machine: machine() }

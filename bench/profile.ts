@@ -20,13 +20,11 @@ const run = promisify(execFile)
 const areas: Readonly<Record<string, (stack: readonly string[]) => boolean>> = {
   'the audit line: event, text, writing': (stack) => stack.some((frame) => frame.includes('/routes/batch.ts')),
   'system calls for the socket': ([innermost = '']) => innermost.includes('[kernel'),
-  'garbage collection': (stack) => stack.some((frame) => /v8::internal::(Heap|Scaveng|MarkCompact)/.test(frame)),
   'our bus': isIn(/\/src\/bus\//),
-  'our cache and clients': isIn(/\/src\/sources\//),
-  'our handlers: limits, rights, metrics, headers': isIn(/\/src\/handlers\//),
+  'our cache, clients, limits, rights, metrics, headers': isIn(/\/src\//),
   'Fastify: routing, hooks, serialising': isIn(/\/node_modules\//),
   'Node in JavaScript: HTTP, streams, timers': isIn(/ node:/),
-  'Node in C++: parser, libuv': () => true,
+  'Node in C++: parser, libuv, garbage collection': () => true,
 }
 
 const seconds = 15

@@ -5,7 +5,6 @@ import type { Machine } from './machine.ts'
 import type { MemoryPlan, MemoryResult } from './memory.ts'
 import type { SecretsResult } from './secrets.ts'
 import type { SetupResult } from './setups.ts'
-import type { SourceResult } from './source.ts'
 import type { StartResult } from './start.ts'
 import type { UnreadResult } from './unread.ts'
 
@@ -24,7 +23,6 @@ export interface Results {
   readonly unread?: readonly UnreadResult[]
   /** Size of the files that the image adds to its base, in MB. */
   readonly image?: number
-  readonly source?: readonly SourceResult[]
   readonly secrets?: readonly SecretsResult[]
   readonly setups?: readonly SetupResult[]
   /** The ratios of the previous complete run, by target. */

@@ -144,13 +144,6 @@ export async function startServer(
   }
 }
 
-/** Returns the time from exec to exit, in milliseconds. */
-export async function runNode(...args: string[]): Promise<number> {
-  const began = performance.now()
-  await once(spawn(process.execPath, args, { stdio: 'ignore' }), 'exit')
-  return performance.now() - began
-}
-
 /** The status of the response; 0 if there is none. */
 function statusOf(url: string, headers: Readonly<Record<string, string>>): Promise<number> {
   return new Promise((resolve) => {

@@ -1,6 +1,6 @@
 /** Measures the time of a start, from exec to the first response with 200. */
 import { inTurns, median, ratio } from './rounds.ts'
-import { bareFastify, production, runNode, type Server, service, startServer } from './server-process.ts'
+import { bareFastify, production, type Server, service, startServer } from './server-process.ts'
 
 export interface StartResult {
   readonly what: string
@@ -23,7 +23,6 @@ export async function measureStart(endpoint: string, rounds: number): Promise<St
   const all = await inTurns(
     rounds,
     {
-      'node -e 0, until it ends': () => runNode('-e', '0'),
       'bare Fastify, first 200 of /health': starting(bareFastify, '/health'),
       'service, first 200 of /health': starting(service(endpoint), '/health'),
       'production, first 200 of /health': starting(production(endpoint), '/health'),

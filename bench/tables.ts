@@ -4,6 +4,9 @@ import { median } from './rounds.ts'
 import { cpuRatio, cpuRatios, setups } from './setups.ts'
 import { targets } from './targets.ts'
 
+/** The tables that `docs/PERFORMANCE.md` contains. */
+export const documentedTables = [targetTable, setupsTable, httpTable, busTable, memoryTable, secretsTable]
+
 export function tables(results: Results): string {
   const { machine } = results
   const versions = Object.entries(machine.versions).map(([name, version]) => `${name} ${version}`)
@@ -11,17 +14,7 @@ export function tables(results: Results): string {
     `${results.at}${results.quick ? ', quick run with rough figures' : ''}: ${machine.cpu}, ${machine.cores} cores, ${machine.memory} GB, ` +
       `${machine.system}, Node ${machine.node}, ${versions.join(', ')}.`,
   ]
-  const parts = [
-    targetTable,
-    setupsTable,
-    httpTable,
-    busTable,
-    startTable,
-    memoryTable,
-    unreadTable,
-    sourceTable,
-    secretsTable,
-  ]
+  const parts = [...documentedTables, startTable, unreadTable]
   return [...conditions, ...parts.map((part) => part(results)).filter(Boolean)].join('\n\n')
 }
 
@@ -46,17 +39,24 @@ function busTable({ bus }: Results): string {
   return table('Bus: nanoseconds per call', ['', ...kinds], rows)
 }
 
-function httpTable({ http }: Results): string {
-  const header = ['', 'connections', 'requests/s', 'p50 ms', 'p99 ms', 'p99.9 ms', 'CPU µs', '/ bare']
-  const rows = (http ?? []).map((each) => [
-    `${each.path}, ${each.server}`,
-    `${each.connections}`,
-    number(each.requestsPerSecond, 0),
-    ...[each.p50, each.p99, each.p999].map((ms) => number(ms, 2)),
-    number(each.cpu, 1),
-    number(each.ofBare, 2),
-  ])
-  return table('HTTP', header, rows)
+function httpTable({ http = [] }: Results): string {
+  const header = [
+    'connections',
+    'requests/s of bare Fastify',
+    'of production',
+    'p99 in ms',
+    'of production',
+    'CPU / bare',
+  ]
+  const rows = http
+    .filter(({ server }) => server === 'production')
+    .map((own) => {
+      const bare = http.find(({ server, connections }) => server === 'bare Fastify' && connections === own.connections)
+      const pair = (figure: 'requestsPerSecond' | 'p99', digits: number) =>
+        [bare, own].map((each) => number(each?.[figure] ?? Number.NaN, digits))
+      return [`${own.connections}`, ...pair('requestsPerSecond', 0), ...pair('p99', 2), number(own.ofBare, 2)]
+    })
+  return table('Connections', header, rows)
 }
 
 function startTable({ start }: Results): string {
@@ -81,22 +81,13 @@ function memoryTable({ memory, memoryPlan }: Results): string {
   return table('Memory in MB', header, rows)
 }
 
-function unreadTable({ unread }: Results): string {
-  const rows = (unread ?? []).map((each) => [
-    `${each.connections} × ${number(each.pipelined, 0)} GET ${each.path}`,
-    ...[each.before, each.growth, each.p99].map((figure) => number(figure, 0)),
+function unreadTable({ unread = [] }: Results): string {
+  const rows = Object.entries(Object.groupBy(unread, ({ path }) => path)).map(([path, attacks = []]) => [
+    path,
+    ...attacks.map(({ growth }) => number(growth, 0)),
+    number(Math.max(...attacks.map(({ p99 }) => p99)), 0),
   ])
-  return table('Unread replies', ['', 'MB before', 'growth in MB', 'p99 of others in ms'], rows)
-}
-
-function sourceTable({ source }: Results): string {
-  const rows = (source ?? []).map(({ setting, requests, reads, seconds }) => [
-    setting,
-    number(requests, 0),
-    number(reads, 0),
-    number(seconds, 0),
-  ])
-  return table('Source', ['', 'requests', 'reads', 'seconds'], rows)
+  return table('Unread replies', ['path', 'MB with 1 × 3,000', 'MB with 300 × 5', 'p99 of others in ms'], rows)
 }
 
 function secretsTable({ secrets }: Results): string {

@@ -24,8 +24,6 @@ function busTargets({ bus }: Results): Target[] {
     'request, synchronous provider / direct await': 1.5,
     "request, synchronous provider / Moleculer's call": 1 / 5,
     'request, synchronous provider, no-op interceptor / none': 1.15,
-    "request, asynchronous provider, timeout / Moleculer's": 1 / 2,
-    "publish to 1 listener / emittery's emit": 1 / 3,
   }
   const ratios = busRatios(bus)
   return Object.entries(limits)

@@ -300,7 +300,7 @@ function roleCredentials(expiration: Date): string {
   return `<${action}Response><${action}Result><Credentials>${credentials}</Credentials></${action}Result></${action}Response>`
 }
 
-test('docs/RELIABILITY.md shows the matrix; update with: npx vitest run test/service/faults.test.ts -u', async () => {
+test('docs/RELIABILITY.md shows the matrix; update with: npm run test:system -- test/service/faults.test.ts -u', async () => {
   const path = fileURLToPath(new URL('../../docs/RELIABILITY.md', import.meta.url))
   const markedBlock = /(?<=<!-- faults: .*-->\n).*?(?=<!-- \/faults -->)/s
   const text = await readFile(path, 'utf8')
