@@ -5,11 +5,12 @@ import { documentedTables } from '../../bench/tables.ts'
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
 
 test('PERFORMANCE.md contains the tables of bench/results.json', () => {
-  const documented = new Set(read('docs/PERFORMANCE.md').split('\n'))
+  const documented = read('docs/PERFORMANCE.md').split('\n')
   const results = JSON.parse(read('bench/results.json'))
   const expected = documentedTables.flatMap((table) => table(results).split('\n'))
 
   const rows = expected.filter((line) => line.startsWith('|'))
   expect(rows.length).toBeGreaterThan(50)
-  expect(rows.filter((row) => !documented.has(row))).toEqual([])
+  expect(documented.length).toBeLessThanOrEqual(151) // the last line is empty
+  expect(rows.filter((row) => !documented.includes(row))).toEqual([])
 })
