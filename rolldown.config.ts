@@ -67,7 +67,7 @@ export default defineConfig({
         // caller, for which Node.js parses the source map of the caller's file.
         {
           name: 'serve',
-          test: /\/src\/(http-subscribers|secret-subscribers|handlers\/(audit-trail|metrics\/access-metrics|routes\/secret)|runtime\/(assemble|log-output))\.ts/,
+          test: /\/src\/(http-subscribers|secret-subscribers|handlers\/(audit-trail|metrics\/access-metrics|routes\/secret|server\/app)|runtime\/(assemble|log-output))\.ts/,
         },
         { name: 'dynamodb', test: /\/src\/sources\/dynamodb\/table\.ts/ },
       ],

@@ -19,7 +19,6 @@ import { declaredRights } from '../../rights.ts'
 import { watchFiles } from '../../runtime/watch-files.ts'
 import { checkRights } from '../guards/route-rights.ts'
 import { certificateMetrics } from '../metrics/certificate-metrics.ts'
-import { newApp } from './app.ts'
 import { defaultLimits } from './limits.ts'
 import { Problems } from './problem.ts'
 import { type Certificate, type CertificateOptions, certificateFiles, parseCertificate } from './tls/certificate.ts'
@@ -98,6 +97,7 @@ export const httpServer =
       stopping = false
       await loadCertificate()
       await loadClientCa()
+      const { newApp } = await import('./app.ts') // loads Fastify, which importing the package does not
       const problems = await declaredProblems()
       const tls = certificate && { ...certificate, ...clientCa }
       const app = newApp(bus, { ...options, limits, certificate: tls, isDraining, problems })
