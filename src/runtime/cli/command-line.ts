@@ -61,13 +61,15 @@ const flagNotation = /^--([^=]+)(?:=(.*))?$/s
  * tenth of it. Returns undefined for any others.
  */
 function readFlags(args: readonly string[], options: readonly ResolvedOption[]): Written | undefined {
-  const known = new Set(options.map(({ flag }) => flag))
+  const types = new Map(options.map(({ flag: name, type }) => [name, type]))
   const written = new Map<string, string[]>()
   for (let index = 0; index < args.length; index += 1) {
     const [, name = '', inline] = flagNotation.exec(args[index] ?? '') ?? []
     if (inline === undefined) index += 1
     const value = inline ?? args[index]
-    if (!known.has(name) || value === undefined || (inline === undefined && value.startsWith('-'))) return undefined
+    const type = types.get(name)
+    if (type === undefined || value === undefined || (inline === undefined && value.startsWith('-'))) return undefined
+    if (type === flag && flag.parse(value) === undefined) return undefined
     written.set(name, [...(written.get(name) ?? []), value])
   }
   return written
