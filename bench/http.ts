@@ -33,9 +33,7 @@ export async function measureHttp(endpoint: string, plan: ProcessesPlan): Promis
         connections,
         server,
         requestsPerSecond: medianOf('requestsPerSecond'),
-        p50: medianOf('p50'),
         p99: medianOf('p99'),
-        p999: medianOf('p999'),
         cpu: medianOf('cpu'),
         ofBare: ratio(cpuOf(server), cpuOf('bare Fastify')),
       }

@@ -13,7 +13,7 @@ end
 -- Prints the results of wrk as JSON. Latencies are in microseconds.
 done = function(summary, latency)
   local errors = summary.errors
-  io.write(string.format('\n{"requests":%d,"us":%d,"p50":%d,"p99":%d,"p999":%d,"faults":%d}\n',
-    summary.requests, summary.duration, latency:percentile(50), latency:percentile(99), latency:percentile(99.9),
+  io.write(string.format('\n{"requests":%d,"us":%d,"p99":%d,"faults":%d}\n',
+    summary.requests, summary.duration, latency:percentile(99),
     errors.connect + errors.read + errors.write + errors.status + errors.timeout))
 end

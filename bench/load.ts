@@ -19,10 +19,8 @@ export interface Load {
 export interface LoadResult {
   readonly requests: number
   readonly requestsPerSecond: number
-  /** Percentiles of the response time, in milliseconds. */
-  readonly p50: number
+  /** 99th percentile of the response time, in milliseconds. */
   readonly p99: number
-  readonly p999: number
 }
 
 /** @throws Error if any request fails */
@@ -31,10 +29,9 @@ export async function load({ url, numbers, connections, seconds, headers = {} }:
   const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '10s', '-s', script, ...headerArgs, url]
   const scriptArgs = numbers === undefined ? [] : ['--', `${numbers}`]
   const { stdout } = await promisify(execFile)('wrk', [...args, ...scriptArgs])
-  const { requests, us, p50, p99, p999, faults } = JSON.parse(stdout.trim().split('\n').at(-1) ?? '')
+  const { requests, us, p99, faults } = JSON.parse(stdout.trim().split('\n').at(-1) ?? '')
   if (faults > 0) throw new Error(`${faults} of ${requests} requests to ${url} failed`)
-  const ms = (time: number) => time / 1_000
-  return { requests, requestsPerSecond: (requests / us) * 1e6, p50: ms(p50), p99: ms(p99), p999: ms(p999) }
+  return { requests, requestsPerSecond: (requests / us) * 1e6, p99: p99 / 1_000 }
 }
 
 /** Loads a path of a server and measures its CPU time per request, in microseconds. */

@@ -48,10 +48,10 @@ const heads = ['CPU µs per request', 'bare Fastify', 'production', 'more']
 process.stdout.write(`${table('GET /secret, 32 connections', heads, [...rows, row('all', total(bare), total(own))])}\n`)
 
 /** Microseconds per request, by area. */
-async function profile({ args, ...usual }: Server): Promise<Record<string, number>> {
+async function profile({ args, ...rest }: Server): Promise<Record<string, number>> {
   const folder = mkdtempSync(join(tmpdir(), 'secret-bus-profile-'))
   const flags = ['--perf-basic-prof', `--logfile=${join(folder, 'v8.log')}`] // V8 also writes a log, which is discarded
-  const server = await startServer({ ...usual, args: (port) => [...flags, ...args(port)] }, '/secret')
+  const server = await startServer({ ...rest, args: (port) => [...flags, ...args(port)] }, '/secret')
   await loadServer(server, { path: '/secret', connections, seconds: 5 })
   const data = join(folder, 'perf.data')
   const record = ['record', '-e', 'cpu-clock', '-F', '1999', '-g', '-p', `${server.pid}`, '-o', data]

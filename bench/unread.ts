@@ -1,4 +1,4 @@
-/** Measures the memory that clients take who read no responses, while wrk loads the service. */
+/** Measures the memory taken by clients that read no responses, while wrk loads the service. */
 import { connect } from 'node:net'
 import { loadServer } from './load.ts'
 import { type ServerProcess, service, startServer } from './server-process.ts'

@@ -67,7 +67,7 @@ export function traceRequests(app: FastifyInstance, tracer: Tracer): void {
     const options = { kind: SpanKind.SERVER, startTime: spanTime(response.began) }
     const span = tracer.startSpan(nameOf(request.method), options, parent)
     if (!span.isRecording()) {
-      // The flag tells the calls of this request, and the services behind it, that it is not sampled.
+      // Without the flag, neither the calls of this request nor the services behind it are sampled.
       if (received && isSampled(received))
         response[traced] = { trace: { ...received, flags: received.flags & ~TraceFlags.SAMPLED } }
       return

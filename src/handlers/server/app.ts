@@ -56,7 +56,7 @@ export function newApp(
   })
   problems.install(app)
   app.addHook('onRequest', (request, reply, done) => {
-    const { url = noRoute, config } = request.routeOptions // created anew each time it is read
+    const { url = noRoute, config } = request.routeOptions // an object that is created on each access
     const response = watched(reply)
     response.request = request
     response.route = url

@@ -58,7 +58,7 @@ const flagNotation = /^--([^=]+)(?:=(.*))?$/s
 
 /**
  * Reads arguments that are only known flags with values, as those of nearly every start: loading yargs would take a
- * tenth of it. Returns undefined for any others.
+ * fifth of it. Returns undefined for any others.
  */
 function readFlags(args: readonly string[], options: readonly ResolvedOption[]): Written | undefined {
   const types = new Map(options.map(({ flag: name, type }) => [name, type]))

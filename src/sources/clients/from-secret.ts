@@ -61,7 +61,7 @@ export function loadFromSecret(
       throw error instanceof InvalidClients ? new InvalidClients(error.in(`Secret ${codeName}`)) : error
     }
   }
-  // Without longer pauses after failures: the cache limits the reads, and a corrected document is in force as soon as any.
+  // Without longer pauses after failures: the cache limits the reads, and a corrected document must not wait.
   backgroundLoop(bus, load, {
     every: pollInterval,
     maxPause: pollInterval,

@@ -38,7 +38,7 @@ describe('the command line', () => {
     })
   })
 
-  test('reads flags alone as it does beside the command, which yargs parses', async () => {
+  test('reads flags alone as it does together with the command, which yargs parses', async () => {
     const flag = fc.constantFrom(...options.filter(({ variableOnly }) => !variableOnly).map(({ flag }) => `--${flag}`))
     const text = fc.oneof(fc.string(), fc.constantFrom('true', 'false', '-', '--', '--port', '"a"', 'a=b'))
     const argument = fc.oneof(
