@@ -6,6 +6,7 @@ import { Batch } from './routes/batch.ts'
 import { clientAddress } from './server/client-address.ts'
 import { hookPriority } from './server/hook-priority.ts'
 import { finalStatus, onClosed, type WatchedResponse } from './server/node/response.ts'
+import { callOf } from './trace-context.ts'
 
 /** Neither paths, which may contain anything that a client sends, nor queries and headers, which may contain tokens. */
 interface Access {
@@ -17,6 +18,7 @@ interface Access {
   readonly status: number
   /** From the request head to the end of the response. */
   readonly ms: number
+  readonly trace_id: string | undefined
 }
 
 export const accessLog = (): Subscriber => (bus) => {
@@ -33,6 +35,7 @@ export const accessLog = (): Subscriber => (bus) => {
       route,
       status: finalStatus(response),
       ms: Math.round((performance.now() - began) * 1_000) / 1_000,
+      trace_id: callOf(request).trace?.traceId,
     })
   }
 

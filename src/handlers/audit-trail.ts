@@ -4,6 +4,6 @@ import { secretAccessed } from '../channels.ts'
 
 export const auditTrail = (): Subscriber => (bus) => {
   bus.subscribe(secretAccessed, (access, { trace }) =>
-    bus.log('info', 'Secret accessed', trace ? { ...access, trace_id: trace.traceId } : access),
+    bus.log('info', 'Secret accessed', { ...access, trace_id: trace?.traceId }),
   )
 }

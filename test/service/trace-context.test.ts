@@ -13,6 +13,7 @@ const traceparent = `00-${traceId}-b7ad6b7169203331-01`
 const headers = { traceparent, 'x-request-id': 'request-1' }
 
 const getBird = request<void, string>('bird.get')
+const getWorm = request<void, string>('worm.get')
 
 /** A plugin whose provider logs, as plugins do, and then fails. */
 const birds: Subscriber = (bus) => {
@@ -24,6 +25,10 @@ const birds: Subscriber = (bus) => {
   })
   bus.subscribe(httpRoutes, (app) => {
     app.get('/bird', async (request) => requestBird(undefined, { id: request.id }))
+    app.get('/worm', async (request) => {
+      bus.log('info', 'Digging', { reqId: request.id })
+      return bus.request(getWorm, undefined, callOf(request))
+    })
   })
 }
 
@@ -89,6 +94,24 @@ describe('a request with traceparent', () => {
 
     expect(response.status).toBe(200)
     expect(linesOf(service, 'request-1').at(-1)).toMatchObject({ msg: 'Late', trace_id: traceId })
+  })
+
+  test('has its trace id in its lines, however many requests have begun since', async () => {
+    const service = await start()
+    const { promise: answer, resolve } = Promise.withResolvers<string>()
+    service.bus.provide(getWorm, () => answer)
+    const waiting = fetchReply(`${service.origin()}/worm`, { headers })
+    await expect.poll(() => linesOf(service, 'request-1').map(({ msg }) => msg)).toContain('Digging')
+    const others = Array.from({ length: 300 }, (_, index) => ({ traceparent, 'x-request-id': `other-${index}` }))
+    await Promise.all(others.map((headers) => fetchReply(`${service.origin()}/health`, { headers })))
+
+    service.bus.log('warn', 'Still digging', { reqId: 'request-1' })
+    service.bus.log('warn', 'Long gone', { reqId: 'other-0' })
+    resolve('worm')
+
+    expect(linesOf(service, 'request-1').at(-1)).toMatchObject({ msg: 'Still digging', trace_id: traceId })
+    expect(linesOf(service, 'other-0').at(-1)).not.toHaveProperty('trace_id')
+    expect((await waiting).status).toBe(200)
   })
 })
 

@@ -3,16 +3,23 @@
  * The built-in `closeIdleConnections` keeps connections that have sent nothing or part of a request, and cuts off
  * responses that are being sent.
  */
+
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Limits } from '../limits.ts'
 import { Pipeline } from './pipeline.ts'
+import type { WatchedResponse } from './response.ts'
 
 const openConnections = new WeakMap<Server, ReadonlyMap<string, Socket>>()
 
 /** The open connections of a server. A TLS connection is the TCP socket during the handshake, then the TLS socket. */
 export function connectionsOf(server: Server): Iterable<Socket> {
   return openConnections.get(server)?.values() ?? []
+}
+
+/** The responses that have not been sent. */
+export function* responsesOf(server: Server): Iterable<WatchedResponse> {
+  for (const socket of connectionsOf(server)) yield* Pipeline.of(socket)?.responses ?? []
 }
 
 /**
