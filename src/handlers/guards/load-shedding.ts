@@ -1,6 +1,6 @@
 /** Load shedding: rejects requests above the limits with 503. Open routes, such as health checks, are exempt. */
+
 import type { Socket } from 'node:net'
-import { monitorEventLoopDelay } from 'node:perf_hooks'
 import type { FastifyInstance } from 'fastify'
 import type { Subscriber } from '../../bus/process/process-bus.ts'
 import { collectMetrics, httpRoutes } from '../../channels.ts'
@@ -64,29 +64,22 @@ export const loadShedding =
     bus.subscribe(collectMetrics, () => [shed.metric()])
   }
 
-/**
- * Interval between the samples of the event loop delay, and of its mean, in milliseconds. The mean is that of a short
- * time, so that requests are accepted again soon after a stall.
- */
-const [sampleInterval, meanInterval] = [10, 250]
+/** Interval between the samples of the event loop delay, in milliseconds. Each wakes the process, also an idle one. */
+const sampleInterval = 100
 
-/** Returns a function that reports whether the mean delay of the event loop in the last interval is above the limit. */
+/**
+ * Returns a function that reports whether the delay of the event loop is above the limit. The last sample decides, so
+ * that requests are accepted again soon after a stall.
+ */
 function watchEventLoop(app: FastifyInstance, { eventLoopDelay }: Limits): () => boolean {
-  const histogram = monitorEventLoopDelay({ resolution: sampleInterval })
-  histogram.enable()
   let delay = 0
-  let measuredAt = performance.now()
+  let sampledAt = performance.now()
   const timer = setInterval(() => {
-    const elapsed = performance.now() - measuredAt
-    measuredAt += elapsed
-    // Without a sample, the event loop was blocked all the time.
-    delay = histogram.count > 0 ? histogram.mean / 1e6 - sampleInterval : elapsed
-    histogram.reset()
-  }, meanInterval).unref()
-  app.addHook('onClose', async () => {
-    clearInterval(timer)
-    histogram.disable()
-  })
+    const now = performance.now()
+    delay = now - sampledAt - sampleInterval
+    sampledAt = now
+  }, sampleInterval).unref()
+  app.addHook('onClose', async () => clearInterval(timer))
   return () => delay > eventLoopDelay
 }
 

@@ -41,7 +41,7 @@ export interface Limits {
   readonly inactivityTimeout: number
   /** Time in which a client takes nothing of a pending response, in milliseconds. Its connection is then closed. */
   readonly unreadTimeout: number
-  /** Mean event loop delay above which requests are rejected, in milliseconds. */
+  /** Event loop delay above which requests are rejected, in milliseconds. */
   readonly eventLoopDelay: number
 }
 

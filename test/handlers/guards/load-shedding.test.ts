@@ -197,11 +197,11 @@ describe('requests', () => {
 })
 
 describe('a high event loop delay', () => {
-  /** Blocks the event loop for 150 ms at a time and returns the function that stops it. */
+  /** Blocks the event loop for 300 ms at a time and returns the function that stops it. */
   function blockEventLoop(): () => void {
     let blocking = true
     const work = () => {
-      const until = performance.now() + 150
+      const until = performance.now() + 300
       while (performance.now() < until) pbkdf2Sync('x', 'y', 500, 32, 'sha256')
       if (blocking) setImmediate(work)
     }
