@@ -3,7 +3,7 @@ import { type FastifyReply, type FastifyRequest, LogController } from 'fastify'
 import { codeOf, messageOf } from '../../bus/errors.ts'
 import type { ProcessBus } from '../../bus/process/process-bus.ts'
 import { propertyOf } from '../../bus/thrown.ts'
-import { type WatchedResponse, watched } from './node/response.ts'
+import { noRoute, type WatchedResponse, watched } from './node/response.ts'
 import type { RejectionLog } from './rejection-log.ts'
 
 /** Rejections because of a state of the service, not a failure. A line each would flood the log. */
@@ -60,7 +60,7 @@ export class FailureLog {
     if (raw.errored !== null && raw.errored === error) return true // the client disconnected while sending the request
     const code = codeOf(error)
     if (rejections.has(code)) {
-      this.#rejections.add(String(code), messageOf(error), { reqId: id, route: routeOptions.url, status })
+      this.#rejections.add(String(code), messageOf(error), { reqId: id, route: routeOptions.url ?? noRoute, status })
       return true
     }
     // A watched route reports its own failures: the audit line contains the reason.
@@ -69,6 +69,6 @@ export class FailureLog {
 
   #log(request: FastifyRequest, status: number, message: string, err?: unknown): void {
     const { id: reqId, method, routeOptions } = request
-    this.#bus.log('error', message, { reqId, method, route: routeOptions.url, status, err })
+    this.#bus.log('error', message, { reqId, method, route: routeOptions.url ?? noRoute, status, err })
   }
 }

@@ -143,6 +143,14 @@ describe('one line with route, status, request id and reason is left by', () => 
     ])
   })
 
+  test('an error of a request without a route, as in the metrics', async () => {
+    const { lines } = await linesOf((app) => app.addHook('onRequest', async () => fail()))
+
+    expect(lines().map(({ fields }) => fields)).toEqual([
+      { reqId: 'request-1', method: 'GET', route: 'none', status: 500, err: broken },
+    ])
+  })
+
   test('two errors, of which the second occurs while the response to the first is sent', async () => {
     const second = new Error('second')
     const { lines } = await linesOf(get(fail, { onSend: () => Promise.reject(second) }))
