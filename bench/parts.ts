@@ -30,7 +30,7 @@ export interface Plan {
 
 export const fullPlan: Plan = {
   bus: { rounds: 10, ms: 150 },
-  setups: { processes: 5, rounds: 4, warmUp: 7 }, // the first exports of spans make V8 discard optimized code
+  setups: { processes: 5, rounds: 4, warmUp: 10 }, // the first exports of spans make V8 discard optimized code
   http: { processes: 3, rounds: 4, warmUp: 3 },
   start: { rounds: 15 },
   memory: { few: 10_000, many: 500_000, connections: 10_000, rest: 3_000 },

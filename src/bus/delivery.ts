@@ -47,12 +47,12 @@ export class Delivery {
       const started = listeners.map((listener) => start(() => run(listener)))
       return collect(listeners, (_listener, index) => started[index] as Promise<Output>, collector)
     }
-    for (const [index, listener] of listeners.entries()) {
+    for (const listener of listeners) {
       try {
         const output = run(listener)
         if (isPromise(output)) {
           const answerOf = (other: typeof listener) => (other === listener ? output : run(other))
-          return collect(listeners.slice(index), answerOf, collector)
+          return collect(listeners.slice(listeners.indexOf(listener)), answerOf, collector)
         }
         collector.fulfilled(listener.name, output)
       } catch (error) {

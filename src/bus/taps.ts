@@ -1,4 +1,5 @@
 /** Taps: observers of every call on the bus, for metrics, the debug log and the inspector. */
+import { performance } from 'node:perf_hooks'
 import { type InterceptedCall, isPromise } from './call.ts'
 import { codeOf } from './errors.ts'
 import type { Interceptor } from './interceptors.ts'

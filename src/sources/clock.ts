@@ -1,4 +1,5 @@
 /** Time and randomness, injected so that tests can control them. */
+import { performance } from 'node:perf_hooks'
 import { type LoopClock, systemClock as loopClock } from '../bus/process/background-loop.ts'
 
 export interface Clock extends LoopClock {

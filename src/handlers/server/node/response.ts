@@ -1,6 +1,8 @@
 /** The response class of the HTTP server: a Node.js `ServerResponse` with the data for metrics and the audit trail. */
+
 import type { IncomingMessage, OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
+import { performance } from 'node:perf_hooks'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { isLoopbackHost } from '../host.ts'
 import type { RouteConfig } from '../route-config.ts'
