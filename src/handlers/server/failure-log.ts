@@ -3,7 +3,7 @@ import { type FastifyReply, type FastifyRequest, LogController } from 'fastify'
 import { codeOf, messageOf } from '../../bus/errors.ts'
 import type { ProcessBus } from '../../bus/process/process-bus.ts'
 import { propertyOf } from '../../bus/thrown.ts'
-import { noRoute, type WatchedResponse, watched } from './node/response.ts'
+import { type WatchedResponse, watched } from './node/response.ts'
 import type { RejectionLog } from './rejection-log.ts'
 
 /** Rejections because of a state of the service, not a failure. A line each would flood the log. */
@@ -31,15 +31,15 @@ export class FailureLog {
     if (response.isReported || !request) return
     response.isReported = true
     if (errors.length === 0) {
-      this.#log(request, status, `Failed to handle ${request.method}: the route replied with ${status}`)
+      this.#log(response, status, `Failed to handle ${request.method}: the route replied with ${status}`)
       return
     }
     const [error] = errors
-    if (this.#isReportedElsewhere(error, request, status)) return
+    if (this.#isReportedElsewhere(error, response, status)) return
     const reasons = errors.map(messageOf).join('; ')
     // A second one occurred while the response to the first was sent.
     const err = errors.length === 1 ? error : new AggregateError(errors, reasons)
-    this.#log(request, status, `Failed to handle ${request.method}: ${reasons}`, err)
+    this.#log(response, status, `Failed to handle ${request.method}: ${reasons}`, err)
   }
 
   /** Reports streams that fail after the head of their response has been sent, as a part of Fastify's options. */
@@ -49,26 +49,25 @@ export class FailureLog {
       if (response.destroyed || response.isReported) return // the client has disconnected, or there is a line already
       response.isReported = true
       const message = `Failed to send the response to ${request.method}: ${messageOf(error)}`
-      this.#log(request, response.statusCode, message, error)
+      this.#log(response, response.statusCode, message, error)
     }
     return new (class extends LogController {
       override streamError = onStreamError
     })()
   }
 
-  #isReportedElsewhere(error: unknown, { id, raw, routeOptions }: FastifyRequest, status: number): boolean {
-    if (raw.errored !== null && raw.errored === error) return true // the client disconnected while sending the request
+  #isReportedElsewhere(error: unknown, { req, request, route, config }: WatchedResponse, status: number): boolean {
+    if (req.errored !== null && req.errored === error) return true // the client disconnected while sending the request
     const code = codeOf(error)
     if (rejections.has(code)) {
-      this.#rejections.add(String(code), messageOf(error), { reqId: id, route: routeOptions.url ?? noRoute, status })
+      this.#rejections.add(String(code), messageOf(error), { reqId: request?.id, route, status })
       return true
     }
     // A watched route reports its own failures: the audit line contains the reason.
-    return routeOptions.config.watch !== undefined && propertyOf(error, 'name') === 'SourceFailure'
+    return config.watch !== undefined && propertyOf(error, 'name') === 'SourceFailure'
   }
 
-  #log(request: FastifyRequest, status: number, message: string, err?: unknown): void {
-    const { id: reqId, method, routeOptions } = request
-    this.#bus.log('error', message, { reqId, method, route: routeOptions.url ?? noRoute, status, err })
+  #log({ request, route }: WatchedResponse, status: number, message: string, err?: unknown): void {
+    this.#bus.log('error', message, { reqId: request?.id, method: request?.method, route, status, err })
   }
 }
