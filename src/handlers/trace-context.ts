@@ -1,4 +1,5 @@
 /** Accepts the trace of the caller (W3C Trace Context), and adds its id to all log lines of the request. */
+import type { Server } from 'node:http'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Call, TraceContext } from '../bus/call.ts'
 import { lifecycle } from '../bus/process/lifecycle.ts'
@@ -39,7 +40,7 @@ export const traceContext = (): Subscriber => (bus) => {
   /** The requests that have begun last, each in the place of the one that it has displaced. */
   const latest: TracedCall[] = []
   let place = 0
-  let inProgress = function* (): Iterable<TracedCall> {}
+  let server: Server | undefined
 
   const addHook = (app: FastifyInstance) => {
     app.addHook('onRequest', (request: TracedRequest, _reply, done) => {
@@ -53,18 +54,16 @@ export const traceContext = (): Subscriber => (bus) => {
       place = (place + 1) % maxLatest
       done()
     })
-    inProgress = function* () {
-      for (const { request } of responsesOf(app.server)) {
-        const { [key]: call }: Partial<TracedRequest> = request ?? {}
-        if (call) yield call
-      }
-    }
+    server = app.server
   }
   bus.subscribe(httpRoutes, addHook, { priority: hookPriority.traceContext })
 
   // Searching is slow, but costs nothing per request: the lines that each request has come with their trace.
   const traceOf = (id: unknown) => {
-    for (const call of inProgress()) if (call.id === id) return call.trace
+    for (const { request } of server ? responsesOf(server) : []) {
+      const { [key]: call }: Partial<TracedRequest> = request ?? {}
+      if (call?.id === id) return call?.trace
+    }
     return latest.find((call) => call.id === id)?.trace
   }
   bus.subscribe(

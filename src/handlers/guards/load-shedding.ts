@@ -1,5 +1,4 @@
 /** Load shedding: rejects requests above the limits with 503. Open routes, such as health checks, are exempt. */
-
 import type { Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import type { Subscriber } from '../../bus/process/process-bus.ts'

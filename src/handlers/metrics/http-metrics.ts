@@ -1,5 +1,4 @@
 /** Metrics of the HTTP server, recorded at the server level, so that requests without a route are counted as well. */
-
 import type { Server } from 'node:http'
 import { performance } from 'node:perf_hooks'
 import type { Duplex } from 'node:stream'

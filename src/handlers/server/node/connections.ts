@@ -3,7 +3,6 @@
  * The built-in `closeIdleConnections` keeps connections that have sent nothing or part of a request, and cuts off
  * responses that are being sent.
  */
-
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Limits } from '../limits.ts'

@@ -1,5 +1,4 @@
 /** The response class of the HTTP server: a Node.js `ServerResponse` with the data for metrics and the audit trail. */
-
 import type { IncomingMessage, OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
